@@ -1,0 +1,162 @@
+"""Every error hyperjobs raises, in one tree.
+
+::
+
+    HyperjobsError                exit 1   base of all
+    ├── ConfigError               exit 2   the configuration cannot be used
+    ├── InvalidJobError           exit 2   a value that a job or filter cannot hold (also a ValueError)
+    ├── JobNotFoundError          exit 7   no job has this id (also a LookupError)
+    ├── AgentRunningError         exit 4   another agent holds this store
+    └── StoreError                exit 1   the store could not do it
+        ├── StoreNotFoundError    exit 7   there is no file
+        ├── NotAJobStoreError     exit 7   there is a file, but it is no job store
+        ├── StoreDamagedError     exit 3   SQLite says the file is malformed
+        ├── StoreBusyError        exit 4   another process held the lock past the deadline
+        ├── StoreFullError        exit 5   the disk or quota is full
+        ├── StorePermissionError  exit 6   the system refuses access to the file or its -wal/-shm
+        ├── StoreRefusedError     exit 6   it could be done, but it would not be safe
+        ├── StoreReadOnlyError    exit 6   the file can be read only
+        ├── StoreInterruptedError exit 1   a stop or a deadline ended the statement
+        ├── StoreClosedError      exit 1   the handle is closed, or was carried into a child process
+        └── TransactionError      exit 1   transactions do not nest
+
+The message says what failed, on which path, why, and what to do. ``reason`` is a short fixed word, used as a
+metric label and in logs; ``exit_code`` is what the command line answers.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class HyperjobsError(Exception):
+    """Something hyperjobs was asked to do did not work."""
+
+    exit_code: ClassVar[int] = 1
+    reason: str = "failed"
+
+
+class ConfigError(HyperjobsError):
+    """The configuration cannot be used."""
+
+    exit_code = 2
+    reason = "config"
+
+
+class InvalidJobError(HyperjobsError, ValueError):
+    """A value that a job or a filter cannot hold."""
+
+    exit_code = 2
+    reason = "invalid"
+
+
+class JobNotFoundError(HyperjobsError, LookupError):
+    """No job has this id."""
+
+    exit_code = 7
+    reason = "no_job"
+
+
+class AgentRunningError(HyperjobsError):
+    """Another agent looks after this store."""
+
+    exit_code = 4
+    reason = "agent_running"
+
+
+class StoreError(HyperjobsError):
+    """The store could not do what it was asked."""
+
+    reason = "io"
+
+
+class StoreNotFoundError(StoreError):
+    """There is no file at the store's path."""
+
+    exit_code = 7
+    reason = "missing"
+
+
+class NotAJobStoreError(StoreError):
+    """The file is not a job store; ``reason`` is ``not_a_store`` or ``foreign``."""
+
+    exit_code = 7
+    reason = "not_a_store"
+
+    def __init__(self, message: str, *, reason: str = "not_a_store") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class StoreDamagedError(StoreError):
+    """SQLite says the file is malformed."""
+
+    exit_code = 3
+    reason = "damaged"
+
+
+class StoreBusyError(StoreError):
+    """Another process held the lock past the deadline.
+
+    Attributes:
+        waited_seconds: how long we waited for the lock.
+        holder: who held it, as ``"pid 123 (hypervisord)"``; ``None`` when the system does not tell.
+    """
+
+    exit_code = 4
+    reason = "busy"
+
+    def __init__(self, message: str, *, waited_seconds: float = 0.0, holder: str | None = None) -> None:
+        super().__init__(message)
+        self.waited_seconds = waited_seconds
+        self.holder = holder
+
+
+class StoreFullError(StoreError):
+    """The disk or the quota is full."""
+
+    exit_code = 5
+    reason = "no_space"
+
+
+class StorePermissionError(StoreError):
+    """The system refuses access to the file or to its -wal or -shm."""
+
+    exit_code = 6
+    reason = "permission"
+
+
+class StoreRefusedError(StoreError):
+    """It could be done, but it would not be safe; ``reason`` says which rule."""
+
+    exit_code = 6
+    reason = "refused"
+
+    def __init__(self, message: str, *, reason: str = "refused") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class StoreReadOnlyError(StoreError):
+    """The file, its directory or its file system can only be read."""
+
+    exit_code = 6
+    reason = "readonly"
+
+
+class StoreInterruptedError(StoreError):
+    """A stop or a deadline ended the statement."""
+
+    reason = "interrupted"
+
+
+class StoreClosedError(StoreError):
+    """The handle is closed, or was carried into a child process."""
+
+    reason = "closed"
+
+
+class TransactionError(StoreError):
+    """Transactions do not nest."""
+
+    reason = "nested_transaction"
