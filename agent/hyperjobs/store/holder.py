@@ -1,0 +1,104 @@
+"""Who holds a store's lock, as the system tells it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOCK: Final = re.compile(r"^\d+: \w+\s+\w+\s+(READ|WRITE)\s+(\d+) [0-9a-f]+:[0-9a-f]+:(\d+) (\d+) (\d+|EOF)$")
+
+_WAL_WRITE_BYTE: Final = 120
+"""The byte of -shm that a WAL writer locks: https://sqlite.org/walformat.html#wal_locks."""
+_PENDING_BYTE: Final = 0x40000000
+_SHARED_END: Final = _PENDING_BYTE + 511
+"""The bytes of the database file that a rollback-journal writer locks: https://sqlite.org/lockingv3.html."""
+
+
+def holder_of(path: Path) -> str | None:
+    """Return who keeps others from writing the store, as ``"pid 123 (hypervisord)"``.
+
+    When no lock can be seen (it was just let go, or its owner lives in another container) the processes that
+    have the file open are named instead; ``None`` when the system shows nobody.
+    """
+    pid = _lock_owner(path)
+    if pid is not None:
+        return _described(pid)
+    others = [pid for pid in openers_of(path) if pid != os.getpid()]
+    if not others:
+        return None
+    return "one of those that have it open: " + ", ".join(_described(pid) for pid in others)
+
+
+def openers_of(path: Path) -> list[int]:
+    """Return the ids of the processes that have the store, its -wal or its -shm open, smallest first.
+
+    Processes of other users are seen by root only.
+    """
+    names = {str(path), f"{path}-wal", f"{path}-shm"}
+    return sorted(pid for pid in _pids() if any(target in names for target in _open_files(pid)))
+
+
+def _lock_owner(path: Path) -> int | None:
+    """Return the process that holds a lock a writer needs: a writer first, else a reader that blocks a commit."""
+    shm, database = _inode(Path(f"{path}-shm")), _inode(path)
+    reader = None
+    try:
+        lines = Path("/proc/locks").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        match = _LOCK.match(line)
+        if match is None:
+            continue
+        kind, pid, inode, start = match[1], int(match[2]), int(match[3]), int(match[4])
+        end = start if match[5] == "EOF" else int(match[5])
+        in_wal = inode == shm and start <= _WAL_WRITE_BYTE <= end and kind == "WRITE"
+        in_file = inode == database and start <= _SHARED_END and end >= _PENDING_BYTE
+        if pid and (in_wal or (in_file and kind == "WRITE")):
+            return pid
+        if pid and in_file and shm is None and pid != os.getpid():
+            reader = pid
+    return reader
+
+
+def _described(pid: int) -> str:
+    """Return a process as a person names it."""
+    if pid == os.getpid():
+        return f"this very process, pid {pid}"
+    try:
+        command = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        command = "already gone"
+    return f"pid {pid} ({command})"
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
+def _pids() -> Iterator[int]:
+    try:
+        yield from (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+    except OSError:
+        return
+
+
+def _open_files(pid: int) -> Iterator[str]:
+    """Yield what a process has open, as far as we may see it."""
+    try:
+        descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return
+    for descriptor in descriptors:
+        try:
+            yield str(descriptor.readlink())
+        except OSError:
+            continue
