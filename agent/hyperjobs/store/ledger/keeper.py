@@ -1,0 +1,246 @@
+"""The ledger's housekeeping, turn by turn: install, baseline, fold, notice rollbacks, keep the WAL short."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import apsw
+
+from hyperjobs.errors import StoreRefusedError
+from hyperjobs.store.connection import Connection
+from hyperjobs.store.flavour import Flavour, recognise, require_job_store
+from hyperjobs.store.identity import identity_of
+from hyperjobs.store.ledger.baseline import take_baseline
+from hyperjobs.store.ledger.drift import repair_drift
+from hyperjobs.store.ledger.fold import fold
+from hyperjobs.store.ledger.history import trim_history
+from hyperjobs.store.ledger.install import install
+from hyperjobs.store.ledger.rollup import log_span, read_meta, read_rollup
+from hyperjobs.store.ledger.schema import has_tables, has_triggers, ours
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hyperjobs.clock import Clock
+    from hyperjobs.store.continuity import Continuity
+    from hyperjobs.store.identity import Identity
+    from hyperjobs.store.ledger.options import LedgerOptions
+    from hyperjobs.store.state import StateFile
+
+_BUSY_WAL_FRAMES = 250
+"""A WAL that grew by more in one turn has a busy writer, who would have to checkpoint at 1,000 frames."""
+_SOON_S = 0.01
+_TRIM_EVERY_S = 600.0
+_TRIM_ROWS = 1_000
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the keeper did since it started.
+
+    Attributes:
+        drift: jobs by which gauges were off, when found.
+        rebaselines: how often the store was counted anew because its triggers were lost.
+        epoch: how often the store was found rolled back or replaced; kept in the state file.
+    """
+
+    folds: int = 0
+    drift: int = 0
+    rebaselines: int = 0
+    epoch: int = 0
+
+
+class Keeper:
+    """Keeps one store's ledger; :meth:`turn` is called from one thread, :meth:`interrupt` from any.
+
+    Its connection is synchronous=NORMAL on purpose: a fold and the trim of its log are one commit, so what a power
+    cut takes back is folded again, and a sync inside the write lock would be the writers' wait.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        options: LedgerOptions,
+        state: StateFile,
+        continuity: Continuity,
+        clock: Clock,
+        fold_interval_s: float = 0.5,
+    ) -> None:
+        self.counts = Counts(epoch=int(state.facts().get("epoch", 0)))
+        self._path = path
+        self._options = options
+        self._state = state
+        self._continuity = continuity
+        self._clock = clock
+        self._fold_interval_s = fold_interval_s
+        self._connection: Connection | None = None
+        self._identity: Identity | None = None
+        self._schema_version: int | None = None
+        self._data_version: int | None = None
+        self._known = self._remembered()
+        self._fold_due_s = self._trim_due_s = 0.0
+        self._stopped = threading.Event()
+
+    def turn(self, is_stopping: Callable[[], bool]) -> float:
+        """Do what is due.
+
+        Returns:
+            Seconds until the next turn is wanted.
+
+        Raises:
+            StoreError: the store cannot be served now; the next turn tries again from the start.
+        """
+        connection = self._connected()
+        try:
+            self._keep_installed(connection, is_stopping)
+            now_s = self._clock.monotonic()
+            if now_s >= self._fold_due_s:
+                self._fold_due_s = now_s + self._fold_interval_s
+                self._fold_all(connection, is_stopping)
+                self._trim(connection, now_s)
+            return self._checkpoint(connection)
+        except BaseException:
+            self.close()
+            raise
+
+    def check_drift(self) -> int:
+        """Compare the ledger with the table and put the gauges right; returns by how many jobs they were off."""
+        drift = repair_drift(self._connected(), self._options, now=self._clock.now())
+        self.counts.drift += drift
+        return drift
+
+    def interrupt(self) -> None:
+        """End what is running, for good; from any thread."""
+        self._stopped.set()
+        connection = self._connection
+        if connection is not None:
+            connection.interrupt()
+
+    def close(self) -> None:
+        """Let the store go; the next turn opens it again."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if identity_of(self._path) != self._identity:
+            # Someone put another file in its place: closing must not write our WAL into what is there now.
+            with contextlib.suppress(apsw.Error):
+                connection.raw.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        connection.close()
+
+    def _connected(self) -> Connection:
+        if self._connection is not None and identity_of(self._path) != self._identity:
+            self.close()
+        if self._connection is None:
+            connection = Connection(self._path, synchronous="NORMAL", clock=self._clock)
+            try:
+                recognition = recognise(connection)
+                require_job_store(recognition, self._path)
+                if recognition.flavour is not Flavour.HYPERSDK:
+                    raise StoreRefusedError(
+                        f"{self._path}: this store is of hypersdk's daemon; triggers are not for it; set store.ledger to scan",
+                        reason="flavour",
+                    )
+                _use_wal(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection, self._identity = connection, identity_of(self._path)
+            self._schema_version = self._data_version = None
+        return self._connection
+
+    def _keep_installed(self, connection: Connection, is_stopping: Callable[[], bool]) -> None:
+        version = connection.value("PRAGMA schema_version")
+        if version == self._schema_version:
+            return
+        found = connection.read(ours)
+        if not (has_tables(found) and has_triggers(found)):
+            done = install(connection, now=self._clock.now(), bounds=self._options.bounds)
+            self.counts.rebaselines += done.lost_triggers
+        if connection.read(read_meta)["state"] != "ready":
+            take_baseline(connection, self._options, now=self._clock.now(), is_stopping=is_stopping)
+        self._schema_version = connection.value("PRAGMA schema_version")
+        self._data_version = None
+
+    def _fold_all(self, connection: Connection, is_stopping: Callable[[], bool]) -> None:
+        data_version = connection.value("PRAGMA data_version")
+        if data_version == self._data_version:
+            return
+        self._notice_rollback(connection)
+        hidden = False
+        while not is_stopping():
+            started_s = self._clock.monotonic()
+            folded = fold(connection, self._options, now=self._clock.now())
+            self.counts.folds += bool(folded.rows)
+            hidden = hidden or folded.hidden
+            if not folded.behind:
+                break
+            if folded.rows:
+                # Behind after a time away: leave the writers as much of the lock as we take.
+                self._checkpoint(connection)
+                self._stopped.wait(self._clock.monotonic() - started_s)
+        if hidden:
+            self.check_drift()
+        self._data_version = data_version
+        self._remember(connection)
+
+    def _notice_rollback(self, connection: Connection) -> None:
+        """Raise the offsets at once when the store is an older copy of itself, or another store.
+
+        Nothing of it is dropped: a file's rollups and log belong together, so they agree with its rows.
+        """
+        uuid, generation, last_seq = self._position(connection)
+        known_uuid, known_generation, known_seq = self._known
+        if known_uuid is not None and (uuid != known_uuid or (generation, last_seq) < (known_generation, known_seq)):
+            self.counts.epoch += 1
+            self._state.save_facts(epoch=self.counts.epoch)
+            self._continuity.export(connection.read(read_rollup).totals)
+
+    def _position(self, connection: Connection) -> tuple[str, int, int]:
+        def read(db: apsw.Connection) -> tuple[str, int, int]:
+            meta = read_meta(db)
+            return meta["uuid"], meta["generation"], log_span(db)[1]
+
+        return connection.read(read)
+
+    def _remembered(self) -> tuple[str | None, int, int]:
+        facts = self._state.facts()
+        return facts.get("uuid"), facts.get("generation", 0), facts.get("last_seq", -1)
+
+    def _remember(self, connection: Connection) -> None:
+        position = self._position(connection)
+        if position != self._known:
+            uuid, generation, last_seq = self._known = position
+            self._state.save_facts(uuid=uuid, generation=generation, last_seq=last_seq)
+        self._continuity.save()
+
+    def _trim(self, connection: Connection, now_s: float) -> None:
+        if now_s < self._trim_due_s:
+            return
+        before_s = int((self._clock.now() - self._options.history).timestamp())
+        if connection.write(lambda db: trim_history(db, before_s=before_s, most=_TRIM_ROWS)) < _TRIM_ROWS:
+            self._trim_due_s = now_s + _TRIM_EVERY_S
+
+    def _checkpoint(self, connection: Connection) -> float:
+        """Move the WAL into the file before a writer has to.
+
+        A PASSIVE checkpoint waits for nobody and nobody waits for it. Beside a writer at full speed it is worth more
+        than the triggers cost him (docs/performance.md), and it is done by an SQLite without the WAL-reset bug.
+        """
+        frames = 0
+        with contextlib.suppress(apsw.BusyError, apsw.LockedError):
+            frames, _ = connection.raw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        return _SOON_S if frames > _BUSY_WAL_FRAMES else self._fold_interval_s
+
+
+def _use_wal(connection: Connection) -> None:
+    """Switch a store to WAL, once: without it every long read, the first count above all, would stop the writers."""
+    if connection.value("PRAGMA journal_mode") != "wal" and connection.value("PRAGMA journal_mode=WAL") != "wal":
+        raise StoreRefusedError(
+            f"{connection.path}: cannot use WAL, so a ledger would stop its writers; set store.ledger to scan",
+            reason="no_wal",
+        )

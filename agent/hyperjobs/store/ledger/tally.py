@@ -1,0 +1,191 @@
+"""What changes of jobs add up to: gauges, counters, hours, history. Pure.
+
+The counting rules, which docs/metrics.md repeats for its readers:
+
+* *created*: a job appears; a REPLACE of a job that is there does not count, a delete and a new insert does.
+* *finished*: a job enters a finished status from another status or from absence.
+* *duration*: once for a finished status, when both of its times can first be read.
+* *queue wait*: once, when ``started_at`` can first be read.
+* *bytes*, *files*: by how much the size grew while finished.
+* A delete moves the gauge only.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from hyperjobs.store.instant import parse
+from hyperjobs.store.ledger.buckets import DEFAULT_BUCKETS, bucket_of
+from hyperjobs.store.ledger.label import OTHER, Providers, status_label
+from hyperjobs.store.models import FINISHED, JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from hyperjobs.store.ledger.replay import Change, Row
+
+GaugeKey = tuple[str, str]
+TotalKey = tuple[str, str, str, int]
+HourKey = tuple[int, str, str]
+
+CREATED, FINISHED_JOBS, BYTES, FILES = "created", "finished", "bytes", "files"
+DURATION, DURATION_MICROS = "duration", "duration_micros"
+WAIT, WAIT_MICROS = "wait", "wait_micros"
+SKIPPED, OVERFLOW = "skipped", "overflow"
+
+_HOUR_S = 3600
+_LARGEST = 2**62  # a size beyond it is nonsense and would overflow the sum
+_STAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)\Z")
+
+
+class Tally:
+    """Sums to add to the rollups.
+
+    Attributes:
+        gauges: (provider, status) → jobs.
+        totals: (metric, provider, status, bucket) → how much more; never negative.
+        hours: (hour, provider, status) → [jobs, microseconds, bytes, files].
+        latest: provider → epoch seconds of its newest completion.
+        history: (job id, epoch seconds, old status, new status), in order.
+        hidden: whether a change may have removed a job unseen; the gauge then wants a recount.
+    """
+
+    def __init__(self, providers: Providers, *, bounds: tuple[float, ...] = DEFAULT_BUCKETS, now: datetime) -> None:
+        """``now`` stands in for the time of a log row that has none."""
+        self.gauges: dict[GaugeKey, int] = defaultdict(int)
+        self.totals: dict[TotalKey, int] = defaultdict(int)
+        self.hours: dict[HourKey, list[int]] = {}
+        self.latest: dict[str, int] = {}
+        self.history: list[tuple[Any, int, str | None, str | None]] = []
+        self.hidden = False
+        self._providers = providers
+        self._bounds = bounds
+        self._now_s = int(now.timestamp())
+
+    def add_all(self, changes: Iterable[Change]) -> None:
+        """Count these changes, in order."""
+        for change in changes:
+            self.add(change)
+
+    def add(self, change: Change) -> None:
+        """Count one change."""
+        before, after = change.before, change.after
+        if before is not None:
+            self.gauges[self._providers.label(before.provider), status_label(before.status)] -= 1
+        if after is not None:
+            provider = self._providers.label(after.provider)
+            self.gauges[provider, status_label(after.status)] += 1
+            if provider == OTHER:
+                self.totals[OVERFLOW, "", "", 0] += 1
+        at_s = self._written_at(change.at)
+        old, new = before and before.status, after and after.status
+        if old != new:
+            self.history.append((change.job_id, at_s, _word(old), _word(new)))
+        self.hidden = self.hidden or change.hidden
+        if after is not None and change.counted:
+            self._count(provider, before, after, at_s)
+
+    def count_row(self, row: Row, at_s: int) -> None:
+        """Count a job found in the table, as one that appeared: what a baseline is made of."""
+        provider = self._providers.label(row.provider)
+        self.gauges[provider, status_label(row.status)] += 1
+        self._count(provider, None, row, at_s)
+
+    def _written_at(self, at: Any) -> int:
+        found = _STAMP.match(at) if isinstance(at, str) else None
+        if found is None:
+            return self._now_s
+        return calendar.timegm(tuple(map(int, found.groups())))
+
+    def _count(self, provider: str, before: Row | None, after: Row, at_s: int) -> None:
+        if before is None:
+            self.totals[CREATED, provider, "", 0] += 1
+        started = parse(after.started_at) if after.started_at is not None else None
+        if started is not None and (before is None or _unread(before.started_at)):
+            self._observe_wait(provider, after, started)
+        status = after.status
+        if status not in FINISHED:
+            return
+        is_entry = before is None or before.status != status
+        was_observed = not is_entry and before is not None and _is_timed(before)
+        if not (is_entry or before != after):
+            return
+        completed = parse(after.completed_at)
+        hour = self._hour_of(completed, at_s)
+        cell = self.hours.get((hour, provider, status))
+        if cell is None:
+            cell = self.hours[hour, provider, status] = [0, 0, 0, 0]
+        if is_entry:
+            self.totals[FINISHED_JOBS, provider, status, 0] += 1
+            cell[0] += 1
+            if status == JobStatus.COMPLETED:
+                self._note_completion(provider, completed, at_s)
+        if started is not None and completed is not None and not was_observed:
+            cell[1] += self._observe_duration(provider, status, started, completed)
+        was_finished = before is not None and before.status in FINISHED
+        for metric, index, old, new in (
+            (BYTES, 2, before.total_size if was_finished and before else 0, after.total_size),
+            (FILES, 3, before.files_count if was_finished and before else 0, after.files_count),
+        ):
+            grown = _size(new) - _size(old)
+            if grown > 0:
+                self.totals[metric, provider, "", 0] += grown
+                cell[index] += grown
+
+    def _hour_of(self, completed: datetime | None, at_s: int) -> int:
+        """A finish belongs to the hour it claims, unless that is unreadable or in the future by over an hour."""
+        if completed is not None:
+            completed_s = int(completed.timestamp())
+            if completed_s <= at_s + _HOUR_S:
+                return completed_s // _HOUR_S
+        return at_s // _HOUR_S
+
+    def _note_completion(self, provider: str, completed: datetime | None, at_s: int) -> None:
+        completed_s = int(completed.timestamp()) if completed is not None else at_s
+        if completed_s > at_s + _HOUR_S:
+            completed_s = at_s
+        self.latest[provider] = max(self.latest.get(provider, completed_s), completed_s)
+
+    def _observe_wait(self, provider: str, row: Row, started: datetime) -> None:
+        created = parse(row.created_at)
+        if created is not None:
+            micros = self._micros(created, started)
+            self.totals[WAIT, provider, "", bucket_of(micros, self._bounds)] += 1
+            self.totals[WAIT_MICROS, provider, "", 0] += micros
+
+    def _observe_duration(self, provider: str, status: str, started: datetime, completed: datetime) -> int:
+        micros = self._micros(started, completed)
+        self.totals[DURATION, provider, status, bucket_of(micros, self._bounds)] += 1
+        self.totals[DURATION_MICROS, provider, status, 0] += micros
+        return micros
+
+    def _micros(self, start: datetime, end: datetime) -> int:
+        span = end - start
+        micros = (span.days * 86400 + span.seconds) * 1_000_000 + span.microseconds
+        if micros < 0:
+            self.totals[SKIPPED, "", "negative_duration", 0] += 1
+            return 0
+        return micros
+
+
+def _unread(value: Any) -> bool:
+    return value is None or parse(value) is None
+
+
+def _is_timed(row: Row) -> bool:
+    return parse(row.started_at) is not None and parse(row.completed_at) is not None
+
+
+def _size(value: Any) -> int:
+    return value if isinstance(value, int) and 0 <= value <= _LARGEST else 0
+
+
+def _word(status: Any) -> str | None:
+    """A status for the history: text stays, anything else is shown as SQLite would write it."""
+    if status is None or isinstance(status, str):
+        return status
+    return repr(status)

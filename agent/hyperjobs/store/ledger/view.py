@@ -1,0 +1,132 @@
+"""What the ledger says at one moment: the rollups with the unfolded log on top. Writes nothing, waits for nobody."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from hyperjobs.store.instant import parse
+from hyperjobs.store.ledger.buckets import DEFAULT_BUCKETS
+from hyperjobs.store.ledger.label import status_label
+from hyperjobs.store.ledger.rollup import Rollup, log_span, read_meta, read_rollup, read_windows, tail_tally
+from hyperjobs.store.ledger.undecodable import fetch
+from hyperjobs.store.models import JobStatus
+
+if TYPE_CHECKING:
+    import apsw
+
+    from hyperjobs.store.ledger.options import LedgerOptions
+
+_HOUR_S = 3600
+WINDOWS = {"24h": 24, "7d": 7 * 24}
+"""Success windows: name → hours, the current one and the ones before it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerView:
+    """Exact numbers of one moment.
+
+    Attributes:
+        is_ready: whether the first count is in; until then there are no numbers.
+        rollup: sums with the unfolded log included, unless that was too long.
+        windows: window → (provider, status) → jobs finished in it.
+        oldest: (provider, "pending" or "running") → since when the oldest such job is in it.
+        unfolded_rows: of the log; beyond ``overlay_rows`` they are not yet in the sums.
+        bounds: histogram buckets, seconds.
+        generation: one more a fold.
+        last_seq: of the log, 0 when it is empty.
+    """
+
+    is_ready: bool
+    rollup: Rollup = field(default_factory=Rollup)
+    windows: dict[str, dict[tuple[str, str], int]] = field(default_factory=dict)
+    oldest: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    unfolded_rows: int = 0
+    bounds: tuple[float, ...] = DEFAULT_BUCKETS
+    uuid: str = ""
+    generation: int = 0
+    last_seq: int = 0
+
+
+def read_view(db: apsw.Connection, options: LedgerOptions, *, now: datetime) -> LedgerView:
+    """The ledger as the caller's read snapshot shows it; a store without one is not ready."""
+    if not db.execute("SELECT 1 FROM sqlite_schema WHERE name='hyperjobs_meta'").fetchall():
+        return LedgerView(is_ready=False)
+    meta = read_meta(db)
+    bounds = tuple(json.loads(meta["bounds"]))
+    first, last = log_span(db)
+    if meta["state"] != "ready":
+        return LedgerView(
+            is_ready=False,
+            bounds=bounds,
+            unfolded_rows=last - first + 1,
+            uuid=meta["uuid"],
+            generation=meta["generation"],
+        )
+    rollup = read_rollup(db)
+    providers = options.admission(rollup.providers)
+    tally = tail_tally(db, providers, bounds=bounds, now=now, most=options.overlay_rows) if last >= first else None
+    if tally is not None:
+        rollup.overlay(tally)
+        rollup.providers = list(providers.admitted)
+    hour = int(now.timestamp()) // _HOUR_S
+    windows = read_windows(db, [hour - hours + 1 for hours in WINDOWS.values()], tally)
+    return LedgerView(
+        is_ready=True,
+        rollup=rollup,
+        windows=dict(zip(WINDOWS, windows, strict=True)),
+        oldest=_oldest(db, options, rollup.providers),
+        unfolded_rows=last - first + 1,
+        bounds=bounds,
+        uuid=meta["uuid"],
+        generation=meta["generation"],
+        last_seq=max(last, 0),
+    )
+
+
+def _oldest(db: apsw.Connection, options: LedgerOptions, admitted: list[str]) -> dict[tuple[str, str], datetime]:
+    """Since when the oldest pending job waits and the longest running one runs.
+
+    Times of one offset are in the order of their text, so SQLite finds the least of each offset and only those are
+    parsed. idx_status finds the rows: there are few of them in a store of any size.
+    """
+    since = "CASE status WHEN 'running' THEN coalesce(nullif(started_at,''),created_at) ELSE created_at END"
+    rest = "FROM jobs WHERE status IN ('pending','running') GROUP BY provider,status,substr(created_at,-6),substr(started_at,-6)"
+    providers = options.admission(admitted)
+    oldest: dict[tuple[str, str], datetime] = {}
+    for provider, status, text in fetch(db, ("provider", "status", f"min({since})"), rest):
+        found = parse(text)
+        if found is not None:
+            key = providers.label(provider), status_label(status)
+            oldest[key] = min(oldest.get(key, found), found)
+    return oldest
+
+
+def scanned_view(
+    rollup: Rollup,
+    hours: dict[tuple[int, str, str], list[int]],
+    oldest: dict[tuple[str, str], datetime],
+    *,
+    bounds: tuple[float, ...],
+    now: datetime,
+) -> LedgerView:
+    """The same view made from a scan of the table, for a store without a ledger."""
+    hour = int(now.timestamp()) // _HOUR_S
+    windows: dict[str, dict[tuple[str, str], int]] = {name: {} for name in WINDOWS}
+    for (finished, provider, status), cell in hours.items():
+        for name, width in WINDOWS.items():
+            if finished > hour - width:
+                windows[name][provider, status] = windows[name].get((provider, status), 0) + cell[0]
+    return LedgerView(is_ready=True, rollup=rollup, windows=windows, oldest=oldest, bounds=bounds)
+
+
+def note_oldest(
+    oldest: dict[tuple[str, str], datetime], provider: str, status: str, started: object, created: object
+) -> None:
+    """Keep the earlier time a pending or running job of a scan has been in its status."""
+    if status in {JobStatus.PENDING, JobStatus.RUNNING}:
+        found = (parse(started) if status == JobStatus.RUNNING else None) or parse(created)
+        if found is not None:
+            oldest[provider, status] = min(oldest.get((provider, status), found), found.astimezone(UTC))

@@ -1,0 +1,120 @@
+"""The state file: what must outlive the store, one small SQLite file of ours for each store.
+
+It is never part of a backup or a restore. Losing it costs the counters' memory of rollbacks, nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import apsw
+
+from hyperjobs.errors import StorePermissionError, StoreReadOnlyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from hyperjobs.clock import Clock
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS counter(metric TEXT, provider TEXT, status TEXT, bucket INTEGER, last INTEGER NOT NULL,
+  offset INTEGER NOT NULL, PRIMARY KEY (metric, provider, status, bucket)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fact(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS progress(job_id TEXT PRIMARY KEY, progress REAL, since REAL NOT NULL) WITHOUT ROWID;
+"""
+
+
+def state_stem(store: Path) -> str:
+    """The name that state file and lock of a store go by: readable, and different for each path."""
+    digest = hashlib.sha256(os.fsencode(os.path.realpath(store))).hexdigest()[:12]
+    return f"{store.stem}-{digest}"
+
+
+class StateFile:
+    """The open state file of one store; thread-safe."""
+
+    def __init__(self, state_dir: Path, store: Path, *, clock: Clock) -> None:
+        """Open or create it; one that SQLite cannot read is moved aside under a dated name.
+
+        Raises:
+            StorePermissionError: the directory cannot be made or written.
+        """
+        self.path = state_dir / f"{state_stem(store)}.db"
+        self.was_damaged = False
+        self._lock = threading.Lock()
+        try:
+            state_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+        except OSError as exc:
+            raise StorePermissionError(
+                f"{state_dir}: cannot make the state directory: {exc.strerror}; set store.state_dir to one the agent can write"
+            ) from exc
+        try:
+            self._db = self._open()
+        except (apsw.NotADBError, apsw.CorruptError):
+            self.was_damaged = True
+            aside = self.path.with_suffix(f".damaged-{clock.now():%Y%m%dt%H%M%Sz}")
+            for suffix in ("", "-wal", "-shm"):
+                old = self.path.with_name(self.path.name + suffix)
+                if old.exists():
+                    old.rename(aside.with_name(aside.name + suffix))
+            self._db = self._open()
+
+    def _open(self) -> apsw.Connection:
+        try:
+            db = apsw.Connection(str(self.path))
+            db.set_busy_timeout(5_000)
+            db.execute("PRAGMA journal_mode=WAL").fetchall()
+            # A power cut may cost the last half second of memory; the store's own rows are not at stake here.
+            db.execute("PRAGMA synchronous=NORMAL").fetchall()
+            for sql in filter(None, (part.strip() for part in _SCHEMA.split(";"))):
+                db.execute(sql)
+        except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as exc:
+            raise StoreReadOnlyError(
+                f"{self.path}: cannot write the state file: {exc}; set store.state_dir to a directory the agent can write"
+            ) from exc
+        return db
+
+    def counters(self) -> Iterator[tuple[tuple[str, str, str, int], int, int]]:
+        """Every counter's (key, last value shown, offset)."""
+        with self._lock:
+            rows = self._db.execute("SELECT metric,provider,status,bucket,last,offset FROM counter").fetchall()
+        for metric, provider, status, bucket, last, offset in rows:
+            yield (metric, provider, status, bucket), last, offset
+
+    def save_counters(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Store (metric, provider, status, bucket, last, offset) rows."""
+        with self._lock, self._db:
+            self._db.executemany("INSERT OR REPLACE INTO counter VALUES(?,?,?,?,?,?)", rows)
+
+    def facts(self) -> dict[str, Any]:
+        """Single values by name."""
+        with self._lock:
+            return dict(self._db.execute("SELECT key,value FROM fact").fetchall())
+
+    def save_facts(self, **facts: Any) -> None:
+        """Store single values."""
+        with self._lock, self._db:
+            self._db.executemany("INSERT OR REPLACE INTO fact VALUES(?,?)", facts.items())
+
+    def progress(self) -> dict[str, tuple[float, float]]:
+        """Running jobs by id: the progress last seen, and the epoch seconds since when it has not moved."""
+        with self._lock:
+            return {
+                job: (seen, since)
+                for job, seen, since in self._db.execute("SELECT job_id,progress,since FROM progress")
+            }
+
+    def save_progress(self, seen: dict[str, tuple[float, float]]) -> None:
+        """Replace what is known of running jobs."""
+        with self._lock, self._db:
+            self._db.execute("DELETE FROM progress")
+            self._db.executemany("INSERT INTO progress VALUES(?,?,?)", [(job, *pair) for job, pair in seen.items()])
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
