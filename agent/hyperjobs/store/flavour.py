@@ -53,7 +53,6 @@ _DAEMON_COLUMNS: Final = frozenset(
         "definition_json",
     }
 )
-)
 
 
 class Flavour(StrEnum):
