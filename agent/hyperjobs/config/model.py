@@ -1,0 +1,277 @@
+"""Every option there is: its default, bounds, unit and meaning.
+
+The example file, the table in the documentation, the JSON Schema and the checks are all made from these models. Only
+what works can be configured: an option appears here together with the code that heeds it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from hyperjobs.config.values import (
+    Boolean,
+    Duration,
+    FilePath,
+    Increasing,
+    Listen,
+    ListenAddress,
+    Seconds,
+    Unique,
+    Whole,
+    Words,
+    choice,
+    split_listen_address,
+)
+from hyperjobs.duration import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic.fields import FieldInfo
+
+T = TypeVar("T")
+
+OptionPath: TypeAlias = tuple[str, ...]
+"""An option's name from the top: ``("store", "path")``."""
+
+
+class Ledger(StrEnum):
+    """How numbers are kept."""
+
+    TRIGGERS = "triggers"
+    SCAN = "scan"
+
+
+class Level(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How a log line looks."""
+
+    AUTO = "auto"
+    CONSOLE = "console"
+    JSON = "json"
+
+
+def option(default: Any, description: str, *, reason: str, unit: str = "", **bounds: Any) -> Any:
+    """A field with all that a reader of the example file needs.
+
+    Args:
+        default: what holds when nobody says otherwise.
+        description: what the option does, as a sentence.
+        reason: why the default is what it is.
+        unit: what the value counts in, or the words it may be.
+        bounds: pydantic's ``ge``, ``le``, ``min_length``, ``max_length``.
+    """
+    return Field(default, description=description, json_schema_extra={"reason": reason, "unit": unit}, **bounds)
+
+
+def _section(model: type[T]) -> T:
+    return Field(default_factory=model)
+
+
+class Section(BaseModel):
+    """Options that belong together; frozen, and strict about names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Store(Section):
+    """The job store and what is kept about it."""
+
+    path: FilePath | None = option(
+        None,
+        "The SQLite file in which hypersdk keeps its jobs. `hyperjobs run` needs it.",
+        unit="path",
+        reason="there is none, since guessing which store to look after would be dangerous",
+    )
+    create: Boolean = option(
+        False,  # noqa: FBT003 - a default, not an argument
+        "Create the store when there is no file.",
+        unit="true or false",
+        reason="a missing store is usually a wrong path or a disk that is not mounted",
+    )
+    busy_timeout: Duration = option(
+        timedelta(seconds=5),
+        "How long to wait for another process that holds the store's lock.",
+        unit="duration",
+        reason="hypersdk itself waits as long",
+        ge=timedelta(milliseconds=10),
+        le=timedelta(minutes=10),
+    )
+    ledger: Annotated[Ledger, choice(Ledger)] = option(
+        Ledger.TRIGGERS,
+        "How numbers are kept: `triggers` records each change in the store itself, `scan` only reads it.",
+        unit="triggers or scan",
+        reason="triggers count every change exactly at any size; scan adds nothing to the store",
+    )
+    scan_interval: Duration = option(
+        timedelta(seconds=60),
+        "The shortest time between two scans, where the store is scanned.",
+        unit="duration",
+        reason="a scan reads the whole store",
+        ge=timedelta(seconds=1),
+        le=timedelta(days=1),
+    )
+    fold_interval: Duration = option(
+        timedelta(milliseconds=500),
+        "How often recorded changes are folded into totals.",
+        unit="duration",
+        reason="often enough that a scrape finds little left to add up",
+        ge=timedelta(milliseconds=10),
+        le=timedelta(seconds=10),
+    )
+    history: Duration = option(
+        timedelta(days=90),
+        "How long the status changes of each job are kept.",
+        unit="duration",
+        reason="long enough to look back over a quarter",
+        ge=timedelta(hours=1),
+        le=timedelta(days=3650),
+    )
+    state_dir: FilePath = option(
+        Path("/var/lib/hyperjobs"),
+        "The directory for what must outlive the store, such as counter offsets."
+        " For a user other than root the default is `~/.local/state/hyperjobs`.",
+        unit="path",
+        reason="the place for a service's own state",
+    )
+
+
+class Web(Section):
+    """The HTTP server for metrics and health."""
+
+    listen: Annotated[tuple[Listen, ...], Unique] = option(
+        ("127.0.0.1:10985",),
+        "The addresses to listen on. Port 0 takes any free port.",
+        unit="list of host:port",
+        reason="only this machine: opening it to the network is for you to decide",
+        min_length=1,
+        max_length=16,
+    )
+    reload: Boolean = option(
+        False,  # noqa: FBT003 - a default, not an argument
+        "Let `POST /-/reload` read the configuration again, as SIGHUP does.",
+        unit="true or false",
+        reason="whoever reaches the port could use it",
+    )
+
+    @property
+    def addresses(self) -> tuple[ListenAddress, ...]:
+        """``listen``, each taken apart into host and port."""
+        return tuple(split_listen_address(text) for text in self.listen)
+
+
+class Log(Section):
+    """The log, written to standard error."""
+
+    level: Annotated[Level, choice(Level)] = option(
+        Level.INFO,
+        "The least serious lines to write.",
+        unit="debug, info, warning or error",
+        reason="one line for each thing that happened, none for a scrape",
+    )
+    format: Annotated[LogFormat, choice(LogFormat)] = option(
+        LogFormat.AUTO,
+        "How lines look; `auto` is `console` on a terminal and `json` elsewhere.",
+        unit="auto, console or json",
+        reason="right for people and for log collectors",
+    )
+
+
+class Metrics(Section):
+    """What is exported and how it is grouped."""
+
+    max_providers: Whole = option(
+        50,
+        "How many providers get series of their own; the rest are counted as `other`.",
+        unit="providers",
+        reason="anyone who submits jobs can invent provider names, and each has dozens of series",
+        ge=1,
+        le=1000,
+    )
+    providers: Annotated[tuple[Words, ...], Unique] = option(
+        (),
+        "The only providers that get series of their own; empty admits them in order of first sight.",
+        unit="list of names",
+        reason="which providers there are is yours to say",
+        max_length=1000,
+    )
+    stalled_after: Duration = option(
+        timedelta(minutes=30),
+        "A running job without progress for this long counts as stalled.",
+        unit="duration",
+        reason="longer than the slowest step between two progress reports",
+        ge=timedelta(minutes=1),
+        le=timedelta(days=30),
+    )
+    duration_buckets: Annotated[tuple[Seconds, ...], Increasing] = option(
+        (60, 300, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 604800),
+        "The upper bounds of the job duration histogram, in increasing order."
+        " They are fixed once the ledger is installed.",
+        unit="list of seconds",
+        reason="from a minute to a week, which is how long exports and migrations take",
+        min_length=1,
+        max_length=50,
+    )
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    store: Store = _section(Store)
+    web: Web = _section(Web)
+    log: Log = _section(Log)
+    metrics: Metrics = _section(Metrics)
+
+    _source: Path | None = PrivateAttr(default=None)
+
+    @property
+    def source(self) -> Path | None:
+        """The file this was read from; ``None`` when there was none."""
+        return self._source
+
+
+def section_of(field: FieldInfo) -> type[Section] | None:
+    """The model of a field that is a section; ``None`` for an option."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
+
+
+@cache
+def options() -> Mapping[OptionPath, FieldInfo]:
+    """Each option's field by its path, in the order of the models."""
+    return MappingProxyType(dict(_fields(Config, ())))
+
+
+def _fields(model: type[Section], prefix: OptionPath) -> Iterator[tuple[OptionPath, FieldInfo]]:
+    for name, field in model.model_fields.items():
+        path = (*prefix, name)
+        if section := section_of(field):
+            yield from _fields(section, path)
+        else:
+            yield path, field
+
+
+def bounds(field: FieldInfo) -> str:
+    """What a single value may be, in words: ``from 10ms to 10m``; empty when anything of the type goes."""
+    limits = [_limit(field, "ge"), _limit(field, "le")]
+    return "" if None in limits else f"from {limits[0]} to {limits[1]}"
+
+
+def _limit(field: FieldInfo, name: str) -> str | None:
+    limit = next((getattr(part, name) for part in field.metadata if hasattr(part, name)), None)
+    return format_duration(limit) if isinstance(limit, timedelta) else None if limit is None else str(limit)

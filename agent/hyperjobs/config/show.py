@@ -1,0 +1,104 @@
+"""The configuration as text: the one in force, the example with every option, and the table of the documentation."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from typing import TYPE_CHECKING
+
+from hyperjobs.config.document import NULLS
+from hyperjobs.config.model import Config, bounds, options, section_of
+from hyperjobs.config.problem import hide_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
+
+    from hyperjobs.config.model import OptionPath
+
+EXAMPLE_STORE = "/var/lib/hypersdk/jobs.db"
+
+_WIDTH = 110
+# Words that need no quotes in any YAML, 1.1 or 1.2: they begin with a letter or a slash, or are a duration.
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*|([0-9]+(\.[0-9]+)?(w|d|h|ms|m|s))+")
+_GUESSED = frozenset({"y", "yes", "n", "no", "true", "false", "on", "off", *(word.lower() for word in NULLS)})
+
+_HEADER = """\
+# hyperjobs: every option with its default, its unit and the reason for it.
+#
+# Copy what you change to /etc/hyperjobs/hyperjobs.yaml; `hyperjobs config check` says whether it is right.
+# Durations have a unit: 500ms, 30s, 5m, 12h, 30d, 2w, or several: 1d12h.
+# An environment variable sets an option too: HYPERJOBS_STORE__PATH is store.path.
+"""
+
+
+def render(config: Config) -> str:
+    """The configuration in force as YAML that reads back as the same one; secrets are hidden."""
+    dumped = config.model_dump(mode="json")
+    lines = []
+    for section, values in dumped.items():
+        lines.append(f"{section}:")
+        lines += [f"  {name}: {_yaml(value)}" for name, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def example() -> str:
+    """The text of ``config/example.yaml``: all defaults, and a store's path to replace."""
+    defaults = Config().model_dump(mode="json")
+    defaults["store"]["path"] = EXAMPLE_STORE
+    blocks = [_HEADER]
+    for section, values in defaults.items():
+        model = section_of(Config.model_fields[section])
+        blocks.append(f"# {model.__doc__}\n{section}:")
+        for name, value in values.items():
+            comment = "\n".join(_comment((section, name)))
+            blocks.append(f"{comment}\n  {name}: {_yaml(value)}\n")
+    return "\n".join(blocks)
+
+
+def options_table() -> str:
+    """The table of ``docs/configure.md``: option, value, default, meaning."""
+    defaults = Config().model_dump(mode="json")
+    rows = ["| Option | Value | Default | Meaning |", "|---|---|---|---|"]
+    for (section, name), field in options().items():
+        value = defaults[section][name]
+        default = "none" if value is None else f"`{_yaml(value)}`"
+        rows.append(f"| `{section}.{name}` | {_value(field)} | {default} | {field.description} |")
+    return "\n".join(rows) + "\n"
+
+
+def _comment(path: OptionPath) -> Iterator[str]:
+    field = options()[path]
+    for text in (str(field.description), f"Value: {_value(field)}. Why this default: {_extra(field)['reason']}."):
+        for line in textwrap.wrap(text, _WIDTH - 4, break_long_words=False, break_on_hyphens=False):
+            yield f"  # {line}"
+
+
+def _value(field: FieldInfo) -> str:
+    unit = _extra(field)["unit"]
+    limits = bounds(field)
+    return f"{unit} {limits}" if limits else unit
+
+
+def _extra(field: FieldInfo) -> dict[str, str]:
+    extra = field.json_schema_extra
+    return {key: str(value) for key, value in extra.items()} if isinstance(extra, dict) else {}
+
+
+def _yaml(value: object) -> str:
+    """One value on one line, quoted wherever a reader of YAML could take it for something else."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(_yaml(item) for item in value)}]"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, str):
+        text = hide_secrets(value)
+        plain = _PLAIN.fullmatch(text) and text.lower() not in _GUESSED
+        return text if plain else json.dumps(text, ensure_ascii=False)
+    return f"{value}"
