@@ -1,0 +1,91 @@
+# The commands of this project; `make help` lists them. A fresh machine needs python3 (3.11 or newer) with venv, and make.
+#
+# Each command makes its own environment from a lock file with hashes. The wheel is built there, by the locked
+# backend, and installed: what runs and what is tested is what would be shipped, not the checkout.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV ?= .venv
+UV ?= uv
+PORT ?= 10985
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Directories count too: a file that was removed shows in the time of its directory.
+SOURCES := $(shell find agent -not -name '*.py[co]' -not -name __pycache__ -not -path '*/.*_cache*') pyproject.toml README.md LICENSE
+CHECKED := agent tests $(wildcard tools)
+PYTEST := HYPERJOBS_TEST_WHEEL=1 $(BIN)/python -m pytest
+
+.PHONY: help
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run
+run: $(VENV)/.stamp-wheel ## start the agent on a store of its own in var/ (PORT=10985)
+	@mkdir -p var
+	@echo "hyperjobs on var/jobs.db: http://127.0.0.1:$(PORT)/ for a person, http://127.0.0.1:$(PORT)/metrics for Prometheus; Ctrl-C ends it"
+	@HYPERJOBS_STORE__PATH=var/jobs.db HYPERJOBS_STORE__CREATE=true HYPERJOBS_STORE__STATE_DIR=var/state \
+	HYPERJOBS_WEB__LISTEN='["127.0.0.1:$(PORT)"]' \
+	$(BIN)/hyperjobs run --config config/example.yaml $(ARGS)
+
+.PHONY: test
+test: lint ## lint, then every test that takes seconds, with coverage by branch (ARGS=… goes to pytest)
+	@rm -f .coverage .coverage.*
+	HYPERJOBS_TEST_WHEEL=1 $(BIN)/python -m coverage run -m pytest $(ARGS)
+	@$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --skip-covered --skip-empty
+
+.PHONY: test-long
+test-long: $(VENV)/.stamp-test $(VENV)/.stamp-wheel ## the tests that take minutes
+	$(PYTEST) -m long $(ARGS)
+
+.PHONY: bench
+bench: $(VENV)/.stamp-test $(VENV)/.stamp-wheel ## measure the figures of docs/performance.md on this machine
+	$(BIN)/python -m tests.bench $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.stamp-test $(VENV)/.stamp-wheel ## ruff, mypy and the import contracts
+	$(BIN)/ruff check --quiet $(CHECKED)
+	$(BIN)/ruff format --quiet --check $(CHECKED)
+	$(BIN)/mypy --no-error-summary
+	@PYTHONPATH=agent $(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
+
+.PHONY: lock
+lock: ## rewrite requirements/ from pyproject.toml, newest versions that fit (needs uv)
+	@command -v $(UV) > /dev/null || { echo "make lock needs uv: pip install uv, or make lock UV=/path/to/uv" >&2; exit 2; }
+	$(COMPILE) --group build -o requirements/run.txt
+	$(COMPILE) --group build --group test -c requirements/run.txt -o requirements/test.txt
+
+COMPILE = $(UV) pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.PHONY: clean
+clean: ## remove everything made here, except var/
+	rm -rf $(VENV) dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find agent tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps: what they stand for is in the environment, so they live and go with it.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "hyperjobs needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.stamp-run: requirements/run.txt | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements/run.txt
+	@touch $@
+
+$(VENV)/.stamp-wheel: $(SOURCES) $(VENV)/.stamp-run
+	@rm -rf $(VENV)/dist
+	$(PIP) wheel . --no-deps --no-build-isolation --no-index --wheel-dir $(VENV)/dist
+	$(PIP) install --no-deps --no-index --force-reinstall $(VENV)/dist/hyperjobs-*.whl
+	@touch $@
+
+$(VENV)/.stamp-test: requirements/test.txt $(VENV)/.stamp-run
+	$(PIP) install --require-hashes -r requirements/test.txt
+	@touch $@

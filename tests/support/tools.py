@@ -1,0 +1,36 @@
+"""Which programs the tests need, and whether this machine has them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+GO_PATH = Path("/usr/share/gocode")
+_GO_DRIVER = GO_PATH / "src/github.com/mattn/go-sqlite3"
+
+# The Debian packages that bring a tool, for the message of a test that misses it.
+_PACKAGES = {
+    "go": "golang-go",
+    "go-sqlite3": "golang-go golang-github-mattn-go-sqlite3-dev gcc",
+    "promtool": "prometheus",
+}
+
+
+def is_present(tool: str) -> bool:
+    """Whether this machine has the tool: a program on the PATH, or ``go-sqlite3`` with all that building it takes."""
+    if tool == "go-sqlite3":
+        return _GO_DRIVER.is_dir() and all(shutil.which(program) for program in ("go", "gcc"))
+    return shutil.which(tool) is not None
+
+
+def require(tool: str) -> None:
+    """Return when the tool is here; else skip the test, or fail it where CI=true."""
+    if is_present(tool):
+        return
+    message = f"{tool} is missing: apt-get install {_PACKAGES.get(tool, tool)}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
