@@ -1,0 +1,133 @@
+"""Where a command ends: exceptions become one line on standard error and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import traceback
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from hyperjobs.cli.setting import Setting
+from hyperjobs.cli.text import printable
+from hyperjobs.errors import HyperjobsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FAILED = 1
+USAGE = 2
+NO_SPACE = 5
+REFUSED = 6
+INTERRUPTED = 128 + signal.SIGINT
+BROKEN_PIPE = 128 + signal.SIGPIPE
+
+_CODES = {errno.ENOSPC: NO_SPACE, errno.EDQUOT: NO_SPACE, errno.EACCES: REFUSED, errno.EPERM: REFUSED}
+
+
+def prepare_streams() -> None:
+    """Make the standard streams safe to use, however the process was started.
+
+    A closed descriptor below 3 would be handed to the next file opened, which could be the store; it is filled with
+    /dev/null. A character that the terminal's encoding lacks is written as an escape instead of ending the command.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free descriptor is this one
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - lives as long as the process
+        else:
+            stream.reconfigure(errors="backslashreplace")
+
+
+def prepare_signals() -> None:
+    """Let Ctrl-C and a closed pipe end the process as they end any command: at once, and without a word.
+
+    Reading a store leaves nothing to clean up, and SQLite in the middle of a statement would keep Python from
+    noticing. Signals that are ignored on purpose (``nohup``) stay so. ``hyperjobs run`` sets its own.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+def answer(program: click.Command, arguments: Sequence[str]) -> int:
+    """Run ``program`` on ``arguments``; give the exit code, with everything printed."""
+    setting = Setting()
+    try:
+        code = _invoke(program, arguments, setting)
+        _flush(sys.stdout)
+    except BrokenPipeError:
+        _discard(sys.stdout)
+        code = BROKEN_PIPE
+    except (KeyboardInterrupt, click.Abort):
+        code = INTERRUPTED
+    except Exception as exc:  # noqa: BLE001 - the last place before the person; -v shows where it came from
+        code = _report(exc, setting)
+    return code
+
+
+def _invoke(program: click.Command, arguments: Sequence[str], setting: Setting) -> int:
+    try:
+        with program.make_context(program.name, list(arguments), obj=setting) as context:
+            result = program.invoke(context)
+    except click.exceptions.Exit as exc:
+        return exc.exit_code
+    return result if isinstance(result, int) else 0
+
+
+def _report(exc: Exception, setting: Setting) -> int:
+    """Say on standard error what went wrong; give the exit code."""
+    if setting.verbose:
+        _say("".join(traceback.format_exception(exc)).rstrip())
+    message, code = _explain(exc)
+    _say(f"hyperjobs: {printable(message)}")
+    if isinstance(exc, OSError):
+        _discard(sys.stdout)  # what could not be written must not be tried again at exit
+    return code
+
+
+def _explain(exc: Exception) -> tuple[str, int]:
+    """The line to say about an error, and its exit code."""
+    match exc:
+        case HyperjobsError():
+            return str(exc), exc.exit_code
+        case click.UsageError():
+            where = exc.ctx.command_path if exc.ctx else "hyperjobs"
+            return f"{exc.format_message()} (see '{where} --help')", USAGE
+        case click.ClickException():
+            return exc.format_message(), exc.exit_code
+        case OSError():
+            where = "standard output" if exc.filename is None else str(exc.filename)
+            return f"{where}: {exc.strerror or exc}", _CODES.get(exc.errno or 0, FAILED)
+        case _:
+            return f"unexpected {type(exc).__name__}: {exc} (-v shows where; please report it)", FAILED
+
+
+def _say(line: str) -> None:
+    try:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)  # nobody listens; the exit code still tells
+
+
+def _flush(stream: TextIO) -> None:
+    """Write out what is buffered, so that a full disk is an error and not a note at exit."""
+    stream.flush()
+
+
+def _discard(stream: TextIO) -> None:
+    """Send what is buffered, and all that follows, nowhere."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, stream.fileno())
+    finally:
+        os.close(null)

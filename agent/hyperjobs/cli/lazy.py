@@ -1,0 +1,60 @@
+"""A group of commands that imports a command only when it is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name, place and help, and imports the one that is asked for.
+
+    Listing the commands imports none, so ``--help`` and ``--version`` cost what click costs.
+
+    Args:
+        places: command name → (``"module:attribute"``, the first line of the command's help).
+    """
+
+    def __init__(self, *args: Any, places: Mapping[str, tuple[str, str]], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.places = dict(places)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names, in the order a reader wants them."""
+        return list(self.places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """The command of this name, imported now; ``None`` when there is none."""
+        place = self.places.get(cmd_name)
+        if place is None:
+            return None
+        module, _, attribute = place[0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names; a word that names none gets the nearest one said."""
+        word = args[0]
+        if word not in self.places and not word.startswith("-"):
+            ctx.fail(f"no such command {word!r}{nearest(word, self.places)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """Write the list of commands from what is known without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in self.places.items()])
+
+
+def nearest(word: str, known: Mapping[str, object]) -> str:
+    """The end of a message, ``"; did you mean 'list'?"``, or nothing when no known word is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only after a typo
+
+    found = get_close_matches(word, known, n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""

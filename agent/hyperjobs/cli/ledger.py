@@ -1,0 +1,122 @@
+"""``hyperjobs install`` and ``uninstall``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hyperjobs.cli.place import StorePlace, store_options
+from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.table import emit
+from hyperjobs.cli.text import printable
+from hyperjobs.errors import HyperjobsError
+
+if TYPE_CHECKING:
+    from hyperjobs.store.connection import Connection
+
+
+@click.command("install")
+@click.option("--rebuild", is_flag=True, help="Build it anew with the configured duration buckets; its counts restart.")
+@store_options
+@verbose_option
+@click.pass_context
+def install_command(context: click.Context, *, rebuild: bool, place: StorePlace) -> None:
+    """Add the ledger to a store.
+
+    The agent does this by itself when it starts; its tables and triggers are additions that the store's writers do not
+    see. An agent must run afterwards, or the log of the ledger grows by some 460 bytes a job.
+    """
+    from hyperjobs.store.ledger.install import install  # noqa: PLC0415 - SQLite only where a store is opened
+
+    bounds = _bounds(place)
+    with _Opened(place) as connection:
+        if rebuild:
+            refuse_while_an_agent_runs(connection.path, "rebuild")
+        done = install(connection, now=setting_of(context).clock.now(), bounds=bounds, rebuild=rebuild)
+        path = printable(str(connection.path))
+    emit(f"{path}: the ledger is {'in place; run an agent to keep it' if done.changed else 'in place already'}")
+
+
+@click.command("uninstall")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be dropped.")
+@store_options
+@verbose_option
+def uninstall_command(*, yes: bool, dry_run: bool, place: StorePlace) -> None:
+    """Take the ledger out of a store again.
+
+    Its tables and triggers are dropped, and with them the counts and histories kept since it was installed. Jobs are
+    not touched.
+    """
+    from hyperjobs.store.ledger.install import uninstall  # noqa: PLC0415 - SQLite only where a store is opened
+    from hyperjobs.store.ledger.schema import ours  # noqa: PLC0415 - as above
+
+    with _Opened(place, read_only=dry_run) as connection:
+        path = printable(str(connection.path))
+        found = sorted(connection.read(ours))
+        if not found:
+            emit(f"{path}: there is no ledger")
+            return
+        if dry_run:
+            emit(f"{path}: would drop {', '.join(found)}")
+            return
+        refuse_while_an_agent_runs(connection.path, "uninstall")
+        if not yes:
+            _ask(f"{path}: drop the ledger, with its counts and histories? Jobs stay. [y/N] ")
+        emit(f"{path}: dropped {', '.join(uninstall(connection))}")
+
+
+class _Opened:
+    """A job store opened for its ledger; anything else is refused."""
+
+    def __init__(self, place: StorePlace, *, read_only: bool = False) -> None:
+        self._path = place.find()
+        self._read_only = read_only
+
+    def __enter__(self) -> Connection:
+        from hyperjobs.store.connection import Connection  # noqa: PLC0415 - SQLite only where a store is opened
+        from hyperjobs.store.flavour import recognise, require_job_store  # noqa: PLC0415 - as above
+
+        self._connection = Connection(self._path, read_only=self._read_only)
+        try:
+            require_job_store(recognise(self._connection), self._connection.path)
+        except BaseException:
+            self._connection.close()
+            raise
+        return self._connection
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+
+def _ask(question: str) -> None:
+    """Ask on the terminal; without one, or with another answer than yes, raise."""
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask on; repeat it with --yes, or see --dry-run first")
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise HyperjobsError("nothing was changed")
+
+
+def _bounds(place: StorePlace) -> tuple[float, ...]:
+    """The duration buckets of the configuration."""
+    from hyperjobs.config import load_config  # noqa: PLC0415 - pydantic only where a configuration is read
+
+    config = load_config(Path(place.config) if place.config else None, environ=os.environ)
+    return tuple(
+        bound.total_seconds() if hasattr(bound, "total_seconds") else float(bound)
+        for bound in config.metrics.duration_buckets
+    )
+
+
+def refuse_while_an_agent_runs(path: Path, verb: str) -> None:
+    """Raise when an agent looks after the store.
+
+    Raises:
+        AgentRunningError: it names the agent's process.
+    """

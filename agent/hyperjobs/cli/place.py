@@ -1,0 +1,110 @@
+"""Which store a command is about: the one named, or the first of the usual places."""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hyperjobs.errors import ConfigError, StoreNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hyperjobs.store.sqlite import SQLiteJobStore
+
+STORE_VARIABLE = "HYPERJOBS_STORE__PATH"
+CONFIG_VARIABLE = "HYPERJOBS_CONFIG"
+CONFIG_FILE = Path("/etc/hyperjobs/hyperjobs.yaml")
+USUAL_PLACES = ("/var/lib/hypersdk/jobs.db", "~/.hypersdk/jobs.db", "./hypersdk.db")
+
+
+@dataclass(frozen=True, slots=True)
+class StorePlace:
+    """What the command line said about where the store is.
+
+    Attributes:
+        store: the path of ``--store``.
+        config: the file of ``--config``.
+    """
+
+    store: str | None = None
+    config: str | None = None
+
+    def find(self, environment: Mapping[str, str] = os.environ) -> Path:
+        """The store's path: the flag, else the environment, else the configuration file, else a usual place.
+
+        A path that somebody named is given back whether or not there is a file; of the usual places, one that exists.
+
+        Raises:
+            StoreNotFoundError: nobody named a path, and there is nothing in the usual places.
+            ConfigError: the configuration file cannot be read or has no usable ``store.path``.
+        """
+        if self.store is not None:
+            return Path(self.store)
+        if named := environment.get(STORE_VARIABLE):
+            return Path(named)
+        looked_at = [f"--store, {STORE_VARIABLE}"]
+        configured = self._configured(environment, looked_at)
+        if configured is not None:
+            return configured
+        for place in USUAL_PLACES:
+            path = Path(place).expanduser()
+            if path.exists():
+                return path
+            looked_at.append(place)
+        raise StoreNotFoundError(f"no job store; looked at {', '.join(looked_at)}; name one with --store PATH")
+
+    def _configured(self, environment: Mapping[str, str], looked_at: list[str]) -> Path | None:
+        named = self.config or environment.get(CONFIG_VARIABLE)
+        for file in [Path(named)] if named else _usual_files(environment):
+            if not named and not os.access(file, os.R_OK):
+                looked_at.append(f"store.path in {file} ({'not readable' if file.exists() else 'no such file'})")
+                continue
+            if path := _path_in(file):
+                return Path(path)
+            looked_at.append(f"store.path in {file} (not set)")
+        return None
+
+    def open(self) -> SQLiteJobStore:
+        """The store, opened for reading only."""
+        from hyperjobs.store.sqlite import open_store  # noqa: PLC0415 - SQLite only where a store is read
+
+        return open_store(self.find(), read_only=True)
+
+
+def _usual_files(environment: Mapping[str, str]) -> list[Path]:
+    """Where a configuration file is looked for, by the rules of the agent."""
+    own = environment.get("XDG_CONFIG_HOME", "")
+    directory = Path(own) if own.startswith("/") else Path("~/.config").expanduser()
+    return [CONFIG_FILE, directory / "hyperjobs" / "hyperjobs.yaml"]
+
+
+def _path_in(file: Path) -> str | None:
+    """The ``store.path`` of a configuration file; the rest of the file is not judged, and costs nothing."""
+    from hyperjobs.config.document import DocumentError, Scalar, Table, parse  # noqa: PLC0415 - YAML only here
+
+    try:
+        root = parse(file.read_bytes())
+    except (OSError, DocumentError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        raise ConfigError(f"{file}: {reason}; correct it, or name the store with --store PATH") from exc
+    store = root.entries.get("store") if isinstance(root, Table) else None
+    path = store.entries.get("path") if isinstance(store, Table) else None
+    return path.raw if isinstance(path, Scalar) else None
+
+
+def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--store`` and ``--config``; the command gets them as one :class:`StorePlace` named ``place``."""
+
+    @click.option("--store", metavar="PATH", help="The job store to read; by default the usual places.")
+    @click.option("--config", metavar="FILE", help="The configuration file whose store.path is read.")
+    @functools.wraps(command)
+    def with_place(*args: Any, store: str | None, config: str | None, **options: Any) -> Any:
+        return command(*args, place=StorePlace(store, config), **options)
+
+    return with_place

@@ -1,0 +1,61 @@
+"""The program: its commands by name, and the entry point."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from hyperjobs import __version__
+from hyperjobs.cli.edge import answer, prepare_signals, prepare_streams
+from hyperjobs.cli.lazy import LazyGroup
+from hyperjobs.cli.setting import verbose_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@click.group(
+    "hyperjobs",
+    cls=LazyGroup,
+    places={
+        "list": ("hyperjobs.cli.jobs:list_command", "List jobs, newest first."),
+        "running": ("hyperjobs.cli.jobs:running_command", "List the jobs that are running, with their progress."),
+        "failed": ("hyperjobs.cli.jobs:failed_command", "List the newest jobs that failed, with their errors."),
+        "show": ("hyperjobs.cli.show:show_command", "Show everything about one job."),
+        "history": ("hyperjobs.cli.history:history_command", "List the changes of one job's status, oldest first."),
+        "stats": ("hyperjobs.cli.stats:stats_command", "Count jobs by status, and the success rate."),
+        "run": ("hyperjobs.cli.run:run_command", "Run the agent until it is told to stop."),
+        "install": ("hyperjobs.cli.ledger:install_command", "Add the ledger to a store."),
+        "uninstall": ("hyperjobs.cli.ledger:uninstall_command", "Take the ledger out of a store again."),
+        "config": ("hyperjobs.cli.config:config_group", "Check, show or describe the configuration."),
+    },
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+    epilog="Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 damage found, 4 busy, 5 no space, "
+    "6 refused for safety, 7 not found or not a job store.",
+)
+@click.version_option(__version__, "-V", "--version", prog_name="hyperjobs", message="%(prog)s %(version)s")
+@verbose_option
+@click.pass_context
+def program(context: click.Context) -> None:
+    """Look after hypersdk's SQLite job store."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and give its exit code.
+
+    It prepares the process for being a command (signals, standard streams), so call it in a process of your own only.
+
+    Args:
+        arguments: the words after the program's name; by default those of this process.
+    """
+    prepare_streams()
+    prepare_signals()
+    if "_HYPERJOBS_COMPLETE" in os.environ:  # a shell asks for completions: click answers and exits
+        program.main(prog_name="hyperjobs")
+    return answer(program, sys.argv[1:] if arguments is None else arguments)

@@ -1,0 +1,204 @@
+"""The options that say which jobs, and how the answer looks."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hyperjobs.cli.cursor import Cursor
+from hyperjobs.cli.lazy import nearest
+from hyperjobs.cli.moment import Moment
+from hyperjobs.cli.setting import setting_of
+from hyperjobs.store.models import JobCursor, JobFilter, JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+ALL = "all"
+_TOO_MANY = 2**62
+STATUS_WORDS = [str(status) for status in JobStatus]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How an answer is shown.
+
+    Attributes:
+        as_json: as JSON, whoever reads.
+        as_table: as a table for a person; else as tab-separated values.
+        utc: times of a table are in UTC, not in the local zone.
+        now: what ages are counted from.
+    """
+
+    as_json: bool
+    as_table: bool
+    utc: bool
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which jobs a command line asked for.
+
+    Attributes:
+        limit_named: the person chose how many, so that the rest need not be mentioned.
+    """
+
+    filter: JobFilter
+    limit_named: bool = False
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether no condition was given."""
+        return self.filter == JobFilter()
+
+
+class StatusWords(click.ParamType):  # type: ignore[type-arg] - generic only in newer releases of click
+    """One status, or several with commas between."""
+
+    name = "status"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[JobStatus, ...]:
+        """The statuses named, or a usage error that names the nearest one."""
+        words = [word.strip().lower() for word in str(value).split(",")]
+        for word in words:
+            if word not in STATUS_WORDS:
+                hint = nearest(word, dict.fromkeys(STATUS_WORDS))
+                self.fail(f"{word!r} is none of {', '.join(STATUS_WORDS)}{hint}", param, ctx)
+        return tuple(JobStatus(word) for word in words)
+
+
+class Count(click.ParamType):  # type: ignore[type-arg] - generic only in newer releases of click
+    """A number of jobs.
+
+    Args:
+        least: the smallest number taken.
+        takes_all: the word ``all`` is taken too.
+    """
+
+    name = "count"
+
+    def __init__(self, *, least: int, takes_all: bool = False) -> None:
+        self.least = least
+        self.takes_all = takes_all
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """The number, or the word ``all``."""
+        word = str(value).lower()
+        if self.takes_all and word == ALL:
+            return ALL
+        if not word.isascii() or not word.isdecimal() or not self.least <= int(word[:20]) < _TOO_MANY:
+            alternative = f", or {ALL!r}" if self.takes_all else ""
+            self.fail(f"{value!r} is not a number from {self.least} up{alternative}", param, ctx)
+        return int(word)
+
+
+def status_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--status``; :func:`filter_options` takes it up."""
+    option = click.option(
+        "--status",
+        type=StatusWords(),
+        metavar="STATUS",
+        multiple=True,
+        help="Only jobs in this status; repeat it, or put commas between several.",
+    )
+    decorated: Callable[..., Any] = option(command)
+    return decorated
+
+
+def filter_options(*, period: str = "created") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the conditions on jobs; the command gets them as one :class:`Selection` named ``selection``.
+
+    Args:
+        period: what a job must have done between ``--since`` and ``--until``, for their help.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @click.option("--provider", metavar="NAME", help="Only jobs of this provider.")
+        @click.option("--user", metavar="NAME", help="Only jobs of this user.")
+        @click.option("--vm", metavar="NAME", help="Only jobs of this virtual machine.")
+        @click.option("--text", metavar="TEXT", help="Only jobs with this text in their name or error.")
+        @click.option(
+            "--since", type=Moment(), metavar="WHEN", help=f"Only jobs {period} at WHEN (7d, 2026-09-01, …) or later."
+        )
+        @click.option("--until", type=Moment(), metavar="WHEN", help=f"Only jobs {period} before WHEN.")
+        @functools.wraps(command)
+        def with_selection(*args: Any, **options: Any) -> Any:
+            selection = _select(options)
+            return command(*args, selection=selection, **options)
+
+        return with_selection
+
+    return decorate
+
+
+def page_options(default: int | None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add ``--limit``, ``--offset`` and ``--after`` to a command with :func:`filter_options`.
+
+    Args:
+        default: so many jobs when nothing is said; ``None`` for all.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @click.option(
+            "--limit",
+            type=Count(least=1, takes_all=True),
+            metavar="N",
+            help=f"At most N jobs, or 'all'; {default or ALL} when not given.",
+        )
+        @click.option("--offset", type=Count(least=0), metavar="N", default=0, help="Leave out the first N jobs.")
+        @click.option("--after", type=Cursor(), metavar="CURSOR", help="The next page: what comes after this cursor.")
+        @functools.wraps(command)
+        def with_page(
+            *args: Any,
+            selection: Selection,
+            limit: int | str | None,
+            offset: int,
+            after: JobCursor | None,
+            **options: Any,
+        ) -> Any:
+            most = default if limit is None else None if limit == ALL else int(limit)
+            page = replace(selection.filter, limit=most, offset=offset, after=after)
+            return command(*args, selection=Selection(page, limit_named=limit is not None), **options)
+
+        return with_page
+
+    return decorate
+
+
+def view_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--json`` and ``--utc``; the command gets them as one :class:`View` named ``view``."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+    @click.option("--utc", is_flag=True, is_eager=True, help="Read and show times in UTC, not in the local zone.")
+    @functools.wraps(command)
+    def with_view(*args: Any, as_json: bool, utc: bool, **options: Any) -> Any:
+        now = setting_of(click.get_current_context()).clock.now()
+        view = View(as_json=as_json, as_table=not as_json and sys.stdout.isatty(), utc=utc, now=now)
+        return command(*args, view=view, **options)
+
+    return with_view
+
+
+def _select(options: dict[str, Any]) -> Selection:
+    """Take the conditions out of a command's options."""
+    statuses = tuple(dict.fromkeys(word for words in options.pop("status", ()) for word in words))
+    since, until = options.pop("since"), options.pop("until")
+    if since is not None and until is not None and since >= until:
+        raise click.UsageError("--since is as late as --until or later, so no job can be in between")
+    return Selection(
+        JobFilter(
+            status=statuses or None,
+            provider=options.pop("provider"),
+            user=options.pop("user"),
+            vm_name=options.pop("vm"),
+            since=since,
+            until=until,
+            text=options.pop("text"),
+        )
+    )

@@ -1,0 +1,131 @@
+"""Rows for a person or for a program: a table as wide as the terminal, or tab-separated values."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from hyperjobs.cli.text import field, json_line, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
+
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+    from hyperjobs.cli.selection import View
+
+Row = TypeVar("Row")
+
+STATUS_STYLES = {"pending": "yellow", "running": "cyan", "completed": "green", "failed": "bold red", "cancelled": "dim"}
+_GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[Row]):
+    """One column of a table for a person.
+
+    Attributes:
+        show: a row's value; it need not be printable.
+        style: a row's colour, by rich's names; empty for none.
+        drop: in a terminal that is too narrow the column with the highest number goes first; 0 never goes.
+        width: at least so wide before another column goes.
+    """
+
+    title: str
+    show: Callable[[Row, View], str]
+    style: Callable[[Row], str] | None = None
+    drop: int = 0
+    width: int = 8
+    is_number: bool = False
+    is_whole: bool = False
+    """The value is never cut short, as one that is to be copied: it is folded when it must."""
+
+
+def emit(line: str) -> None:
+    """Write one line to standard output."""
+    sys.stdout.write(line + "\n")
+
+
+def emit_values(values: Iterable[object]) -> None:
+    """Write one line of tab-separated values; an absent one is empty."""
+    emit("\t".join("" if value is None else field(str(value)) for value in values))
+
+
+def emit_json(value: Mapping[str, Any]) -> None:
+    """Write one line of JSON."""
+    emit(json_line(value))
+
+
+def emit_table(columns: Sequence[Column[Row]], rows: Sequence[Row], view: View) -> None:
+    """Write a table; the columns that have no room are left out."""
+    from rich.table import Table  # noqa: PLC0415 - only where a person looks
+
+    console = new_console()
+    cells = [[_cell(column, row, view) for column in columns] for row in rows]
+    kept = _fitting(columns, cells, console.width)
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
+    for index in kept:
+        _add_column(table, columns[index])
+    for line in cells:
+        table.add_row(*(line[index] for index in kept))
+    emit_rich(console, table)
+
+
+def emit_rich(console: Console, what: RenderableType) -> None:
+    """Write something of rich's; lines end where their text ends."""
+    with console.capture() as capture:
+        console.print(what)
+    for line in capture.get().splitlines():
+        emit(line.rstrip())
+
+
+def new_console() -> Console:
+    """A console on standard output: its width, and colours unless ``NO_COLOR`` or a dumb terminal."""
+    from rich.console import Console  # noqa: PLC0415 - only where a person looks
+
+    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+
+
+def status_text(status: str) -> Text:
+    """A status in its colour."""
+    from rich.text import Text  # noqa: PLC0415 - only where a person looks
+
+    return Text(printable(status), style=STATUS_STYLES.get(status, ""))
+
+
+def _cell(column: Column[Row], row: Row, view: View) -> Text:
+    from rich.text import Text  # noqa: PLC0415 - only where a person looks
+
+    return Text(printable(column.show(row, view)), style=column.style(row) if column.style else "")
+
+
+def _add_column(table: Table, column: Column[Row]) -> None:
+    table.add_column(
+        column.title,
+        justify="right" if column.is_number else "left",
+        overflow="fold" if column.is_whole else "ellipsis",
+        no_wrap=not column.is_whole,
+    )
+
+
+def _fitting(columns: Sequence[Column[Row]], cells: Sequence[Sequence[Text]], width: int) -> list[int]:
+    """The places of the columns that have room together."""
+    needs = [
+        max([len(column.title), *(_need(column, line[index]) for line in cells)])
+        for index, column in enumerate(columns)
+    ]
+    kept = list(range(len(columns)))
+    while sum(needs[index] + _GAP for index in kept) - _GAP > width:
+        last = max(kept, key=lambda index: columns[index].drop)
+        if columns[last].drop == 0:
+            break
+        kept.remove(last)
+    return kept
+
+
+def _need(column: Column[Row], cell: Text) -> int:
+    return cell.cell_len if column.is_whole or column.is_number else min(cell.cell_len, column.width)
