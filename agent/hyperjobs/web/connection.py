@@ -85,7 +85,11 @@ class Connection:
                     await self._stream.open()
                 await self._answer_all()
         finally:
-            self._stream.close()
+            self.close()
+
+    def close(self) -> None:
+        """Closes the socket, also of a connection whose ``serve`` was cancelled before it began. Idempotent."""
+        self._stream.close()
 
     async def _answer_all(self) -> None:
         try:
@@ -101,6 +105,7 @@ class Connection:
 
     async def _answer_one(self, first_byte_s: float) -> bool:
         """Whether another request may follow."""
+        await asyncio.sleep(0)  # where bytes are ready nothing else yields, and a flood would have the loop to itself
         if not self._received:
             async with asyncio.timeout(first_byte_s):
                 if not await self._receive():
@@ -112,9 +117,7 @@ class Connection:
         try:
             async with asyncio.timeout(self._limits.request_s - spent_s):
                 response = await self._respond(request)
-                await self._stream.send(
-                    encode(response, head_only=request.method == "HEAD", keep_alive=request.keep_alive)
-                )
+                await self._send(encode(response, head_only=request.method == "HEAD", keep_alive=request.keep_alive))
         except TimeoutError:
             if self.is_working:
                 raise RefusedRequestError(503, "The answer took too long.") from None
@@ -128,6 +131,13 @@ class Connection:
         response = await asyncio.wrap_future(self._workers.submit(self._app, request))
         self.is_working = False
         return response
+
+    async def _send(self, data: bytes) -> None:
+        try:
+            await self._stream.send(data)
+        except asyncio.CancelledError:  # by a deadline or an eviction: what is unsent must not stay in the kernel
+            self._stream.abort()
+            raise
 
     async def _read_head(self) -> bytes:
         """The head of the next request, without the empty line that ends it; what follows stays for the next."""

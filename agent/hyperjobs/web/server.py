@@ -7,6 +7,7 @@ coming is closed: a client that sends its request at once, as a scrape does, is 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 from typing import TYPE_CHECKING, Final
@@ -63,6 +64,7 @@ class Server:
         self._connections: set[Connection] = set()
         self._tasks: dict[Connection, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
+        self._is_stopped = False
         self._grace_s = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -95,9 +97,13 @@ class Server:
         """
         if self._thread is not None:
             raise RuntimeError("a server starts once")
-        self._listeners = bind_all(self._listen)
-        self._addresses = tuple(bound_address(listener) for listener in self._listeners)
         self._loop = asyncio.new_event_loop()
+        try:
+            self._listeners = bind_all(self._listen)
+        except BaseException:
+            self._loop.close()
+            raise
+        self._addresses = tuple(bound_address(listener) for listener in self._listeners)
         self._workers = Workers(self._limits.workers)
         self._thread = threading.Thread(target=self._run, args=(self._loop,), name="web", daemon=True)
         self._thread.start()
@@ -108,11 +114,12 @@ class Server:
 
         Idempotent. A worker that is still in the application then ends with it.
         """
-        if self._thread is None or self._loop is None or self._workers is None or self._stopping.is_set():
+        if self._thread is None or self._loop is None or self._workers is None or self._is_stopped:
             return
+        self._is_stopped = True
         until = self._clock.monotonic() + deadline_s
         self._grace_s = deadline_s * _GRACE_SHARE
-        if self._thread.is_alive():
+        with contextlib.suppress(RuntimeError):  # its thread has ended, and closed the loop
             self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(deadline_s)
         in_time = self._workers.stop(deadline_s=max(0.0, until - self._clock.monotonic()))
@@ -129,6 +136,8 @@ class Server:
 
     async def _serve(self) -> None:
         accepting = [asyncio.create_task(self._accept(listener)) for listener in self._listeners]
+        for task in accepting:  # a server that is deaf must not seem to live
+            task.add_done_callback(lambda _: self._stopping.set())
         await self._stopping.wait()
         await _cancel(accepting)
         for listener in self._listeners:
@@ -145,16 +154,18 @@ class Server:
                 client, _ = await loop.sock_accept(listener)
             except OSError as error:
                 log.warning("web.accept_failed", error=str(error))
-                self._evict_idlest()
+                for _ in range(1 + len(self._connections) // 4):
+                    self._evict_idlest()
                 await asyncio.sleep(_ACCEPT_PAUSE_S)
                 continue
             if len(self._connections) >= self._limits.connections and not self._evict_idlest():
                 client.close()  # every connection has a request that is being answered
                 continue
             self._open(client)
+            await asyncio.sleep(0)  # a connection is served before the next is taken, or a storm would evict it unread
 
     def _open(self, client: socket.socket) -> None:
-        if client.family in {socket.AF_INET, socket.AF_INET6}:
+        with contextlib.suppress(OSError):  # the client may be gone already
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stream = Stream(client) if self._tls is None else TlsStream(client, self._tls)
         assert self._workers is not None  # noqa: S101 - start makes them before it accepts
@@ -177,6 +188,7 @@ class Server:
     def _forget(self, connection: Connection) -> None:
         self._connections.discard(connection)
         self._tasks.pop(connection, None)
+        connection.close()
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

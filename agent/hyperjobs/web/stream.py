@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -49,8 +50,14 @@ class Stream:
         while left > 0 and (data := await self._loop.sock_recv(self._sock, _CHUNK_BYTES)):
             left -= len(data)
 
+    def abort(self) -> None:
+        """Closes at once and drops what the client has not taken."""
+        with suppress(OSError):
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._sock.close()
+
     def close(self) -> None:
-        """Closes at once. Idempotent."""
+        """Closes at once; what was sent is still delivered. Idempotent."""
         self._sock.close()
 
 
