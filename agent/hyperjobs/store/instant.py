@@ -102,7 +102,7 @@ def _parse_slowly(value: str) -> datetime | None:
 
 
 def _from_unix(value: int) -> datetime | None:
-    """Return the instant of an integer, its unit told by its size."""
+    """Return the instant of an integer, its unit told by its size; ``None`` past the years 1 to 9999."""
     size = abs(value)
     if size <= _LAST_SECOND:
         micros = value * 1_000_000
@@ -115,4 +115,4 @@ def _from_unix(value: int) -> datetime | None:
     try:
         return EPOCH + timedelta(microseconds=micros)
     except OverflowError:
-        return _EARLIEST if value < 0 else _LATEST
+        return None
