@@ -1,0 +1,124 @@
+"""What is done for the store by one configuration: the ledger kept, or scanned, and read for scrapes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from hyperjobs.agent.loop import Loop
+from hyperjobs.errors import StoreReadOnlyError, StoreRefusedError
+from hyperjobs.metrics.collector import Collector
+from hyperjobs.metrics.jobs import JobsSource
+from hyperjobs.metrics.ledger import LedgerSource
+from hyperjobs.metrics.store import StoreSource
+from hyperjobs.store.flavour import wal_reset_safe
+from hyperjobs.store.identity import identity_of
+from hyperjobs.store.ledger.keeper import Keeper
+from hyperjobs.store.ledger.options import LedgerOptions
+from hyperjobs.store.ledger.scan import Scanner
+from hyperjobs.store.reader import StoreReader
+from hyperjobs.store.stall import StallWatch
+from hyperjobs.store.version import sqlite_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hyperjobs.agent.lock import AgentLock
+    from hyperjobs.clock import Clock
+    from hyperjobs.config import Config
+    from hyperjobs.metrics.source import Source
+    from hyperjobs.store.continuity import Continuity
+    from hyperjobs.store.identity import Identity
+    from hyperjobs.store.ledger.view import LedgerView
+    from hyperjobs.store.reader import Troubles
+    from hyperjobs.store.state import StateFile
+
+log = structlog.get_logger(__name__)
+
+_SAMPLE_EVERY_S = 60.0
+_NO_TRIGGERS = frozenset({"flavour", "no_wal"})
+"""Refusals that mean: this store can be scanned and not have a ledger."""
+
+
+class Care:
+    """Everything that a reload replaces."""
+
+    def __init__(
+        self, config: Config, path: Path, *, state: StateFile, continuity: Continuity, troubles: Troubles, lock: AgentLock, agent: Source, clock: Clock
+    ) -> None:
+        options = ledger_options(config)
+        self._path = path
+        self._lock = lock
+        self._is_scanning = self._only_scans = config.store.ledger == "scan"
+        self._scanned_identity: Identity | None = None
+        self._keeper = Keeper(
+            path, options=options, state=state, continuity=continuity, clock=clock, fold_interval_s=config.store.fold_interval.total_seconds()
+        )
+        self._scanner = Scanner(path, options=options, continuity=continuity, clock=clock, interval_s=config.store.scan_interval.total_seconds())
+        self._reader = StoreReader(path, options=options, troubles=troubles, clock=clock, scanned=self._scanned)
+        stalls = StallWatch(path, stalled_after=config.metrics.stalled_after, options=options, state=state, clock=clock)
+        sources: list[Source] = [
+            JobsSource(lambda: stalls.stalled),
+            StoreSource(path, troubles, is_wal_reset_safe=wal_reset_safe(sqlite_version())),
+            LedgerSource(self._keeper.counts),
+            agent,
+        ]
+        self.collector = Collector(sources, self._reader, continuity.export, clock=clock)
+
+        def sample(_: Callable[[], bool]) -> float:
+            stalls.sample()
+            return _SAMPLE_EVERY_S
+
+        self._loops = [Loop("ledger", self._turn, troubles=troubles, clock=clock), Loop("stalls", sample, troubles=troubles, clock=clock)]
+
+    def start(self) -> None:
+        """Begin to look after the store."""
+        for loop in self._loops:
+            loop.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """End what runs, also in the middle of a statement; whether all ended in time."""
+        for loop in self._loops:
+            loop.stop()
+        self._keeper.interrupt()
+        self._scanner.interrupt()
+        self._reader.interrupt()
+        is_done = all([loop.join(timeout_s) for loop in self._loops])
+        if is_done:
+            self._reader.close()
+            self._keeper.close()
+        return is_done
+
+    def silent_s(self) -> float:
+        """The longest that a loop has not shown that it lives."""
+        return max(loop.silent_s() for loop in self._loops)
+
+    def _turn(self, is_stopping: Callable[[], bool]) -> float:
+        if self._path.exists():
+            self._lock.acquire()  # the half beside the store, once there is one
+        if self._is_scanning and not self._only_scans and identity_of(self._path) != self._scanned_identity:
+            self._is_scanning = False
+        if not self._is_scanning:
+            try:
+                return self._keeper.turn(is_stopping)
+            except (StoreReadOnlyError, StoreRefusedError) as exc:
+                if isinstance(exc, StoreRefusedError) and exc.reason not in _NO_TRIGGERS:
+                    raise
+                log.warning("ledger.scanning_instead", reason=exc.reason, error=str(exc))
+                self._is_scanning, self._scanned_identity = True, identity_of(self._path)
+        return self._scanner.turn(is_stopping)
+
+    def _scanned(self) -> LedgerView | None:
+        return self._scanner.view if self._is_scanning else None
+
+
+def ledger_options(config: Config) -> LedgerOptions:
+    """The ledger's options from the configuration."""
+    return LedgerOptions(
+        providers=tuple(config.metrics.providers),
+        max_providers=config.metrics.max_providers,
+        bounds=tuple(config.metrics.duration_buckets),
+        history=config.store.history,
+    )

@@ -1,0 +1,188 @@
+"""The agent as a whole: started in order, stopped in reverse, reloaded in between."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from hyperjobs import __version__
+from hyperjobs.agent.care import Care
+from hyperjobs.agent.lock import AgentLock
+from hyperjobs.errors import ConfigError
+from hyperjobs.metrics.agent import AgentSource
+from hyperjobs.metrics.catalogue import groups
+try:
+    from hyperjobs.store.sqlite import open_store
+except ImportError: pass
+from hyperjobs.store.continuity import Continuity
+from hyperjobs.store.reader import Troubles
+from hyperjobs.store.state import StateFile
+from hyperjobs.store.version import driver_version, sqlite_version
+from hyperjobs.web.app import App
+from hyperjobs.web.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from prometheus_client.core import Metric
+
+    from hyperjobs.clock import Clock
+    from hyperjobs.config import Config
+    from hyperjobs.config.model import Log
+
+log = structlog.get_logger(__name__)
+
+_STOP_S = 1.0
+_FIXED = ("store.path", "store.state_dir", "store.ledger", "store.create", "web.listen", "web.reload")
+"""What a reload cannot change: sockets, locks and files that were taken at the start."""
+
+
+class Agent:
+    """One agent for one store. ``start``, ``reload`` and ``stop`` may be called from any thread."""
+
+    def __init__(self, config: Config, load: Callable[[], Config], *, clock: Clock) -> None:
+        """``load`` reads the configuration again, for a reload."""
+        if config.store.path is None:
+            raise ConfigError("store.path is not set; give it in the file, as HYPERJOBS_STORE__PATH or with --store")
+        self._config = config
+        self._load = load
+        self._clock = clock
+        self._path = Path(config.store.path)
+        self._reload_lock = threading.Lock()
+        self._reloaded: tuple[bool, datetime] = (True, clock.now())
+        self._is_ready = False
+        self._troubles = Troubles()
+        self._lock = AgentLock(self._path.resolve(), config.store.state_dir)
+        self._agent_source = AgentSource(
+            version=__version__, sqlite=sqlite_version(), apsw=driver_version(), reloaded=lambda: self._reloaded
+        )
+        self._server: Server | None = None
+        self._state: StateFile | None = None
+        self._care: Care | None = None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where it listens, ``host:port`` each."""
+        return self._server.addresses if self._server is not None else ()
+
+    @property
+    def log_options(self) -> Log:
+        """How to log, by the configuration in force."""
+        return self._config.log
+
+    def start(self) -> None:
+        """Take the lock, bind, and begin; whatever fails, nothing is left half alive.
+
+        Raises:
+            AgentRunningError: another agent looks after the store.
+            HyperjobsError: an address cannot be bound, the state directory cannot be written.
+        """
+        try:
+            self._lock.acquire()
+            self._state = StateFile(self._config.store.state_dir, self._path, clock=self._clock)
+            if self._state.was_damaged:
+                log.warning("state.replaced", path=str(self._state.path), reason="damaged")
+            self._continuity = Continuity(self._state)
+            self._create_store()
+            self._care = self._new_care(self._config)
+            self._server = Server(self._config.web.listen, self._app(), clock=self._clock)
+            self._server.start()
+            self._care.start()
+        except BaseException:
+            self.stop()
+            raise
+        self._is_ready = True
+        log.info("agent.started", store=str(self._path), addresses=list(self.addresses), version=__version__)
+
+    def reload(self) -> None:
+        """Put the configuration as it is now into force.
+
+        Raises:
+            ConfigError: it cannot be used, or it changes what only a restart can; the old one stays in force.
+        """
+        with self._reload_lock:
+            try:
+                config = self._load()
+                self._refuse_fixed(config)
+            except ConfigError as exc:
+                self._reloaded = (False, self._reloaded[1])
+                log.error("config.reload_failed", error=str(exc))  # noqa: TRY400 - the message says all
+                raise
+            old, self._care = self._care, None
+            if old is not None:
+                old.stop(_STOP_S)
+            self._config = config
+            self._care = self._new_care(config)
+            self._care.start()
+            self._reloaded = (True, self._clock.now())
+            log.info("config.reloaded", path=str(config.source))
+
+    def stop(self) -> bool:
+        """End everything, in reverse, within 2 s; whether all ended by itself."""
+        self._is_ready = False
+        is_done = True
+        if self._care is not None:
+            is_done = self._care.stop(_STOP_S)
+        if self._server is not None:
+            self._server.stop(_STOP_S / 2)
+        if self._state is not None:
+            try:
+                self._continuity.save()
+                self._state.close()
+            except Exception as exc:  # noqa: BLE001 - a full disk under the state must not keep the agent from ending
+                log.warning("state.not_saved", error=str(exc))
+        self._lock.release()
+        return is_done
+
+    def silent_s(self) -> float:
+        """The longest that a part of it has not shown that it lives."""
+        care = self._care
+        return care.silent_s() if care is not None else 0.0
+
+    def _app(self) -> App:
+        return App(
+            collect=self._collect,
+            is_ready=lambda: self._is_ready,
+            version=__version__,
+            store_label=str(self._path),
+            reload=self.reload if self._config.web.reload else None,
+            groups=groups(),
+            clock=self._clock,
+        )
+
+    def _collect(self, deadline_s: float) -> list[Metric]:
+        care = self._care
+        return care.collector.collect(deadline_s) if care is not None else []
+
+    def _new_care(self, config: Config) -> Care:
+        assert self._state is not None  # noqa: S101 - start made it
+        return Care(
+            config,
+            self._path.resolve(),
+            state=self._state,
+            continuity=self._continuity,
+            troubles=self._troubles,
+            lock=self._lock,
+            agent=self._agent_source,
+            clock=self._clock,
+        )
+
+    def _create_store(self) -> None:
+        if self._config.store.create and not self._path.exists():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            open_store(self._path, create=True).close()
+            log.info("store.created", path=str(self._path))
+
+    def _refuse_fixed(self, config: Config) -> None:
+        changed = [name for name in _FIXED if _option(config, name) != _option(self._config, name)]
+        if changed:
+            raise ConfigError(f"{', '.join(changed)} cannot change while the agent runs; restart it")
+
+
+def _option(config: Config, name: str) -> object:
+    section, option = name.split(".")
+    return getattr(getattr(config, section), option)

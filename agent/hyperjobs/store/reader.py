@@ -1,0 +1,138 @@
+"""The store for a scrape: one read snapshot on a connection that is kept, by a deadline."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hyperjobs.errors import StoreError, StoreInterruptedError
+from hyperjobs.store.connection import Connection
+from hyperjobs.store.facts import read_store_facts
+from hyperjobs.store.flavour import recognise, require_job_store
+from hyperjobs.store.identity import identity_of
+from hyperjobs.store.ledger.view import read_view
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    import apsw
+
+    from hyperjobs.clock import Clock
+    from hyperjobs.store.facts import StoreFacts
+    from hyperjobs.store.identity import Identity
+    from hyperjobs.store.ledger.options import LedgerOptions
+    from hyperjobs.store.ledger.view import LedgerView
+
+_LOCK_WAIT_S = 0.25
+"""A reader waits for a lock only while a file is recovered or not in WAL mode; a scrape has better things to do."""
+_LONGEST_S = 10.0
+_STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's virtual machine, some hundred microseconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The store at one moment."""
+
+    view: LedgerView
+    facts: StoreFacts
+    flavour: str
+
+
+class Troubles:
+    """How often the store could not be read or tended, by the error's reason. Thread-safe."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def note(self, error: StoreError) -> None:
+        """Count one failure."""
+        with self._lock:
+            self.counts[error.reason] += 1
+
+
+class StoreReader:
+    """Reads snapshots; called by one thread at a time, :meth:`interrupt` by any."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        options: LedgerOptions,
+        troubles: Troubles,
+        clock: Clock,
+        scanned: Callable[[], LedgerView | None] = lambda: None,
+    ) -> None:
+        """``scanned`` gives the numbers while the store has no ledger, else ``None``."""
+        self._path = path
+        self._options = options
+        self._troubles = troubles
+        self._clock = clock
+        self._scanned = scanned
+        self._connection: Connection | None = None
+        self._identity: Identity | None = None
+        self._flavour = ""
+
+    def snapshot(self, *, now: datetime, deadline_s: float | None = None) -> Snapshot:
+        """The store now.
+
+        Args:
+            now: ages are counted to.
+            deadline_s: in the clock's ``monotonic``; a snapshot that takes longer is given up.
+
+        Raises:
+            StoreError: it cannot be read; the next call opens it anew.
+        """
+        try:
+            connection = self._connected()
+            until_s = self._clock.monotonic() + _LONGEST_S if deadline_s is None else deadline_s
+            connection.raw.set_progress_handler(lambda: self._clock.monotonic() > until_s, _STEPS_BETWEEN_LOOKS)
+            return connection.read(lambda db: self._read(db, now))
+        except StoreInterruptedError as exc:
+            self._drop()
+            timeout = StoreInterruptedError(f"{self._path}: not read by the scrape's deadline; is the disk slow, or the log long?")
+            timeout.reason = "timeout"
+            self._troubles.note(timeout)
+            raise timeout from exc
+        except StoreError as exc:
+            self._drop()
+            self._troubles.note(exc)
+            raise
+
+    def interrupt(self) -> None:
+        """End a read that goes on."""
+        connection = self._connection
+        if connection is not None:
+            connection.interrupt()
+
+    def close(self) -> None:
+        """Let the store go."""
+        self._drop()
+
+    def _read(self, db: apsw.Connection, now: datetime) -> Snapshot:
+        view = self._scanned() or read_view(db, self._options, now=now)
+        return Snapshot(view=view, facts=read_store_facts(db), flavour=self._flavour)
+
+    def _connected(self) -> Connection:
+        if self._connection is not None and identity_of(self._path) != self._identity:
+            self._drop()
+        if self._connection is None:
+            connection = Connection(self._path, read_only=True, busy_timeout_s=_LOCK_WAIT_S, clock=self._clock)
+            try:
+                recognition = recognise(connection)
+                require_job_store(recognition, self._path)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection, self._identity = connection, identity_of(self._path)
+            self._flavour = recognition.flavour
+        return self._connection
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
