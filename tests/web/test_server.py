@@ -332,3 +332,20 @@ def test_several_addresses_of_both_families_are_served(start):
 
     assert [get(address, "/-/healthy").status for address in server.addresses] == [200, 200]
     assert server.addresses[1].startswith("[::1]:")
+
+
+def test_an_application_that_raises_ends_its_connection_and_not_the_server(start):
+    class Broken:
+        def __call__(self, _request):
+            raise RuntimeError("broken")
+
+        def is_instant(self, request):
+            return request.path == "/instant"
+
+    server = start(Broken())
+    for path in ("/instant", "/other"):
+        with connect(server.addresses[0]) as client:
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert read_all(client) == b""
+
+    assert server.is_serving
