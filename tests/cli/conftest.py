@@ -8,7 +8,6 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import apsw
@@ -20,6 +19,7 @@ from hyperjobs.cli.setting import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 NOW = datetime(2026, 9, 10, 12, 0, tzinfo=UTC)
 DEADLINE_S = 60
@@ -291,3 +291,16 @@ def hostile(bare: Program) -> Program:
         "user": "[bold red]root[/]",
     }
     return _beside(bare, (row("evil\x1b[31m", status="failed", **texts), row("plain", status="failed", error="x")))
+
+
+@pytest.fixture
+def many_jobs(bare: Program) -> Program:
+    """A store whose list is larger than any pipe."""
+    return _beside(bare, tuple(row(f"job-{n:05}", error="x" * 200) for n in range(3000)))
+
+
+@pytest.fixture
+def unicode_names(bare: Program) -> Program:
+    """A store with names of wide characters beside narrow ones."""
+    names = ("データ-192", "web-01", "서버", "é-01")
+    return _beside(bare, tuple(row(f"job-{n}", vm_name=name) for n, name in enumerate(names)))

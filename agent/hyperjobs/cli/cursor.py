@@ -39,7 +39,7 @@ def parse_cursor(text: str) -> JobCursor:
     return JobCursor(created_at, unquote(job_id, errors="surrogatepass"))
 
 
-class Cursor(click.ParamType):  # type: ignore[type-arg] - generic only in newer releases of click
+class Cursor(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
     """The type of ``--after``."""
 
     name = "cursor"

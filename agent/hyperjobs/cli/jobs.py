@@ -85,11 +85,11 @@ def _number(value: float) -> str:
 
 
 @click.command("list")
-@store_options
-@view_options
-@page_options(LIST_LIMIT)
 @status_option
 @filter_options()
+@page_options(LIST_LIMIT)
+@view_options
+@store_options
 @verbose_option
 @click.pass_context
 def list_command(context: click.Context, *, place: StorePlace, selection: Selection, view: View) -> None:
@@ -98,10 +98,10 @@ def list_command(context: click.Context, *, place: StorePlace, selection: Select
 
 
 @click.command("running")
-@store_options
-@view_options
-@page_options(None)
 @filter_options()
+@page_options(None)
+@view_options
+@store_options
 @verbose_option
 @click.pass_context
 def running_command(context: click.Context, *, place: StorePlace, selection: Selection, view: View) -> None:
@@ -111,10 +111,10 @@ def running_command(context: click.Context, *, place: StorePlace, selection: Sel
 
 
 @click.command("failed")
-@store_options
-@view_options
-@page_options(FAILED_LIMIT)
 @filter_options()
+@page_options(FAILED_LIMIT)
+@view_options
+@store_options
 @verbose_option
 @click.pass_context
 def failed_command(context: click.Context, *, place: StorePlace, selection: Selection, view: View) -> None:

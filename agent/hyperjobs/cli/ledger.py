@@ -13,9 +13,10 @@ from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.table import emit
 from hyperjobs.cli.text import printable
-from hyperjobs.errors import HyperjobsError
+from hyperjobs.errors import AgentRunningError, HyperjobsError
 
 if TYPE_CHECKING:
+    from hyperjobs.config import Config
     from hyperjobs.store.connection import Connection
 
 
@@ -32,10 +33,11 @@ def install_command(context: click.Context, *, rebuild: bool, place: StorePlace)
     """
     from hyperjobs.store.ledger.install import install  # noqa: PLC0415 - SQLite only where a store is opened
 
-    bounds = _bounds(place)
+    config = _configuration(place)
+    bounds = tuple(map(float, config.metrics.duration_buckets))
     with _Opened(place) as connection:
         if rebuild:
-            refuse_while_an_agent_runs(connection.path, "rebuild")
+            _refuse_while_an_agent_runs(connection.path, config)
         done = install(connection, now=setting_of(context).clock.now(), bounds=bounds, rebuild=rebuild)
         path = printable(str(connection.path))
     emit(f"{path}: the ledger is {'in place; run an agent to keep it' if done.changed else 'in place already'}")
@@ -64,10 +66,11 @@ def uninstall_command(*, yes: bool, dry_run: bool, place: StorePlace) -> None:
         if dry_run:
             emit(f"{path}: would drop {', '.join(found)}")
             return
-        refuse_while_an_agent_runs(connection.path, "uninstall")
+        _refuse_while_an_agent_runs(connection.path, _configuration(place))
         if not yes:
             _ask(f"{path}: drop the ledger, with its counts and histories? Jobs stay. [y/N] ")
-        emit(f"{path}: dropped {', '.join(uninstall(connection))}")
+        uninstall(connection)
+        emit(f"{path}: the ledger is gone")
 
 
 class _Opened:
@@ -103,20 +106,16 @@ def _ask(question: str) -> None:
         raise HyperjobsError("nothing was changed")
 
 
-def _bounds(place: StorePlace) -> tuple[float, ...]:
-    """The duration buckets of the configuration."""
+def _configuration(place: StorePlace) -> Config:
     from hyperjobs.config import load_config  # noqa: PLC0415 - pydantic only where a configuration is read
 
-    config = load_config(Path(place.config) if place.config else None, environ=os.environ)
-    return tuple(
-        bound.total_seconds() if hasattr(bound, "total_seconds") else float(bound)
-        for bound in config.metrics.duration_buckets
-    )
+    return load_config(Path(place.config) if place.config else None, environ=os.environ)
 
 
-def refuse_while_an_agent_runs(path: Path, verb: str) -> None:
-    """Raise when an agent looks after the store.
+def _refuse_while_an_agent_runs(path: Path, config: Config) -> None:
+    """Raise AgentRunningError, naming the process, when an agent looks after the store."""
+    from hyperjobs.agent.lock import agent_holding  # noqa: PLC0415 - the agent's parts, only for this question
 
-    Raises:
-        AgentRunningError: it names the agent's process.
-    """
+    holder = agent_holding(path, config.store.state_dir)
+    if holder is not None:
+        raise AgentRunningError(f"{path}: an agent looks after it ({holder}); stop that one first")

@@ -100,7 +100,7 @@ def show_seconds(seconds: float) -> str:
     return f"{int(seconds)}s"
 
 
-class Moment(click.ParamType):  # type: ignore[type-arg] - generic only in newer releases of click
+class Moment(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
     """The type of ``--since`` and ``--until``; it is read when the command knows its zone."""
 
     name = "when"

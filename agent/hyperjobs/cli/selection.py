@@ -58,7 +58,7 @@ class Selection:
         return self.filter == JobFilter()
 
 
-class StatusWords(click.ParamType):  # type: ignore[type-arg] - generic only in newer releases of click
+class StatusWords(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
     """One status, or several with commas between."""
 
     name = "status"
@@ -73,7 +73,7 @@ class StatusWords(click.ParamType):  # type: ignore[type-arg] - generic only in 
         return tuple(JobStatus(word) for word in words)
 
 
-class Count(click.ParamType):  # type: ignore[type-arg] - generic only in newer releases of click
+class Count(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
     """A number of jobs.
 
     Args:

@@ -52,9 +52,9 @@ GROUP_TABLE: Sequence[Column[JobStats]] = (
 
 @click.command("stats")
 @click.option("--by", type=click.Choice(GROUPS), help="One line a provider, user or day (UTC).")
-@store_options
-@view_options
 @filter_options(period="finished")
+@view_options
+@store_options
 @verbose_option
 def stats_command(*, by: str | None, place: StorePlace, selection: Selection, view: View) -> None:
     """Count jobs by status, and the success rate.
