@@ -83,7 +83,7 @@ def read_file(path: Path, problems: Problems) -> Settings:
     except DocumentError as exc:
         problems.add(Origin(origin.name, exc.line), (), str(exc))
         return settings
-    if root is None:
+    if root is None or root.raw is None:
         problems.add(origin, (), "is empty; remove the file to run with defaults, or set an option")
     elif isinstance(root, Table):
         _walk(root, Config, _Walk(origin.name, settings, problems), ())
