@@ -156,11 +156,16 @@ def _nearest_variable(name: str, known: Mapping[str, OptionPath]) -> str:
 def _read_bytes(path: Path) -> bytes:
     """The file's first bytes, one more than allowed at most; never waits on a FIFO or a device."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with open(handle, "rb") as stream:  # noqa: PTH123 - a descriptor, not a path
+    try:
         mode = os.fstat(handle).st_mode
         if not stat.S_ISREG(mode):
             raise ValueError("it is a directory" if stat.S_ISDIR(mode) else "it is not a regular file")
-        return stream.read(MAX_BYTES + 1)
+        data = b""
+        while len(data) <= MAX_BYTES and (more := os.read(handle, MAX_BYTES + 1 - len(data))):
+            data += more
+        return data
+    finally:
+        os.close(handle)
 
 
 @dataclass(frozen=True, slots=True)
