@@ -13,7 +13,7 @@ import click
 
 from hyperjobs.cli.setting import Setting
 from hyperjobs.cli.text import printable
-from hyperjobs.errors import HyperjobsError
+from hyperjobs.errors import ConfigError, HyperjobsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +88,9 @@ def _report(exc: Exception, setting: Setting) -> int:
     if setting.verbose:
         _say("".join(traceback.format_exception(exc)).rstrip())
     message, code = _explain(exc)
-    _say(f"hyperjobs: {printable(message)}")
+    lines = message.splitlines() if isinstance(exc, ConfigError) else [message]  # one line a mistake
+    for line in lines:
+        _say(f"hyperjobs: {printable(line)}")
     if isinstance(exc, OSError):
         _discard(sys.stdout)  # what could not be written must not be tried again at exit
     return code
