@@ -148,6 +148,10 @@ def test_a_flag_may_give_a_list_in_any_way(value):
     assert load_config(environ={}, overrides={"web.listen": value}).web.addresses == (("a", 1),)
 
 
+def test_a_flag_may_give_one_ipv6_address():
+    assert load_config(environ={}, overrides={"web.listen": "[::1]:80"}).web.addresses == (("::1", 80),)
+
+
 @pytest.mark.parametrize("path", ['"quoted".db', "a: b", "#x", "*x", "&x", "!x", "null.db"])
 def test_the_text_of_a_flag_stands_for_itself(path):
     assert load_config(environ={}, overrides={"store.path": path}).store.path == Path(path)

@@ -6,7 +6,7 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, get_origin
 
 from hyperjobs.config.document import (
     MAX_BYTES,
@@ -124,10 +124,10 @@ def read_flags(overrides: Mapping[str, str | Sequence[str]], problems: Problems)
             problems.add(origin, (name,), f"is no option; {nearest(name, known)}")
             continue
         path, field = known[name]
-        is_list = str(field.annotation).startswith("tuple")
+        is_list = get_origin(field.annotation) is tuple
         if not isinstance(value, str):
             settings[path] = Setting(list(value), origin)
-        elif is_list and value.startswith("["):
+        elif is_list and value.startswith("[") and value.endswith("]"):  # "[::1]:80" is one address
             _add_text(value, origin, path, settings, problems)
         else:
             settings[path] = Setting([value] if is_list else value, origin)
