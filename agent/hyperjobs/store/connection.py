@@ -161,6 +161,46 @@ class Connection:
         """
         return self._in_transaction("BEGIN IMMEDIATE", work)
 
+    def run(self, work: Callable[[apsw.Connection], T]) -> T:
+        """Return what ``work`` gives, with errors translated; for a single statement, which needs no transaction."""
+        self._begin_use()
+        try:
+            return work(self.raw)
+        except apsw.Error as exc:
+            raise self._translated(exc) from exc
+
+    def change(self, sql: str, bindings: Bindings = ()) -> int:
+        """Run one statement that writes, a transaction of its own unless one is open; return the rows it changed."""
+        self._begin_use()
+        try:
+            self.raw.execute(sql, bindings)
+            return self.raw.changes()
+        except apsw.Error as exc:
+            raise self._translated(exc) from exc
+
+    def begin(self) -> None:
+        """Start a transaction that writes; end it with :meth:`commit` or :meth:`rollback`."""
+        self._begin_use()
+        try:
+            self.raw.execute("BEGIN IMMEDIATE")
+        except apsw.Error as exc:
+            raise self._translated(exc) from exc
+
+    def commit(self) -> None:
+        """Keep what was written since :meth:`begin`.
+
+        Raises:
+            StoreError: it could not be kept, and nothing of it was; an error within had already undone it.
+        """
+        self._begin_use()
+        try:
+            if not self.raw.in_transaction:
+                raise StoreError(f"{self.path}: an error had already undone this transaction; nothing of it was kept")
+            self.raw.execute("COMMIT")
+        except apsw.Error as exc:
+            self.rollback()
+            raise self._translated(exc) from exc
+
     def interrupt(self) -> None:
         """End the running statement, or the wait for a lock, with StoreInterruptedError; from any thread."""
         if os.getpid() == self._pid:
@@ -176,6 +216,19 @@ class Connection:
             self.raw.close()
         except apsw.Error as exc:
             raise self._translated(exc) from exc
+
+    def release(self, *, is_same_file: bool) -> None:
+        """Close a handle that was kept for long.
+
+        Args:
+            is_same_file: whether the path still leads to the file that was opened. If not, closing must not move our
+                WAL into whatever was put in its place. Nor is a long WAL moved: that could take longer than a stop has,
+                and the next to open it does.
+        """
+        if not is_same_file or _size(Path(f"{self.path}-wal")) > _WAL_KEPT_BYTES:
+            with contextlib.suppress(apsw.Error):
+                self.raw.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        self.close()
 
     def _open(self, *, read_only: bool, create: bool) -> apsw.Connection:
         """Open the file; a store on read-only media is read as it lies when no -wal holds newer rows."""

@@ -22,7 +22,7 @@ RAW_COLUMN_LIST: Final = ",".join(
     f"CASE typeof({name}) WHEN 'text' THEN CAST({name} AS BLOB) ELSE {name} END,typeof({name})" for name in COLUMNS
 )
 """Every column twice, the text as bytes and then its type: for rows whose text is no valid UTF-8."""
-SAVE: Final = f"INSERT OR REPLACE INTO jobs ({COLUMN_LIST}) VALUES ({','.join('?' * len(COLUMNS))})"
+SAVE: Final = f"INSERT OR REPLACE INTO jobs ({COLUMN_LIST}) VALUES ({','.join('?' * len(COLUMNS))})"  # noqa: S608 - ours
 
 _STATUSES: Final = {str(status): status for status in JobStatus}
 _SIZE_LIMIT: Final = 2**63
@@ -60,7 +60,7 @@ def job_of(row: Row) -> Job:
 
 
 def job_of_raw(row: Row) -> Job:
-    """Return the job in a row of :data:`RAW_COLUMN_LIST`, with ``\\ufffd`` for what is no UTF-8."""
+    """Return the job in a row of :data:`RAW_COLUMN_LIST`, with U+FFFD for what is no UTF-8."""
     cells: list[Any] = []
     flags: list[str] = []
     for name, value, kind in zip(COLUMNS, row[::2], row[1::2], strict=True):
@@ -80,6 +80,7 @@ def row_of(job: Job, now: datetime) -> tuple[Any, ...]:
     """Return the 16 values to write for a job, ``''`` and ``null`` where the Go reader would break on NULL.
 
     Args:
+        job: what to write.
         now: the ``created_at`` of a job that has none.
 
     Raises:
@@ -106,7 +107,7 @@ def row_of(job: Job, now: datetime) -> tuple[Any, ...]:
         _size(job.files_count, "files_count"),
     )
     for value, column in zip(values, COLUMNS, strict=True):
-        if type(value) is str:
+        if isinstance(value, str):
             if "\0" in value or not value.isascii():
                 text_value(value, column)
         elif column in _TEXT_COLUMNS:
@@ -130,7 +131,9 @@ def text_value(value: object, name: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError as exc:
-        raise InvalidJobError(f"{name} has half a surrogate pair at {exc.start}; decode it with errors='replace'") from exc
+        raise InvalidJobError(
+            f"{name} has half a surrogate pair at {exc.start}; decode it with errors='replace'"
+        ) from exc
     return str(value)
 
 

@@ -1,0 +1,387 @@
+"""The job store on SQLite: what a program that works with jobs calls."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, overload
+
+from hyperjobs.clock import SystemClock
+from hyperjobs.errors import (
+    JobNotFoundError,
+    StoreReadOnlyError,
+    StoreRefusedError,
+    TransactionError,
+)
+from hyperjobs.store import creation, instant, listing, pruning, statistics
+from hyperjobs.store.connection import Connection
+from hyperjobs.store.flavour import Flavour, recognise, require_job_store
+from hyperjobs.store.history import inferred_events
+from hyperjobs.store.models import JobCursor, JobFilter, JobStatus
+from hyperjobs.store.query import Condition, condition_of, cursor_of
+from hyperjobs.store.rows import COLUMN_LIST, RAW_COLUMN_LIST, SAVE, job_of, job_of_raw, percent, row_of, status_word
+from hyperjobs.store.session import Session
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime, timedelta
+    from pathlib import Path
+
+    import apsw
+
+    from hyperjobs.clock import Clock
+    from hyperjobs.store.flavour import Recognition
+    from hyperjobs.store.models import Job, JobEvent, JobStats
+    from hyperjobs.store.protocols import Grouping
+
+T = TypeVar("T")
+_Page = tuple["list[Job]", "JobCursor | None", int]
+
+_ALL: Final = JobFilter()
+_ITER_PAGE_ROWS: Final = 1_000
+"""Jobs that iter_jobs reads at once: 10 ms of work and a megabyte or two."""
+_LIST_PAGE_ROWS: Final = 5_000
+_NEVER: Final = 2**62
+
+_LOAD: Final = f"SELECT {COLUMN_LIST} FROM jobs WHERE id=?"  # noqa: S608 - our own columns
+_LOAD_RAW: Final = f"SELECT {RAW_COLUMN_LIST} FROM jobs WHERE id=?"  # noqa: S608 - as above
+_DELETE: Final = "DELETE FROM jobs WHERE id=?"
+_PROGRESS: Final = "UPDATE jobs SET progress=? WHERE id=?"
+_STATUS: Final = {
+    JobStatus.PENDING: "UPDATE jobs SET status=?1 WHERE id=?2",
+    JobStatus.RUNNING: "UPDATE jobs SET status=?1,started_at=coalesce(nullif(started_at,''),?3) WHERE id=?2",
+}
+_STATUS_FINISHED: Final = "UPDATE jobs SET status=?1,completed_at=coalesce(nullif(completed_at,''),?3) WHERE id=?2"
+
+
+def open_store(  # noqa: PLR0913 - all but the path have a default
+    path: str | os.PathLike[str],
+    *,
+    create: bool = False,
+    read_only: bool = False,
+    busy_timeout_s: float = 5.0,
+    synchronous: str = "FULL",
+    clock: Clock | None = None,
+) -> SQLiteJobStore:
+    """Open the job store at ``path``; it is recognised first, and nothing is ever created over anything.
+
+    Args:
+        path: the file; a symbolic link is followed once.
+        create: lay out a store where there is no file, or an empty one.
+        read_only: refuse every write.
+        busy_timeout_s: how long another process's lock is waited for.
+        synchronous: ``FULL`` keeps each acknowledged write through a power cut; ``NORMAL``, which hypersdk uses, is
+            faster and can lose the last ones.
+        clock: stamps what is saved without a time.
+
+    Raises:
+        StoreNotFoundError: there is no file, and ``create`` was not asked for.
+        NotAJobStoreError: the file is something else (reason ``not_a_store`` or ``foreign``).
+        StoreRefusedError: serving it would not be safe (``newer``, ``hard_link``).
+        StoreError: one of its other kinds: busy, damaged, permission.
+    """
+    if create and read_only:
+        raise StoreReadOnlyError(f"{path}: a store cannot be created read-only; leave out one of the two")
+    if create:
+        creation.make_file(path)
+    real: str | os.PathLike[str] = path
+
+    def connect() -> Connection:
+        return Connection(
+            real, read_only=read_only, busy_timeout_s=busy_timeout_s, synchronous=synchronous, clock=clock
+        )
+
+    first = connect()
+    # the same file for ever, even if a link is turned elsewhere
+    real = first.path
+    try:
+        recognition = recognise(first)
+        if create and recognition.flavour is Flavour.EMPTY:
+            creation.lay_out(first)
+            recognition = recognise(first)
+        require_job_store(recognition, first.path)
+    except BaseException:
+        first.close()
+        raise
+    return SQLiteJobStore(first, connect, recognition, clock=clock or SystemClock(), read_only=read_only)
+
+
+class SQLiteJobStore:
+    """A job store in one SQLite file; made by :func:`open_store`.
+
+    Safe to use from many threads and processes. Not to be carried through a fork: open it in the child.
+    The contract of each method stands in ``hyperjobs.store.protocols.JobStore``.
+    """
+
+    def __init__(
+        self,
+        first: Connection,
+        connect: Callable[[], Connection],
+        recognition: Recognition,
+        *,
+        clock: Clock,
+        read_only: bool,
+    ) -> None:
+        self._path = first.path
+        self._session = Session(connect, first)
+        self._recognition = recognition
+        self._clock = clock
+        self._read_only = read_only
+        self._closing = threading.Event()
+
+    @property
+    def path(self) -> Path:
+        """The real path of the file."""
+        return self._path
+
+    @property
+    def flavour(self) -> Flavour:
+        """Which of the known databases it is, as it was opened."""
+        return self._recognition.flavour
+
+    @property
+    def unknown_triggers(self) -> tuple[str, ...]:
+        """Triggers on ``jobs`` that neither hypersdk nor hyperjobs made, as it was opened; they block prune."""
+        return self._recognition.unknown_triggers
+
+    @property
+    def is_ledger_installed(self) -> bool:
+        """Whether the change log of the agent is in the store now."""
+        sql = "SELECT 1 FROM sqlite_schema WHERE type='table' AND name='hyperjobs_log'"
+        return bool(self._session.read(lambda db: db.execute(sql).fetchall()))
+
+    def save_job(self, job: Job) -> None:
+        """Write a job, replacing the one with its id."""
+        self._change(SAVE, row_of(job, self._clock.now()))
+
+    def save_jobs(self, jobs: Iterable[Job]) -> int:
+        """Write many jobs, all or none; return how many."""
+        # read before the lock is taken: whoever makes the jobs may be slow
+        rows = [row_of(job, self._clock.now()) for job in jobs]
+
+        def work(db: apsw.Connection) -> int:
+            if self._session.joined is None:
+                db.executemany(SAVE, rows)
+            else:
+                with db:  # a savepoint, so that a caller's transaction can go on without these
+                    db.executemany(SAVE, rows)
+            return len(rows)
+
+        self._check_writable()
+        return self._session.write(work)
+
+    def load_job(self, job_id: str) -> Job:
+        """Return the job with this id."""
+        self._refuse_daemon("load a job")
+        jobs = self._session.run(lambda db: _loaded(db, job_id))
+        if not jobs:
+            raise self._no_job(job_id)
+        return jobs[0]
+
+    def update_job_status(self, job_id: str, status: JobStatus | str) -> None:
+        """Set the status and, if unset, the time that goes with it."""
+        word = JobStatus(status_word(status))
+        sql = _STATUS.get(word, _STATUS_FINISHED)
+        stamp = () if word is JobStatus.PENDING else (instant.format(self._clock.now()),)
+        if not self._change(sql, (word.value, job_id, *stamp)):
+            raise self._no_job(job_id)
+
+    def update_job_progress(self, job_id: str, percent_done: float) -> None:
+        """Set the progress, 0 to 100."""
+        if not self._change(_PROGRESS, (percent(percent_done), job_id)):
+            raise self._no_job(job_id)
+
+    def delete_job(self, job_id: str) -> None:
+        """Delete the job."""
+        if not self._change(_DELETE, (job_id,)):
+            raise self._no_job(job_id)
+
+    def list_jobs(self, filter: JobFilter = _ALL) -> list[Job]:  # noqa: A002 - what it is
+        """Return the jobs that fit, newest first."""
+        condition = self._listed(filter)
+        return self._session.read(lambda db: list(_jobs(lambda work: work(db), condition, filter, _LIST_PAGE_ROWS)))
+
+    def iter_jobs(self, filter: JobFilter = _ALL) -> Iterator[Job]:  # noqa: A002 - what it is
+        """Yield the jobs that fit, newest first, page by page."""
+        return _jobs(self._session.read, self._listed(filter), filter, _ITER_PAGE_ROWS)
+
+    def count_jobs(self, filter: JobFilter = _ALL) -> int:  # noqa: A002 - what it is
+        """Return how many jobs fit."""
+        condition = condition_of(filter)
+        self._refuse_daemon("count by these conditions")
+        return self._session.read(lambda db: listing.count(db, condition))
+
+    @overload
+    def get_job_stats(
+        self,
+        by: None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        sizes: bool = True,
+    ) -> JobStats: ...
+    @overload
+    def get_job_stats(
+        self,
+        by: Grouping,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        sizes: bool = True,
+    ) -> list[JobStats]: ...
+    def get_job_stats(
+        self,
+        by: Grouping | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        sizes: bool = True,
+    ) -> JobStats | list[JobStats]:
+        """Return the numbers of the whole store, or a list by provider, user or day."""
+        statistics.check_grouping(by)
+        period = condition_of(JobFilter(since=since, until=until))
+
+        def work(db: apsw.Connection) -> list[JobStats]:
+            if self.flavour is Flavour.DAEMON:
+                return statistics.count_daemon(db, by)
+            if period.has_period:
+                return self._finished(db, by, since, until)
+            return statistics.count_all(db, by, sizes=sizes)
+
+        found = self._session.read(work)
+        return found if by else found[0]
+
+    def prune(self, older_than: timedelta) -> int:
+        """Delete the finished jobs that ended before so long ago, in small batches; return how many."""
+        pruning.check_retention(older_than)
+        self._check_writable()
+        if self._session.joined is not None:
+            raise TransactionError(
+                f"{self._path}: prune commits in small batches so that writers need not wait; call it outside transaction()"
+            )
+        try:
+            cutoff = self._clock.now() - older_than
+        except OverflowError:
+            return 0
+        connection = self._session.pool.take()
+        try:
+            pruning.refuse_triggers(recognise(connection), self._path)
+            return pruning.prune(connection, cutoff, clock=self._clock, pause=self._closing.wait)
+        finally:
+            self._session.pool.give(connection)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make the calls of this thread within ``with`` one unit."""
+        self._check_writable()
+        with self._session.transaction():
+            yield
+
+    def job_history(self, job_id: str) -> list[JobEvent]:
+        """Return the changes of a job's status, oldest first."""
+
+        def work(db: apsw.Connection) -> list[JobEvent]:
+            events: list[JobEvent] = []
+            if db.execute("SELECT 1 FROM sqlite_schema WHERE name='hyperjobs_history'").fetchall():
+                from hyperjobs.store.ledger.history import job_events  # noqa: PLC0415 - only where a ledger is
+
+                events = job_events(db, job_id)
+            return events or list(itertools.chain.from_iterable(map(inferred_events, _loaded(db, job_id))))
+
+        self._refuse_daemon("tell a job's history")
+        events = self._session.read(work)
+        if not events:
+            raise self._no_job(job_id)
+        return events
+
+    def interrupt(self) -> None:
+        """End what other threads are running here, with StoreInterruptedError."""
+        self._session.pool.interrupt()
+
+    def close(self) -> None:
+        """Let go of the store; a running prune ends after its batch."""
+        self._closing.set()
+        self._session.pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _listed(self, filter: JobFilter) -> Condition:  # noqa: A002 - what it is
+        """Return what is asked, checked before the first job is."""
+        self._refuse_daemon("list jobs")
+        cursor_of(filter.after)
+        return condition_of(filter)
+
+    def _change(self, sql: str, bindings: tuple[Any, ...]) -> int:
+        """Run one statement that writes; return the rows it changed."""
+        self._check_writable()
+        return self._session.change(sql, bindings)
+
+    def _finished(
+        self, db: apsw.Connection, by: str | None, since: datetime | None, until: datetime | None
+    ) -> list[JobStats]:
+        if db.execute("SELECT 1 FROM sqlite_schema WHERE name='hyperjobs_hour'").fetchall():
+            from hyperjobs.store.ledger.rollup import period_stats  # noqa: PLC0415 - only where a ledger is
+
+            # it takes the whole hour a moment is in, and the end does not belong to the period
+            return period_stats(db, since, statistics.just_before(until), by, now=self._clock.now())
+        return statistics.count_finished(db, by, since, until)
+
+    def _check_writable(self) -> None:
+        if self._read_only:
+            raise StoreReadOnlyError(f"{self._path}: opened for reading only; open it without read_only to write")
+        if self._recognition.flavour is Flavour.DAEMON:
+            raise self._daemon_error("write it")
+
+    def _refuse_daemon(self, what: str) -> None:
+        if self._recognition.flavour is Flavour.DAEMON:
+            raise self._daemon_error(what)
+
+    def _daemon_error(self, what: str) -> StoreRefusedError:
+        return StoreRefusedError(
+            f"{self._path}: this is the daemon's own store, whose jobs table has no provider and no user; "
+            f"hyperjobs counts it and cannot {what}",
+            reason="daemon_store",
+        )
+
+    def _no_job(self, job_id: str) -> JobNotFoundError:
+        return JobNotFoundError(f"{self._path}: no job has the id {job_id!r}")
+
+
+def _loaded(db: apsw.Connection, job_id: str) -> list[Job]:
+    """Return the job with an id, or nothing."""
+    try:
+        return [job_of(row) for row in db.execute(_LOAD, (job_id,)).fetchall()]
+    except UnicodeDecodeError:
+        return [job_of_raw(row) for row in db.execute(_LOAD_RAW, (job_id,)).fetchall()]
+
+
+def _jobs(
+    read: Callable[[Callable[[apsw.Connection], _Page]], _Page],
+    condition: Condition,
+    asked: JobFilter,
+    page_rows: int,
+) -> Iterator[Job]:
+    """Yield the jobs of a list page by page; ``read`` says what each page is a snapshot of."""
+    after, skip = cursor_of(asked.after), asked.offset
+    left = _NEVER if asked.limit is None else asked.limit
+    while left > 0:
+        size = min(page_rows, left + skip)
+        jobs, after, length = read(functools.partial(_page, condition=condition, after=after, size=size, skip=skip))
+        yield from jobs
+        if length < size:
+            return
+        skip = max(skip - length, 0)
+        left -= len(jobs)
+
+
+def _page(db: apsw.Connection, *, condition: Condition, after: JobCursor | None, size: int, skip: int) -> _Page:
+    keys = listing.page(db, condition, after, size)
+    last = JobCursor(keys[-1][0], keys[-1][1]) if keys else after
+    return listing.fetch(db, [key[2] for key in keys[skip:]]), last, len(keys)
