@@ -12,6 +12,7 @@ from hyperjobs.metrics.collector import Collector
 from hyperjobs.metrics.jobs import JobsSource
 from hyperjobs.metrics.ledger import LedgerSource
 from hyperjobs.metrics.store import StoreSource
+from hyperjobs.store.checkpoint import Checkpointer
 from hyperjobs.store.flavour import wal_reset_safe
 from hyperjobs.store.identity import identity_of
 from hyperjobs.store.ledger.keeper import Keeper
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _SAMPLE_EVERY_S = 60.0
+_IDLE_S = 0.5
 _NO_TRIGGERS = frozenset({"flavour", "no_wal"})
 """Refusals that mean: this store can be scanned and not have a ledger."""
 
@@ -45,8 +47,17 @@ _NO_TRIGGERS = frozenset({"flavour", "no_wal"})
 class Care:
     """Everything that a reload replaces."""
 
-    def __init__(
-        self, config: Config, path: Path, *, state: StateFile, continuity: Continuity, troubles: Troubles, lock: AgentLock, agent: Source, clock: Clock
+    def __init__(  # noqa: PLR0913 - what outlives a reload, each by name
+        self,
+        config: Config,
+        path: Path,
+        *,
+        state: StateFile,
+        continuity: Continuity,
+        troubles: Troubles,
+        lock: AgentLock,
+        agent: Source,
+        clock: Clock,
     ) -> None:
         options = ledger_options(config)
         self._path = path
@@ -54,9 +65,20 @@ class Care:
         self._is_scanning = self._only_scans = config.store.ledger == "scan"
         self._scanned_identity: Identity | None = None
         self._keeper = Keeper(
-            path, options=options, state=state, continuity=continuity, clock=clock, fold_interval_s=config.store.fold_interval.total_seconds()
+            path,
+            options=options,
+            state=state,
+            continuity=continuity,
+            clock=clock,
+            fold_interval_s=config.store.fold_interval.total_seconds(),
         )
-        self._scanner = Scanner(path, options=options, continuity=continuity, clock=clock, interval_s=config.store.scan_interval.total_seconds())
+        self._scanner = Scanner(
+            path,
+            options=options,
+            continuity=continuity,
+            clock=clock,
+            interval_s=config.store.scan_interval.total_seconds(),
+        )
         self._reader = StoreReader(path, options=options, troubles=troubles, clock=clock, scanned=self._scanned)
         stalls = StallWatch(path, stalled_after=config.metrics.stalled_after, options=options, state=state, clock=clock)
         sources: list[Source] = [
@@ -71,7 +93,12 @@ class Care:
             stalls.sample()
             return _SAMPLE_EVERY_S
 
-        self._loops = [Loop("ledger", self._turn, troubles=troubles, clock=clock), Loop("stalls", sample, troubles=troubles, clock=clock)]
+        self._checkpointer = Checkpointer(path, clock=clock)
+        self._loops = [
+            Loop("ledger", self._turn, troubles=troubles, clock=clock),
+            Loop("checkpoints", self._checkpoint, troubles=troubles, clock=clock),
+            Loop("stalls", sample, troubles=troubles, clock=clock),
+        ]
 
     def start(self) -> None:
         """Begin to look after the store."""
@@ -85,9 +112,10 @@ class Care:
         self._keeper.interrupt()
         self._scanner.interrupt()
         self._reader.interrupt()
-        is_done = all([loop.join(timeout_s) for loop in self._loops])
+        is_done = all([loop.join(timeout_s) for loop in self._loops])  # noqa: C419 - every one is waited for
         if is_done:
             self._reader.close()
+            self._checkpointer.close()
             self._keeper.close()
         return is_done
 
@@ -109,6 +137,13 @@ class Care:
                 log.warning("ledger.scanning_instead", reason=exc.reason, error=str(exc))
                 self._is_scanning, self._scanned_identity = True, identity_of(self._path)
         return self._scanner.turn(is_stopping)
+
+    def _checkpoint(self, is_stopping: Callable[[], bool]) -> float:
+        # A store that is only scanned is not ours to move; one that cannot be served is the ledger loop's to report.
+        if self._is_scanning or not self._keeper.is_serving:
+            self._checkpointer.close()
+            return _IDLE_S
+        return self._checkpointer.turn(is_stopping)
 
     def _scanned(self) -> LedgerView | None:
         return self._scanner.view if self._is_scanning else None

@@ -52,7 +52,9 @@ class AgentLock:
         except OSError as exc:
             if not is_needed:
                 return
-            raise StorePermissionError(f"{path}: cannot make the lock file: {exc.strerror}; set store.state_dir to a directory the agent can write") from exc
+            raise StorePermissionError(
+                f"{path}: cannot make the lock file: {exc.strerror}; set store.state_dir to a directory the agent can write"
+            ) from exc
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:

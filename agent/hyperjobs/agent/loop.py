@@ -29,7 +29,9 @@ class Loop:
     ours: it is logged with its trace, and tried again too, for the agent's other work goes on.
     """
 
-    def __init__(self, name: str, turn: Callable[[Callable[[], bool]], float], *, troubles: Troubles, clock: Clock) -> None:
+    def __init__(
+        self, name: str, turn: Callable[[Callable[[], bool]], float], *, troubles: Troubles, clock: Clock
+    ) -> None:
         """``turn`` gets a callable that says whether to stop, to be asked often, and returns seconds to wait."""
         self._name = name
         self._turn = turn

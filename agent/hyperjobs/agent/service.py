@@ -14,11 +14,9 @@ from hyperjobs.agent.lock import AgentLock
 from hyperjobs.errors import ConfigError
 from hyperjobs.metrics.agent import AgentSource
 from hyperjobs.metrics.catalogue import groups
-try:
-    from hyperjobs.store.sqlite import open_store
-except ImportError: pass
 from hyperjobs.store.continuity import Continuity
 from hyperjobs.store.reader import Troubles
+from hyperjobs.store.sqlite import open_store
 from hyperjobs.store.state import StateFile
 from hyperjobs.store.version import driver_version, sqlite_version
 from hyperjobs.web.app import App

@@ -43,7 +43,13 @@ class JobsSource:
         yield _jobs(view, providers)
         yield _plain(tally.CREATED, "jobs_created_total", totals, providers)
         yield _finished(totals, providers)
-        yield _histogram("job_duration_seconds", tally.DURATION, totals, view.bounds, [(p, s) for p in providers for s in sorted(FINISHED)])
+        yield _histogram(
+            "job_duration_seconds",
+            tally.DURATION,
+            totals,
+            view.bounds,
+            [(p, s) for p in providers for s in sorted(FINISHED)],
+        )
         yield _histogram("job_queue_wait_seconds", tally.WAIT, totals, view.bounds, [(p, "") for p in providers])
         yield _plain(tally.BYTES, "job_bytes_total", totals, providers)
         yield _plain(tally.FILES, "job_files_total", totals, providers)
@@ -119,7 +125,10 @@ def _success(view: LedgerView, totals: Mapping[TotalKey, int], providers: Iterab
 
 
 def _ages(view: LedgerView, scrape: Scrape) -> Iterator[Metric]:
-    for name, status in (("oldest_pending_age_seconds", JobStatus.PENDING), ("longest_running_age_seconds", JobStatus.RUNNING)):
+    for name, status in (
+        ("oldest_pending_age_seconds", JobStatus.PENDING),
+        ("longest_running_age_seconds", JobStatus.RUNNING),
+    ):
         family = gauge(name)
         for (provider, found), since in sorted(view.oldest.items()):
             if found == status:

@@ -46,7 +46,6 @@ class Scrape:
             raise found
         return found
 
-
     @cached_property
     def totals(self) -> dict[TotalKey, int]:
         """The ledger's totals as they are exported: never less than before."""

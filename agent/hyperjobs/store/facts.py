@@ -68,14 +68,14 @@ def read_file_facts(path: Path) -> FileFacts:
     """
     system = os.statvfs(path if path.exists() else path.parent)
     return FileFacts(
-        size_bytes={name: _size(f"{path}{suffix}") for name, suffix in _SUFFIX.items()},
+        size_bytes={name: _size(path.with_name(path.name + suffix)) for name, suffix in _SUFFIX.items()},
         filesystem_avail_bytes=system.f_bavail * system.f_frsize,
         filesystem_size_bytes=system.f_blocks * system.f_frsize,
     )
 
 
-def _size(path: str) -> int:
+def _size(path: Path) -> int:
     try:
-        return os.stat(path).st_size
+        return path.stat().st_size
     except OSError:
         return 0

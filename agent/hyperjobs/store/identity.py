@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,11 +17,11 @@ def identity_of(path: Path) -> Identity | None:
     a name. It comes and goes with the first and the last connection, which while we hold one is neither.
     """
     try:
-        found = os.stat(path)
+        found = path.stat()
     except OSError:
         return None
     try:
-        wal = os.stat(f"{path}-wal").st_ino
+        wal = path.with_name(f"{path.name}-wal").stat().st_ino
     except OSError:
         wal = 0
     return found.st_dev, found.st_ino, wal

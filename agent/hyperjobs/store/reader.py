@@ -94,7 +94,9 @@ class StoreReader:
             return connection.read(lambda db: self._read(db, now))
         except StoreInterruptedError as exc:
             self._drop()
-            timeout = StoreInterruptedError(f"{self._path}: not read by the scrape's deadline; is the disk slow, or the log long?")
+            timeout = StoreInterruptedError(
+                f"{self._path}: not read by the scrape's deadline; is the disk slow, or the log long?"
+            )
             timeout.reason = "timeout"
             self._troubles.note(timeout)
             raise timeout from exc
@@ -135,4 +137,4 @@ class StoreReader:
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
+            connection.release(is_same_file=identity_of(self._path) == self._identity)

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from hyperjobs.store.connection import Connection
-from hyperjobs.store.ledger.undecodable import fetch
+from hyperjobs.store.ledger.select import fetch
 
 if TYPE_CHECKING:
     from datetime import timedelta

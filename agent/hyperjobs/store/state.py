@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -17,6 +16,7 @@ from hyperjobs.errors import StorePermissionError, StoreReadOnlyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from hyperjobs.clock import Clock
 
@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS counter(metric TEXT, provider TEXT, status TEXT, buck
 CREATE TABLE IF NOT EXISTS fact(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS progress(job_id TEXT PRIMARY KEY, progress REAL, since REAL NOT NULL) WITHOUT ROWID;
 """
+_COUNTERS = "SELECT metric,provider,status,bucket,last,offset FROM counter"
 
 
 def state_stem(store: Path) -> str:
@@ -81,7 +82,7 @@ class StateFile:
     def counters(self) -> Iterator[tuple[tuple[str, str, str, int], int, int]]:
         """Every counter's (key, last value shown, offset)."""
         with self._lock:
-            rows = self._db.execute("SELECT metric,provider,status,bucket,last,offset FROM counter").fetchall()
+            rows: list[Any] = self._db.execute(_COUNTERS).fetchall()
         for metric, provider, status, bucket, last, offset in rows:
             yield (metric, provider, status, bucket), last, offset
 
@@ -93,7 +94,8 @@ class StateFile:
     def facts(self) -> dict[str, Any]:
         """Single values by name."""
         with self._lock:
-            return dict(self._db.execute("SELECT key,value FROM fact").fetchall())
+            rows: list[Any] = self._db.execute("SELECT key,value FROM fact").fetchall()
+        return dict(rows)
 
     def save_facts(self, **facts: Any) -> None:
         """Store single values."""

@@ -9,8 +9,8 @@ from hyperjobs.errors import StoreInterruptedError
 from hyperjobs.store.instant import parse
 from hyperjobs.store.ledger.replay import Row
 from hyperjobs.store.ledger.rollup import apply, log_span, read_meta, read_rollup, write_meta
+from hyperjobs.store.ledger.select import fetch, rows, stream
 from hyperjobs.store.ledger.tally import Tally
-from hyperjobs.store.ledger.undecodable import fetch, stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -51,7 +51,7 @@ def take_baseline(
             tally.totals[key] = max(0, tally.totals[key] - old.totals.get(key, 0))
         for (hour, provider, status), cell in tally.hours.items():
             sql = "SELECT jobs,micros,bytes,files FROM hyperjobs_hour WHERE hour=? AND provider=? AND status=?"
-            for found in db.execute(sql, (hour, provider, status)).fetchall() if old.totals else ():
+            for found in rows(db, sql, (hour, provider, status)) if old.totals else ():
                 cell[:] = [max(0, new - was) for new, was in zip(cell, found, strict=True)]
         db.execute("DELETE FROM hyperjobs_gauge")
         apply(db, tally, providers)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from hyperjobs.store.ledger.label import status_label
 from hyperjobs.store.ledger.replay import replay
 from hyperjobs.store.ledger.rollup import read_log, read_meta, read_rollup
+from hyperjobs.store.ledger.select import fetch
 from hyperjobs.store.ledger.tally import Tally
-from hyperjobs.store.ledger.undecodable import fetch
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hyperjobs.store.ledger.label import Providers
-from hyperjobs.store.ledger.rollup import read_log
 from hyperjobs.store.ledger.replay import replay
+from hyperjobs.store.ledger.rollup import read_log
+from hyperjobs.store.ledger.select import rows
 from hyperjobs.store.ledger.tally import Tally
 from hyperjobs.store.models import JobEvent
 
@@ -22,7 +23,7 @@ def job_events(db: apsw.Connection, job_id: str, *, now: datetime | None = None)
 
     Ask inside a read transaction: the history and the log must be of one moment.
     """
-    folded = db.execute("SELECT at,old,new FROM hyperjobs_history WHERE job_id=? ORDER BY seq", (job_id,)).fetchall()
+    folded = rows(db, "SELECT at,old,new FROM hyperjobs_history WHERE job_id=? ORDER BY seq", (job_id,))
     tally = Tally(Providers(), now=now or datetime.now(UTC))
     tally.add_all(replay(read_log(db, limit=_OVERLAY_ROWS)))
     unfolded = [(at, old, new) for found, at, old, new in tally.history if found == job_id]

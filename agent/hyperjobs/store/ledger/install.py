@@ -11,6 +11,7 @@ from hyperjobs.errors import StoreRefusedError
 from hyperjobs.store.ledger.buckets import DEFAULT_BUCKETS
 from hyperjobs.store.ledger.rollup import SCHEMA_VERSION, read_meta, write_meta
 from hyperjobs.store.ledger.schema import has_tables, has_triggers, ours, statements
+from hyperjobs.store.ledger.select import rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,8 @@ def install(
     The ledger is ready only after a baseline; writers are logged from here on.
 
     Args:
+        connection: to a store of hypersdk's flavour.
+        now: recorded as the time of installation.
         bounds: histogram buckets in seconds, fixed until a rebuild.
         rebuild: drop what is there first, to change the buckets.
 
@@ -112,10 +115,11 @@ def uninstall(connection: Connection) -> list[str]:
 
     def work(db: apsw.Connection) -> list[str]:
         found = ours(db)
-        foreign = db.execute(
+        foreign = rows(
+            db,
             "SELECT name FROM sqlite_schema WHERE tbl_name LIKE 'hyperjobs\\_%' ESCAPE '\\'"
-            " AND name NOT LIKE 'hyperjobs\\_%' ESCAPE '\\' AND sql IS NOT NULL"
-        ).fetchall()
+            " AND name NOT LIKE 'hyperjobs\\_%' ESCAPE '\\' AND sql IS NOT NULL",
+        )
         if foreign:
             names = ", ".join(name for (name,) in foreign)
             raise StoreRefusedError(

@@ -1,13 +1,10 @@
-"""The ledger's housekeeping, turn by turn: install, baseline, fold, notice rollbacks, keep the WAL short."""
+"""The ledger's housekeeping, turn by turn: install, baseline, fold, notice rollbacks."""
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import apsw
 
 from hyperjobs.errors import StoreRefusedError
 from hyperjobs.store.connection import Connection
@@ -25,15 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import apsw
+
     from hyperjobs.clock import Clock
     from hyperjobs.store.continuity import Continuity
     from hyperjobs.store.identity import Identity
     from hyperjobs.store.ledger.options import LedgerOptions
     from hyperjobs.store.state import StateFile
 
-_BUSY_WAL_FRAMES = 250
-"""A WAL that grew by more in one turn has a busy writer, who would have to checkpoint at 1,000 frames."""
-_SOON_S = 0.01
 _TRIM_EVERY_S = 600.0
 _TRIM_ROWS = 1_000
 
@@ -61,7 +57,7 @@ class Keeper:
     cut takes back is folded again, and a sync inside the write lock would be the writers' wait.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, each by name
         self,
         path: Path,
         *,
@@ -83,7 +79,7 @@ class Keeper:
         self._schema_version: int | None = None
         self._data_version: int | None = None
         self._known = self._remembered()
-        self._fold_due_s = self._trim_due_s = 0.0
+        self._trim_due_s = 0.0
         self._stopped = threading.Event()
 
     def turn(self, is_stopping: Callable[[], bool]) -> float:
@@ -98,15 +94,17 @@ class Keeper:
         connection = self._connected()
         try:
             self._keep_installed(connection, is_stopping)
-            now_s = self._clock.monotonic()
-            if now_s >= self._fold_due_s:
-                self._fold_due_s = now_s + self._fold_interval_s
-                self._fold_all(connection, is_stopping)
-                self._trim(connection, now_s)
-            return self._checkpoint(connection)
+            self._fold_all(connection, is_stopping)
+            self._trim(connection)
         except BaseException:
             self.close()
             raise
+        return self._fold_interval_s
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether it has the store open, as it does between two turns that went well."""
+        return self._connection is not None
 
     def check_drift(self) -> int:
         """Compare the ledger with the table and put the gauges right; returns by how many jobs they were off."""
@@ -126,11 +124,7 @@ class Keeper:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if identity_of(self._path) != self._identity:
-            # Someone put another file in its place: closing must not write our WAL into what is there now.
-            with contextlib.suppress(apsw.Error):
-                connection.raw.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-        connection.close()
+        connection.release(is_same_file=identity_of(self._path) == self._identity)
 
     def _connected(self) -> Connection:
         if self._connection is not None and identity_of(self._path) != self._identity:
@@ -138,13 +132,7 @@ class Keeper:
         if self._connection is None:
             connection = Connection(self._path, synchronous="NORMAL", clock=self._clock)
             try:
-                recognition = recognise(connection)
-                require_job_store(recognition, self._path)
-                if recognition.flavour is not Flavour.HYPERSDK:
-                    raise StoreRefusedError(
-                        f"{self._path}: this store is of hypersdk's daemon; triggers are not for it; set store.ledger to scan",
-                        reason="flavour",
-                    )
+                self._require_hypersdk(connection)
                 _use_wal(connection)
             except BaseException:
                 connection.close()
@@ -152,6 +140,15 @@ class Keeper:
             self._connection, self._identity = connection, identity_of(self._path)
             self._schema_version = self._data_version = None
         return self._connection
+
+    def _require_hypersdk(self, connection: Connection) -> None:
+        recognition = recognise(connection)
+        require_job_store(recognition, self._path)
+        if recognition.flavour is not Flavour.HYPERSDK:
+            raise StoreRefusedError(
+                f"{self._path}: this store is of hypersdk's daemon; triggers are not for it; set store.ledger to scan",
+                reason="flavour",
+            )
 
     def _keep_installed(self, connection: Connection, is_stopping: Callable[[], bool]) -> None:
         version = connection.value("PRAGMA schema_version")
@@ -181,7 +178,6 @@ class Keeper:
                 break
             if folded.rows:
                 # Behind after a time away: leave the writers as much of the lock as we take.
-                self._checkpoint(connection)
                 self._stopped.wait(self._clock.monotonic() - started_s)
         if hidden:
             self.check_drift()
@@ -218,23 +214,13 @@ class Keeper:
             self._state.save_facts(uuid=uuid, generation=generation, last_seq=last_seq)
         self._continuity.save()
 
-    def _trim(self, connection: Connection, now_s: float) -> None:
+    def _trim(self, connection: Connection) -> None:
+        now_s = self._clock.monotonic()
         if now_s < self._trim_due_s:
             return
         before_s = int((self._clock.now() - self._options.history).timestamp())
         if connection.write(lambda db: trim_history(db, before_s=before_s, most=_TRIM_ROWS)) < _TRIM_ROWS:
             self._trim_due_s = now_s + _TRIM_EVERY_S
-
-    def _checkpoint(self, connection: Connection) -> float:
-        """Move the WAL into the file before a writer has to.
-
-        A PASSIVE checkpoint waits for nobody and nobody waits for it. Beside a writer at full speed it is worth more
-        than the triggers cost him (docs/performance.md), and it is done by an SQLite without the WAL-reset bug.
-        """
-        frames = 0
-        with contextlib.suppress(apsw.BusyError, apsw.LockedError):
-            frames, _ = connection.raw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        return _SOON_S if frames > _BUSY_WAL_FRAMES else self._fold_interval_s
 
 
 def _use_wal(connection: Connection) -> None:

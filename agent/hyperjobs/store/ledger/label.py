@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hyperjobs.store.models import JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 OTHER = "other"
 """The provider that stands for all beyond ``max_providers``, and the status that is none of the five."""
@@ -18,7 +20,7 @@ _STATUSES = frozenset(JobStatus)
 def clean(value: Any) -> str:
     """A label value for whatever the provider column holds: printable, valid UTF-8, at most 128 bytes.
 
-    NULL, an empty text and a blob are ``unknown``; control characters and lone surrogates become ``\\ufffd``.
+    NULL, an empty text and a blob are ``unknown``; control characters and lone surrogates become U+FFFD.
     """
     if not isinstance(value, str):
         return str(value) if isinstance(value, int | float) else _UNKNOWN
@@ -62,10 +64,7 @@ class Providers:
     def _admit(self, label: str) -> str:
         if label in self.admitted:
             return label
-        if self._allowed:
-            has_room = label in self._allowed
-        else:
-            has_room = len(self.admitted) < self._most
+        has_room = label in self._allowed if self._allowed else len(self.admitted) < self._most
         if not has_room or label == OTHER:
             return OTHER
         self.admitted[label] = len(self.admitted)

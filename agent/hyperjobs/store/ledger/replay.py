@@ -14,7 +14,9 @@ RETURNING and RETURNED are written by hyperjobs itself round rows that it brings
 one job), in their transaction: those rows move the gauges and the history, not the counters.
 """
 
-LOG_COLUMNS = tuple("seq op t rid id p s n a c z f p1 s1 n1 a1 c1 z1 f1".split())
+LOG_COLUMNS = tuple(
+    ["seq", "op", "t", "rid", "id", "p", "s", "n", "a", "c", "z", "f", "p1", "s1", "n1", "a1", "c1", "z1", "f1"]
+)
 
 _AUTOMATIC_ROWID = -1  # what NEW.rowid is in a BEFORE INSERT trigger when the writer named none
 _LONGEST_OPERATION = 5  # rows: 0 3 3 1, or 4 3 2 5; one more for safety
@@ -49,7 +51,7 @@ class Change(NamedTuple):
     hidden: bool = False
 
 
-def replay(log: Iterable[Sequence[Any]]) -> Iterator[Change]:
+def replay(log: Iterable[Sequence[Any]]) -> Iterator[Change]:  # noqa: C901, PLR0912 - one branch an op; apart, they would share their state
     """The changes that log rows stand for, in order.
 
     An attempt (0 or 4) is believed only by its own outcome (1 or 5), which always follows it: INSERT OR IGNORE and

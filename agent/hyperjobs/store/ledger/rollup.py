@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from hyperjobs.errors import InvalidJobError
 from hyperjobs.store.ledger.label import Providers
 from hyperjobs.store.ledger.replay import LOG_COLUMNS, replay, whole_operations
+from hyperjobs.store.ledger.select import fetch, rows
 from hyperjobs.store.ledger.tally import Tally
-from hyperjobs.store.ledger.undecodable import fetch
 from hyperjobs.store.models import JobStats, JobStatus
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Rollup:
 
 def read_meta(db: apsw.Connection) -> dict[str, Any]:
     """Every key of ``hyperjobs_meta``."""
-    return dict(db.execute("SELECT key,value FROM hyperjobs_meta").fetchall())
+    return dict(rows(db, "SELECT key,value FROM hyperjobs_meta"))
 
 
 def write_meta(db: apsw.Connection, **values: Any) -> None:
@@ -65,18 +65,17 @@ def write_meta(db: apsw.Connection, **values: Any) -> None:
 
 def read_rollup(db: apsw.Connection) -> Rollup:
     """The stored sums; ask inside a read transaction to have them agree with the log."""
-    gauges = {(p, s): n for p, s, n in db.execute("SELECT provider,status,jobs FROM hyperjobs_gauge")}
+    gauges = {(p, s): n for p, s, n in rows(db, "SELECT provider,status,jobs FROM hyperjobs_gauge")}
     totals = {
-        (m, p, s, b): v
-        for m, p, s, b, v in db.execute("SELECT metric,provider,status,bucket,value FROM hyperjobs_total")
+        (m, p, s, b): v for m, p, s, b, v in rows(db, "SELECT metric,provider,status,bucket,value FROM hyperjobs_total")
     }
-    latest = dict(db.execute("SELECT provider,completed_at FROM hyperjobs_latest").fetchall())
+    latest: dict[str, int] = dict(rows(db, "SELECT provider,completed_at FROM hyperjobs_latest"))
     return Rollup(gauges, totals, latest, read_providers(db))
 
 
 def read_providers(db: apsw.Connection) -> list[str]:
     """The labels admitted, in order."""
-    return [label for (label,) in db.execute("SELECT label FROM hyperjobs_provider ORDER BY rank")]
+    return [label for (label,) in rows(db, "SELECT label FROM hyperjobs_provider ORDER BY rank")]
 
 
 def read_log(db: apsw.Connection, *, limit: int) -> list[tuple[Any, ...]]:
@@ -86,9 +85,7 @@ def read_log(db: apsw.Connection, *, limit: int) -> list[tuple[Any, ...]]:
 
 def log_span(db: apsw.Connection) -> tuple[int, int]:
     """The first and last seq of the log; ``(0, -1)`` when it is empty, so that last - first + 1 counts its rows."""
-    first, last = db.execute(
-        "SELECT (SELECT min(seq) FROM hyperjobs_log),(SELECT max(seq) FROM hyperjobs_log)"
-    ).fetchall()[0]
+    first, last = rows(db, "SELECT (SELECT min(seq) FROM hyperjobs_log),(SELECT max(seq) FROM hyperjobs_log)")[0]
     return (0, -1) if first is None else (first, last)
 
 
@@ -134,7 +131,7 @@ def read_windows(
     windows = []
     for since in since_hours:
         sql = "SELECT provider,status,sum(jobs) FROM hyperjobs_hour WHERE hour>=? GROUP BY provider,status"
-        found = {(p, s): n for p, s, n in db.execute(sql, (since,))}
+        found = {(p, s): n for p, s, n in rows(db, sql, (since,))}
         for (hour, provider, status), cell in tally.hours.items() if tally else ():
             if hour >= since:
                 found[provider, status] = found.get((provider, status), 0) + cell[0]
@@ -148,8 +145,10 @@ def period_stats(
     """What finished in a period, the same before and after a prune, in the order of the group.
 
     Args:
+        db: in a read transaction, so that the log and the rollups are of one moment.
         since: from the start of its hour; ``None`` is from the first.
         until: to the end of its hour; ``None`` is to the last.
+        now: stands in for the time of a log row that has none.
         by: ``None`` (one answer), ``"provider"`` or ``"day"`` (UTC).
 
     Raises:
@@ -162,12 +161,12 @@ def period_stats(
     first = int(since.timestamp()) // _HOUR_S if since else -(2**62)
     last = int(until.timestamp()) // _HOUR_S if until else 2**62
     tally = tail_tally(db, Providers(read_providers(db)), bounds=(), now=now, most=10_000_000)
-    rows = db.execute(
-        "SELECT hour,provider,status,jobs,bytes FROM hyperjobs_hour WHERE hour BETWEEN ? AND ?", (first, last)
-    ).fetchall()
-    rows += [(h, p, s, c[0], c[2]) for (h, p, s), c in (tally.hours.items() if tally else ()) if first <= h <= last]
+    cells = rows(
+        db, "SELECT hour,provider,status,jobs,bytes FROM hyperjobs_hour WHERE hour BETWEEN ? AND ?", (first, last)
+    )
+    cells += [(h, p, s, c[0], c[2]) for (h, p, s), c in (tally.hours.items() if tally else ()) if first <= h <= last]
     groups: dict[str | None, dict[str, int]] = {} if by else {None: {}}
-    for hour, provider, status, jobs, size in rows:
+    for hour, provider, status, jobs, size in cells:
         key = provider if by == "provider" else _day(hour) if by else None
         sums = groups.setdefault(key, {})
         sums[status] = sums.get(status, 0) + jobs

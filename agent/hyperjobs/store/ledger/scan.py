@@ -11,8 +11,8 @@ from hyperjobs.store.ledger.baseline import finish_seconds
 from hyperjobs.store.ledger.keeper import Counts
 from hyperjobs.store.ledger.replay import Row
 from hyperjobs.store.ledger.rollup import Rollup
+from hyperjobs.store.ledger.select import stream
 from hyperjobs.store.ledger.tally import Tally
-from hyperjobs.store.ledger.undecodable import stream
 from hyperjobs.store.ledger.view import LedgerView, note_oldest, scanned_view
 
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from hyperjobs.store.ledger.select import rows
+
 if TYPE_CHECKING:
     import apsw
 
@@ -25,7 +27,7 @@ def statements(file: str) -> dict[str, str]:
 def ours(db: apsw.Connection) -> dict[str, str]:
     """Every object of ours in the store, name → SQL."""
     sql = "SELECT name,sql FROM sqlite_schema WHERE name LIKE 'hyperjobs\\_%' ESCAPE '\\' AND sql IS NOT NULL"
-    return dict(db.execute(sql).fetchall())
+    return dict(rows(db, sql))
 
 
 def has_triggers(found: dict[str, str]) -> bool:

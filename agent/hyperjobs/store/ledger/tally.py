@@ -107,31 +107,29 @@ class Tally:
         started = parse(after.started_at) if after.started_at is not None else None
         if started is not None and (before is None or _unread(before.started_at)):
             self._observe_wait(provider, after, started)
+        if after.status in FINISHED and after != before:
+            self._count_finish(provider, before, after, at_s)
+
+    def _count_finish(self, provider: str, before: Row | None, after: Row, at_s: int) -> None:
+        """Count what is new about a finished job."""
         status = after.status
-        if status not in FINISHED:
-            return
+        started, completed = parse(after.started_at), parse(after.completed_at)
+        cell = self.hours.setdefault((self._hour_of(completed, at_s), provider, status), [0, 0, 0, 0])
         is_entry = before is None or before.status != status
-        was_observed = not is_entry and before is not None and _is_timed(before)
-        if not (is_entry or before != after):
-            return
-        completed = parse(after.completed_at)
-        hour = self._hour_of(completed, at_s)
-        cell = self.hours.get((hour, provider, status))
-        if cell is None:
-            cell = self.hours[hour, provider, status] = [0, 0, 0, 0]
         if is_entry:
             self.totals[FINISHED_JOBS, provider, status, 0] += 1
             cell[0] += 1
             if status == JobStatus.COMPLETED:
                 self._note_completion(provider, completed, at_s)
-        if started is not None and completed is not None and not was_observed:
+        if started is not None and completed is not None and (before is None or is_entry or not _is_timed(before)):
             cell[1] += self._observe_duration(provider, status, started, completed)
-        was_finished = before is not None and before.status in FINISHED
-        for metric, index, old, new in (
-            (BYTES, 2, before.total_size if was_finished and before else 0, after.total_size),
-            (FILES, 3, before.files_count if was_finished and before else 0, after.files_count),
+        # Only what was counted is taken off: a job that was not finished before brought nothing yet.
+        old = before if before is not None and before.status in FINISHED else None
+        for metric, index, size, was in (
+            (BYTES, 2, after.total_size, old and old.total_size),
+            (FILES, 3, after.files_count, old and old.files_count),
         ):
-            grown = _size(new) - _size(old)
+            grown = _size(size) - _size(was)
             if grown > 0:
                 self.totals[metric, provider, "", 0] += grown
                 cell[index] += grown

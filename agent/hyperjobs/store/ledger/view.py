@@ -11,7 +11,7 @@ from hyperjobs.store.instant import parse
 from hyperjobs.store.ledger.buckets import DEFAULT_BUCKETS
 from hyperjobs.store.ledger.label import status_label
 from hyperjobs.store.ledger.rollup import Rollup, log_span, read_meta, read_rollup, read_windows, tail_tally
-from hyperjobs.store.ledger.undecodable import fetch
+from hyperjobs.store.ledger.select import fetch
 from hyperjobs.store.models import JobStatus
 
 if TYPE_CHECKING:

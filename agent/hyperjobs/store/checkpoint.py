@@ -1,0 +1,79 @@
+"""Keeping the WAL short beside busy writers, so that they seldom have to checkpoint it themselves.
+
+A commit that leaves 1,000 frames in the WAL makes its own process checkpoint: it writes the pages back and syncs
+twice before it answers. Done here instead, by PASSIVE checkpoints that wait for nobody and that nobody waits for, it
+gives a writer at full speed more than the ledger's triggers cost him (docs/performance.md); and it is done by an
+SQLite without the WAL-reset bug, which is a bug of whoever checkpoints: https://sqlite.org/wal.html#walresetbug.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import apsw
+
+from hyperjobs.store.connection import Connection
+from hyperjobs.store.identity import identity_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hyperjobs.clock import Clock
+    from hyperjobs.store.identity import Identity
+
+_BUSY_FRAMES = 50
+"""A WAL that changed by so many frames since the last look has a writer at work."""
+_SHORTEST_S = 0.002
+_LONGEST_S = 0.5
+_FASTER = 4
+_SLOWER = 1.5
+
+
+class Checkpointer:
+    """Looks often while there is much to move, and twice a second while there is not."""
+
+    def __init__(self, path: Path, *, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._connection: Connection | None = None
+        self._identity: Identity | None = None
+        self._frames = 0
+        self._wait_s = _LONGEST_S
+
+    def turn(self, is_stopping: Callable[[], bool]) -> float:
+        """Checkpoint what is there.
+
+        Returns:
+            Seconds until the next look.
+
+        Raises:
+            StoreError: the store cannot be opened now.
+        """
+        if is_stopping():
+            return 0.0
+        connection = self._connected()
+        frames = self._frames
+        # A neighbour that checkpoints, Litestream or a writer past its 1,000 frames, does the same work.
+        with contextlib.suppress(apsw.BusyError, apsw.LockedError):
+            frames, _ = connection.raw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        is_busy = abs(frames - self._frames) >= _BUSY_FRAMES
+        self._frames = frames
+        self._wait_s = max(_SHORTEST_S, self._wait_s / _FASTER) if is_busy else min(_LONGEST_S, self._wait_s * _SLOWER)
+        return self._wait_s
+
+    def close(self) -> None:
+        """Let the store go; the next turn opens it again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.release(is_same_file=identity_of(self._path) == self._identity)
+
+    def _connected(self) -> Connection:
+        if self._connection is not None and identity_of(self._path) != self._identity:
+            self.close()
+        if self._connection is None:
+            # NORMAL: the writers' own setting; a checkpoint syncs the WAL before it moves a page.
+            self._connection = Connection(self._path, synchronous="NORMAL", busy_timeout_s=0.0, clock=self._clock)
+            self._identity = identity_of(self._path)
+        return self._connection
