@@ -14,8 +14,26 @@ RETURNING and RETURNED are written by hyperjobs itself round rows that it brings
 one job), in their transaction: those rows move the gauges and the history, not the counters.
 """
 
-LOG_COLUMNS = tuple(
-    ["seq", "op", "t", "rid", "id", "p", "s", "n", "a", "c", "z", "f", "p1", "s1", "n1", "a1", "c1", "z1", "f1"]
+LOG_COLUMNS = (
+    "seq",
+    "op",
+    "t",
+    "rid",
+    "id",
+    "p",
+    "s",
+    "n",
+    "a",
+    "c",
+    "z",
+    "f",
+    "p1",
+    "s1",
+    "n1",
+    "a1",
+    "c1",
+    "z1",
+    "f1",
 )
 
 _AUTOMATIC_ROWID = -1  # what NEW.rowid is in a BEFORE INSERT trigger when the writer named none
