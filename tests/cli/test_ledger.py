@@ -138,3 +138,21 @@ def test_another_database_gets_no_ledger(bare, command):
 
     assert result.returncode == 7
     assert [name for (name,) in ask(bare.store, "SELECT name FROM sqlite_schema")] == ["invoices"]
+
+
+def test_history_knows_what_the_ledger_saw(installed):
+    ask(installed.store, "UPDATE jobs SET status = 'completed' WHERE id = 'job-4'")
+    ask(installed.store, "DELETE FROM jobs WHERE id = 'job-5'")
+
+    changed = installed.run("history", "job-4").stdout.splitlines()[-1].split("\t")
+    deleted = installed.run("history", "job-5").stdout.splitlines()[-1].split("\t")
+
+    assert changed[1:] == ["running", "completed", "ledger"]
+    assert deleted[1:] == ["pending", "", "ledger"]
+
+
+def test_stats_of_a_period_by_user_say_that_the_ledger_keeps_no_users(installed):
+    result = installed.run("stats", "--by", "user", "--since", "7d")
+
+    assert result.returncode == 2
+    assert "user" in result.stderr

@@ -21,7 +21,7 @@ _SAFE = ":@+,=/"
 def write_cursor(cursor: JobCursor) -> str:
     """The word for a place; it needs no quotes in a shell."""
     at = write_instant(cursor.created_at) or _NO_TIME
-    return f"{at}/{quote(cursor.id, safe=_SAFE, errors='surrogatepass')}"
+    return f"{at}/{quote(cursor.id, safe=_SAFE, errors='replace')}"
 
 
 def parse_cursor(text: str) -> JobCursor:
@@ -31,12 +31,12 @@ def parse_cursor(text: str) -> JobCursor:
         ValueError: the text is no such word.
     """
     at, slash, job_id = text.partition("/")
-    if not slash:
+    if not slash or not text.isascii():
         raise ValueError(f"{text!r} is not a cursor; copy it from the end of a list or from --json")
     created_at = None if at == _NO_TIME else datetime.fromisoformat(at)
     if created_at is not None and created_at.tzinfo is None:
         raise ValueError(f"the time of {text!r} has no zone; copy the cursor whole")
-    return JobCursor(created_at, unquote(job_id, errors="surrogatepass"))
+    return JobCursor(created_at, unquote(job_id, errors="replace"))
 
 
 class Cursor(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.moment import in_zone, show_age, write_instant
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import View, view_options
 from hyperjobs.cli.setting import verbose_option
 from hyperjobs.cli.shape import event_shape
 from hyperjobs.cli.table import STATUS_STYLES, Column, emit_json, emit_table, emit_values
-from hyperjobs.errors import JobNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ HISTORY_TABLE: Sequence[Column[JobEvent]] = (
 
 
 @click.command("history")
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", type=UnicodeText(), metavar="ID")
 @store_options
 @view_options
 @verbose_option
@@ -47,9 +47,6 @@ def history_command(*, job_id: str, place: StorePlace, view: View) -> None:
     """
     with place.open() as store:
         events = store.job_history(job_id)
-        path = store.path
-    if not events:
-        raise JobNotFoundError(f"{path}: nothing is known of a job {job_id!r}; `hyperjobs list` shows what there is")
     if view.as_table:
         emit_table(HISTORY_TABLE, events, view)
         return

@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli.argument import ALL, Count, StatusWords, UnicodeText
 from hyperjobs.cli.cursor import Cursor
-from hyperjobs.cli.lazy import nearest
 from hyperjobs.cli.moment import Moment
 from hyperjobs.cli.setting import setting_of
-from hyperjobs.store.models import JobCursor, JobFilter, JobStatus
+from hyperjobs.store.models import JobCursor, JobFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-
-ALL = "all"
-_TOO_MANY = 2**62
-STATUS_WORDS = [str(status) for status in JobStatus]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,51 +48,6 @@ class Selection:
     filter: JobFilter
     limit_named: bool = False
 
-    @property
-    def is_everything(self) -> bool:
-        """Whether no condition was given."""
-        return self.filter == JobFilter()
-
-
-class StatusWords(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
-    """One status, or several with commas between."""
-
-    name = "status"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[JobStatus, ...]:
-        """The statuses named, or a usage error that names the nearest one."""
-        words = [word.strip().lower() for word in str(value).split(",")]
-        for word in words:
-            if word not in STATUS_WORDS:
-                hint = nearest(word, dict.fromkeys(STATUS_WORDS))
-                self.fail(f"{word!r} is none of {', '.join(STATUS_WORDS)}{hint}", param, ctx)
-        return tuple(JobStatus(word) for word in words)
-
-
-class Count(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
-    """A number of jobs.
-
-    Args:
-        least: the smallest number taken.
-        takes_all: the word ``all`` is taken too.
-    """
-
-    name = "count"
-
-    def __init__(self, *, least: int, takes_all: bool = False) -> None:
-        self.least = least
-        self.takes_all = takes_all
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
-        """The number, or the word ``all``."""
-        word = str(value).lower()
-        if self.takes_all and word == ALL:
-            return ALL
-        if not word.isascii() or not word.isdecimal() or not self.least <= int(word[:20]) < _TOO_MANY:
-            alternative = f", or {ALL!r}" if self.takes_all else ""
-            self.fail(f"{value!r} is not a number from {self.least} up{alternative}", param, ctx)
-        return int(word)
-
 
 def status_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--status``; :func:`filter_options` takes it up."""
@@ -119,10 +70,12 @@ def filter_options(*, period: str = "created") -> Callable[[Callable[..., Any]],
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        @click.option("--provider", metavar="NAME", help="Only jobs of this provider.")
-        @click.option("--user", metavar="NAME", help="Only jobs of this user.")
-        @click.option("--vm", metavar="NAME", help="Only jobs of this virtual machine.")
-        @click.option("--text", metavar="TEXT", help="Only jobs with this text in their name or error.")
+        @click.option("--provider", type=UnicodeText(), metavar="NAME", help="Only jobs of this provider.")
+        @click.option("--user", type=UnicodeText(), metavar="NAME", help="Only jobs of this user.")
+        @click.option("--vm", type=UnicodeText(), metavar="NAME", help="Only jobs of this virtual machine.")
+        @click.option(
+            "--text", type=UnicodeText(), metavar="TEXT", help="Only jobs with this text in their name or error."
+        )
         @click.option(
             "--since", type=Moment(), metavar="WHEN", help=f"Only jobs {period} at WHEN (7d, 2026-09-01, …) or later."
         )

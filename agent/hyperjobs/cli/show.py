@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.moment import in_zone, show_age, show_seconds
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import View, view_options
@@ -27,7 +28,7 @@ _KIB = 1024
 
 
 @click.command("show")
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", type=UnicodeText(), metavar="ID")
 @store_options
 @view_options
 @verbose_option

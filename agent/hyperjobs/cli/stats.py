@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from hyperjobs.cli.period import finished_jobs, is_in_period, period_of
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import Selection, View, filter_options, view_options
 from hyperjobs.cli.setting import verbose_option
@@ -14,12 +14,13 @@ from hyperjobs.cli.shape import stats_shape
 from hyperjobs.cli.show import show_bytes
 from hyperjobs.cli.table import STATUS_STYLES, Column, emit_json, emit_table, emit_values
 from hyperjobs.cli.tally import count_jobs
+from hyperjobs.store.models import JobFilter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from hyperjobs.store.models import JobStats
+    from hyperjobs.store.protocols import Grouping
     from hyperjobs.store.sqlite import SQLiteJobStore
 
 GROUPS = ("provider", "user", "day")
@@ -56,14 +57,14 @@ GROUP_TABLE: Sequence[Column[JobStats]] = (
 @view_options
 @store_options
 @verbose_option
-def stats_command(*, by: str | None, place: StorePlace, selection: Selection, view: View) -> None:
+def stats_command(*, by: Grouping | None, place: StorePlace, selection: Selection, view: View) -> None:
     """Count jobs by status, and the success rate.
 
     The success rate is completed jobs among completed and failed ones. With --since or --until it counts the jobs that
     finished in that period; where a ledger watches the store, by the hour, and with the jobs that are pruned by now.
     """
     with place.open() as store:
-        groups = read_stats(store, selection, by, now=view.now)
+        groups = read_stats(store, selection, by)
     if view.as_json:
         for stats in groups:
             emit_json(stats_shape(stats))
@@ -76,19 +77,15 @@ def stats_command(*, by: str | None, place: StorePlace, selection: Selection, vi
         emit_table(GROUP_TABLE, groups, view)
 
 
-def read_stats(store: SQLiteJobStore, selection: Selection, by: str | None, *, now: datetime) -> list[JobStats]:
+def read_stats(store: SQLiteJobStore, selection: Selection, by: Grouping | None) -> list[JobStats]:
     """The numbers asked for; one entry when ``by`` is ``None``, else one a group in their order."""
-    if selection.is_everything:
-        found = store.get_job_stats(by=by) if by else store.get_job_stats()
-        return found if isinstance(found, list) else [found]
     condition = selection.filter
-    if not is_in_period(condition):
-        return count_jobs(store.iter_jobs(condition), by)
-    if store.is_ledger_installed and by != "user":
-        events = period_of(store.path, condition, by, now=now)
-        if events is not None:
-            return events
-    return count_jobs(finished_jobs(store, condition), by, by_finish=True)
+    since, until = condition.since, condition.until
+    if replace(condition, since=None, until=None) != JobFilter():
+        return count_jobs(store, condition, by)
+    if by is None:
+        return [store.get_job_stats(since=since, until=until)]
+    return store.get_job_stats(by, since=since, until=until)
 
 
 def _show_totals(stats: JobStats, view: View) -> None:

@@ -3,50 +3,62 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from hyperjobs.store.models import JobStats, JobStatus
+from hyperjobs.store.models import FINISHED, JobStats, JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
     from datetime import datetime
 
-    from hyperjobs.store.models import Job
+    from hyperjobs.store.models import Job, JobFilter
+    from hyperjobs.store.sqlite import SQLiteJobStore
 
 _STATUSES = frozenset(map(str, JobStatus))
 
 
-def count_jobs(jobs: Iterable[Job], by: str | None, *, by_finish: bool = False) -> list[JobStats]:
-    """The numbers of some jobs, in memory that grows with the groups only.
+def count_jobs(store: SQLiteJobStore, condition: JobFilter, by: str | None) -> list[JobStats]:
+    """The numbers of the jobs that meet a condition, in memory that grows with the groups only.
 
     Args:
-        jobs: each is looked at once and let go.
+        store: where the jobs are.
+        condition: with a period it is the jobs that *finished* in it that count, and their day is that of their end.
         by: ``None`` for one entry, or ``provider``, ``user`` or ``day`` (UTC).
-        by_finish: the day of a job is that of its end and not of its creation.
     """
+    is_period = condition.since is not None or condition.until is not None
     groups: dict[str | None, Counter[str]] = {} if by else {None: Counter()}
-    for job in jobs:
-        counts = groups.setdefault(_group(job, by, by_finish=by_finish), Counter())
+    for job in _finished(store, condition) if is_period else store.iter_jobs(condition):
+        counts = groups.setdefault(_group(job, by, is_by_finish=is_period), Counter())
         status = str(job.status)
         counts["total"] += 1
         counts[status if status in _STATUSES else "other"] += 1
         if status == JobStatus.COMPLETED:
-            counts["total_size"] += job.total_size
+            counts["total_size"] += max(0, job.total_size)
     return [JobStats(group=group, **groups[group]) for group in sorted(groups, key=lambda group: group or "")]
 
 
-def _group(job: Job, by: str | None, *, by_finish: bool) -> str | None:
+def _finished(store: SQLiteJobStore, condition: JobFilter) -> Iterator[Job]:
+    """The jobs that meet the other conditions and finished in the period."""
+    since, until = condition.since, condition.until
+    for job in store.iter_jobs(replace(condition, status=tuple(FINISHED), since=None, until=None)):
+        at = _finished_at(job)
+        if at is not None and (since is None or at >= since) and (until is None or at < until):
+            yield job
+
+
+def _group(job: Job, by: str | None, *, is_by_finish: bool) -> str | None:
     if by is None:
         return None
     if by == "provider":
         return job.provider
     if by == "user":
         return job.user
-    at = finished_at(job) if by_finish else job.created_at
+    at = _finished_at(job) if is_by_finish else job.created_at
     return at.astimezone(UTC).date().isoformat() if at else ""
 
 
-def finished_at(job: Job) -> datetime | None:
+def _finished_at(job: Job) -> datetime | None:
     """When a finished job ended, as far as its row tells."""
     return job.completed_at or job.started_at or job.created_at

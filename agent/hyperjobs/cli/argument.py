@@ -1,0 +1,69 @@
+"""What a word of the command line may say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from hyperjobs.cli.lazy import nearest
+from hyperjobs.store.models import JobStatus
+
+ALL = "all"
+STATUS_WORDS = [str(status) for status in JobStatus]
+_TOO_MANY = 2**62
+
+
+class UnicodeText(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
+    """Text that a store can hold: UTF-8, where the system hands over any bytes."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text as it is, or a usage error."""
+        text = str(value)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{text!r} is not UTF-8 text", param, ctx)
+        return text
+
+
+class StatusWords(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
+    """One status, or several with commas between."""
+
+    name = "status"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[JobStatus, ...]:
+        """The statuses named, or a usage error that names the nearest one."""
+        words = [word.strip().lower() for word in str(value).split(",")]
+        for word in words:
+            if word not in STATUS_WORDS:
+                hint = nearest(word, dict.fromkeys(STATUS_WORDS))
+                self.fail(f"{word!r} is none of {', '.join(STATUS_WORDS)}{hint}", param, ctx)
+        return tuple(JobStatus(word) for word in words)
+
+
+class Count(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
+    """A number of jobs.
+
+    Args:
+        least: the smallest number taken.
+        takes_all: the word ``all`` is taken too.
+    """
+
+    name = "count"
+
+    def __init__(self, *, least: int, takes_all: bool = False) -> None:
+        self.least = least
+        self.takes_all = takes_all
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """The number, or the word ``all``."""
+        word = str(value).lower()
+        if self.takes_all and word == ALL:
+            return ALL
+        if not word.isascii() or not word.isdecimal() or not self.least <= int(word[:20]) < _TOO_MANY:
+            alternative = f", or {ALL!r}" if self.takes_all else ""
+            self.fail(f"{value!r} is not a number from {self.least} up{alternative}", param, ctx)
+        return int(word)
