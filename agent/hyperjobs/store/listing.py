@@ -32,6 +32,7 @@ _PATIENCE: Final = 6_000
 """So many rows are walked in order of time, 8 ms, before another index is asked whether it would be shorter."""
 _MOST_PROBED: Final = 200_000
 _FIRST_STRIDE: Final = 64
+_HEAP_SIZE: Final = 200
 _LONGEST_STRIDE: Final = 65_536
 _LAST_SECOND: Final = 10**12
 _UNITS: Final = (
@@ -76,15 +77,20 @@ def page(db: apsw.Connection, condition: Condition, after: JobCursor | None, siz
 
 def fetch(db: apsw.Connection, rowids: Sequence[int]) -> list[Job]:
     """Return the jobs with these rowids, in their order."""
-    jobs: list[Job] = []
-    for rowid in rowids:
-        try:
-            row = _select(db, f"SELECT {COLUMN_LIST} FROM jobs WHERE rowid=?", (rowid,))  # noqa: S608 - ours
-            jobs += map(job_of, row)
-        except UnicodeDecodeError:
-            row = _select(db, f"SELECT {RAW_COLUMN_LIST} FROM jobs WHERE rowid=?", (rowid,))  # noqa: S608
-            jobs += map(job_of_raw, row)
-    return jobs
+    sql = f"SELECT {COLUMN_LIST} FROM jobs WHERE rowid=?"  # noqa: S608 - our own columns
+    try:
+        return [job_of(row) for row in db.executemany(sql, [(rowid,) for rowid in rowids])]
+    except UnicodeDecodeError:
+        return [_fetch_one(db, sql, rowid) for rowid in rowids]
+
+
+def _fetch_one(db: apsw.Connection, sql: str, rowid: int) -> Job:
+    """Return one job of a page that has some text that is no UTF-8."""
+    try:
+        return job_of(_select(db, sql, (rowid,))[0])
+    except UnicodeDecodeError:
+        raw = f"SELECT {RAW_COLUMN_LIST} FROM jobs WHERE rowid=?"  # noqa: S608 - our own columns
+        return job_of_raw(_select(db, raw, (rowid,))[0])
 
 
 def count(db: apsw.Connection, condition: Condition) -> int:
@@ -134,11 +140,16 @@ def _through(
         values += (low, high)
     entries = _entries(db, where, values)
     readable = [e[:3] for e in entries if e[0] is not None and condition.fits(e[0]) and _is_after(e[0], e[1], after)]
-    found: list[tuple[Any, str, int]] = heapq.nlargest(size, readable)
+    found: list[tuple[Any, str, int]] = _newest(size, readable)
     if len(found) < size and not condition.has_period:
         rest = [e[:3] for e in entries if e[0] is None and _is_unreadable_after(e[1], after)]
         found += heapq.nlargest(size - len(found), rest, key=lambda entry: entry[1:])
     return found
+
+
+def _newest(size: int, entries: list[Any]) -> list[Any]:
+    """Return the first ``size`` of the list; a long page comes almost in order, which a sort profits from."""
+    return heapq.nlargest(size, entries) if size < _HEAP_SIZE else sorted(entries, reverse=True)[:size]
 
 
 def _is_after(at: datetime, id_: str, after: JobCursor | None) -> bool:
@@ -204,7 +215,7 @@ class _Walk:
     def run(self, patience: int | None) -> list[Entry] | None:
         """Return the page in order, or ``None`` when it is not full after ``patience`` rows."""
         found: list[Entry] = []
-        high, stride, walked = self._high.encode(), max(_FIRST_STRIDE, self._size), 0
+        high, stride, walked = self._high.encode(), self._size + _FIRST_STRIDE, 0
         while True:
             low = self._stride_end(high, stride)
             found += self._between(low if low is not None else self._low.encode(), high)
@@ -213,15 +224,17 @@ class _Walk:
                 break
             high = low
             if len(found) >= self._size:
-                found = heapq.nlargest(self._size, found)
+                found = _newest(self._size, found)
                 found += self._could_be_newer(found[-1], high)
                 break
-            stride = min(stride * 4, _LONGEST_STRIDE)
+            # as many as the rows found so far promise, and half more
+            promised = (self._size - len(found)) * walked * 3 // (2 * max(len(found), 1)) + _FIRST_STRIDE
+            stride = min(stride * 4, promised, _LONGEST_STRIDE)
             if patience is not None:
                 if walked >= patience:
                     return None
                 stride = min(stride, patience - walked)
-        return heapq.nlargest(self._size, found + self._numbers())
+        return _newest(self._size, found + self._numbers())
 
     def _stride_end(self, high: bytes, stride: int) -> bytes | None:
         """Return the created_at so many index entries below ``high``; ``None`` when there are fewer.
