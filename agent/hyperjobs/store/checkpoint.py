@@ -23,12 +23,11 @@ if TYPE_CHECKING:
     from hyperjobs.clock import Clock
     from hyperjobs.store.identity import Identity
 
-_BUSY_FRAMES = 50
-"""A WAL that changed by so many frames since the last look has a writer at work."""
+_FRAMES_A_LOOK = 100
+"""What a look should find to move: a tenth of what makes a writer do it himself, so that one late look does no harm."""
 _SHORTEST_S = 0.002
 _LONGEST_S = 0.5
-_FASTER = 4
-_SLOWER = 1.5
+_STEP = 4.0  # the wait changes by no more at once, for one look says little
 
 
 class Checkpointer:
@@ -58,9 +57,10 @@ class Checkpointer:
         # A neighbour that checkpoints, Litestream or a writer past its 1,000 frames, does the same work.
         with contextlib.suppress(apsw.BusyError, apsw.LockedError):
             frames, _ = connection.raw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        is_busy = abs(frames - self._frames) >= _BUSY_FRAMES
+        grown = frames - self._frames if frames >= self._frames else frames  # less than before: it began anew
         self._frames = frames
-        self._wait_s = max(_SHORTEST_S, self._wait_s / _FASTER) if is_busy else min(_LONGEST_S, self._wait_s * _SLOWER)
+        change = min(_STEP, max(1 / _STEP, _FRAMES_A_LOOK / max(grown, 1)))
+        self._wait_s = min(_LONGEST_S, max(_SHORTEST_S, self._wait_s * change))
         return self._wait_s
 
     def close(self) -> None:
