@@ -137,11 +137,11 @@ def test_adoption_does_not_disturb_a_go_writer_at_work(go_writer: GoWriter, tmp_
     with go_writer.writing(store, "-seconds", 4, "-rate", 500, "-prefix", "new", *SLOW) as writer:
         until(lambda: store.with_name("jobs.db-wal").exists(), "the writer's log")
         with agent(store, state_dir=tmp_path / "state") as running:
+            running.until(lambda samples: samples.get("hyperjobs_ledger_ready") == 1, "a finished baseline")
+            assert writer.exit_code is None, "the writer ended before the adoption did, so nothing was tested"
             written = go_writer.report(writer)
-            everything = len(first.jobs) + len(written.jobs)
-            samples = running.until(
-                lambda now: now if now.get("hyperjobs_ledger_ready") == 1 else None, "a finished baseline"
-            )
+            samples = running.samples()
+    everything = len(first.jobs) + len(written.jobs)
 
     assert_undisturbed(written)
     assert sum(value for name, value in samples.items() if name.startswith("hyperjobs_jobs{")) == everything
