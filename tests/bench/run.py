@@ -1,0 +1,78 @@
+"""Measures the figures of docs/performance.md on this machine: ``python tests/bench/run.py [--only NAME] [--quick]``.
+
+Every figure is a time or a ratio out of one run, interleaved where two things are compared. None of them is a test:
+a machine that is busy makes no build fail.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).parents[1])  # `bench` and `support` are imported by their names
+
+from bench import report
+from bench.dataset import Directory
+
+FIGURES = (
+    "scrape",
+    "http_scrape",
+    "go_writer",
+    "life_cycle",
+    "batch",
+    "first_page",
+    "memory",
+    "start",
+    "catch_up",
+    "command_line",
+)
+"""Each is a module of this folder with a ``figure(bench)``."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a figure is told.
+
+    Attributes:
+        directory: where its stores are.
+        is_quick: sizes and rounds that take seconds, to try the measurement itself.
+        is_huge: also at five million jobs, which takes 5 GB.
+    """
+
+    directory: Directory
+    is_quick: bool
+    is_huge: bool
+
+
+def main() -> None:
+    """Measure what is asked, print it, and write it into the page if that is asked too."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", action="append", choices=FIGURES, help="this figure; may be given several times")
+    parser.add_argument("--quick", action="store_true", help="small sizes: to try the measurement, not to quote")
+    parser.add_argument("--huge", action="store_true", help="scrapes at 5,000,000 jobs too (5 GB of disk)")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
+    parser.add_argument("--dir", type=Path, help="keep stores here for the next run, instead of a temporary folder")
+    asked = parser.parse_args()
+    folder = asked.dir or Path(tempfile.mkdtemp(prefix="hyperjobs-bench-"))
+    tables = [report.machine()]
+    try:
+        sys.stdout.write(f"{tables[0].markdown()}\n")
+        for name in asked.only or FIGURES:
+            bench = Bench(Directory(folder), is_quick=asked.quick, is_huge=asked.huge)
+            tables.append(importlib.import_module(f"bench.{name}").figure(bench))
+            sys.stdout.write(f"\n{name}\n\n{tables[-1].markdown()}\n")
+            sys.stdout.flush()
+    finally:
+        if asked.dir is None:
+            shutil.rmtree(folder)
+    if asked.write:
+        report.write(tables)
+
+
+if __name__ == "__main__":
+    main()
