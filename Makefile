@@ -29,7 +29,7 @@ help: ## list the commands
 run: $(VENV)/.stamp-wheel ## start the agent on a store of its own in var/ (PORT=10985)
 	@mkdir -p var
 	@echo "hyperjobs on var/jobs.db: http://127.0.0.1:$(PORT)/ for a person, http://127.0.0.1:$(PORT)/metrics for Prometheus; Ctrl-C ends it"
-	@HYPERJOBS_STORE__PATH=var/jobs.db HYPERJOBS_STORE__CREATE=true HYPERJOBS_STORE__STATE_DIR=var/state \
+	@exec env HYPERJOBS_STORE__PATH=var/jobs.db HYPERJOBS_STORE__CREATE=true HYPERJOBS_STORE__STATE_DIR=var/state \
 	HYPERJOBS_WEB__LISTEN='["127.0.0.1:$(PORT)"]' \
 	$(BIN)/hyperjobs run --config config/example.yaml $(ARGS)
 
