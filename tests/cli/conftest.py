@@ -304,3 +304,9 @@ def unicode_names(bare: Program) -> Program:
     """A store with names of wide characters beside narrow ones."""
     names = ("データ-192", "web-01", "서버", "é-01")
     return _beside(bare, tuple(row(f"job-{n}", vm_name=name) for n, name in enumerate(names)))
+
+
+@pytest.fixture
+def long_errors(bare: Program) -> Program:
+    """A store with a failed job whose error fills more than a line."""
+    return _beside(bare, (row("migration-20261122-01506", status="failed", error="no space left on device " * 9),))

@@ -167,6 +167,17 @@ def test_a_reader_that_leaves_early_is_no_error(many_jobs):
     assert result.stdout.splitlines()[1] == "141"
 
 
+def test_the_command_for_the_next_page_can_be_pasted(many):
+    words = "list --text 'Export job' --offset 1"
+    seen = []
+    while words:
+        result = many.shell(f"hj {words}")
+        seen += [line.split("\t")[0] for line in result.stdout.splitlines()]
+        words = result.stderr.strip().partition("next page: hyperjobs ")[2]
+
+    assert seen == [f"job-{n:03}" for n in range(23, -1, -1)]
+
+
 def test_a_pipe_nobody_reads_is_no_error(hj):
     reader, writer = os.pipe()
     os.close(reader)

@@ -66,6 +66,13 @@ def test_a_narrow_terminal_loses_columns_and_never_the_id(hj):
     assert "job-5" in table
 
 
+def test_a_long_error_is_cut_before_an_id_is(long_errors):
+    _, table = long_errors.on_terminal("failed", width=80)
+
+    assert "migration-20261122-01506" in table
+    assert "…" in table
+
+
 def test_times_are_in_the_readers_zone(hj):
     _, local = hj.on_terminal("list", "--status", "running", env={"TZ": "Asia/Kolkata"})
     _, utc = hj.on_terminal("list", "--status", "running", "--utc", env={"TZ": "Asia/Kolkata"})

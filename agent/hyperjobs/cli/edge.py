@@ -60,7 +60,7 @@ def prepare_signals() -> None:
 
 def answer(program: click.Command, arguments: Sequence[str]) -> int:
     """Run ``program`` on ``arguments``; give the exit code, with everything printed."""
-    setting = Setting()
+    setting = Setting(words=tuple(arguments))
     try:
         code = _invoke(program, arguments, setting)
         _flush(sys.stdout)

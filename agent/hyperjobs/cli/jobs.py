@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,18 +13,19 @@ from hyperjobs.cli.cursor import write_cursor
 from hyperjobs.cli.moment import show_age, show_instant, write_instant
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import Selection, View, filter_options, page_options, status_option, view_options
-from hyperjobs.cli.setting import verbose_option
+from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.shape import job_shape
 from hyperjobs.cli.table import STATUS_STYLES, Column, emit_json, emit_table, emit_values
 from hyperjobs.store.models import Job, JobFilter, JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from hyperjobs.store.sqlite import SQLiteJobStore
 
 LIST_LIMIT = 20
 FAILED_LIMIT = 10
+_PAGE_OPTIONS = ("--after", "--offset")
 
 
 def _status(job: Job, _view: View) -> str:
@@ -186,7 +188,19 @@ def _show_table(jobs: Sequence[Job], table: Sequence[Column[Job]], view: View) -
 
 def _hint(context: click.Context, cursor: str) -> None:
     """Name the command for the next page: the same words, from the last job on."""
-    _note(f"there are more; next page: {context.command_path} … --after {cursor}")
+    words = ["hyperjobs", *_without(_PAGE_OPTIONS, setting_of(context).words or (str(context.info_name),))]
+    _note(f"there are more; next page: {shlex.join([*words, '--after', cursor])}")
+
+
+def _without(options: Collection[str], words: Iterable[str]) -> Iterator[str]:
+    """The words of a command line but for some options and their values."""
+    rest = iter(words)
+    for word in rest:
+        option, equals, _ = word.partition("=")
+        if option not in options:
+            yield word
+        elif not equals:
+            next(rest, None)
 
 
 def _note(text: str) -> None:

@@ -17,10 +17,12 @@ class Setting:
     """The surroundings of one command line, carried as click's ``obj``.
 
     Attributes:
+        words: what the person wrote after the program's name.
         verbose: tracebacks are wanted beside the one line of an error.
     """
 
     clock: Clock = field(default_factory=SystemClock)
+    words: tuple[str, ...] = ()
     verbose: bool = False
 
 

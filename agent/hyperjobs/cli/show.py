@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hyperjobs.cli.argument import UnicodeText
-from hyperjobs.cli.moment import in_zone, show_age, show_seconds
+from hyperjobs.cli.moment import in_zone, show_age
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import View, view_options
 from hyperjobs.cli.setting import verbose_option
 from hyperjobs.cli.shape import job_shape
-from hyperjobs.cli.table import emit_json, emit_rich, emit_values, new_console, status_text
-from hyperjobs.cli.text import json_line, printable
+from hyperjobs.cli.table import emit, emit_json, emit_rich, new_console, status_text
+from hyperjobs.cli.text import field, json_line, printable
+from hyperjobs.duration import format_duration
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,16 +44,18 @@ def show_command(*, job_id: str, place: StorePlace, view: View) -> None:
         _show_card(job, view)
     else:
         for name, value in job_shape(job).items():
-            emit_values((name, _plain(value)))
+            emit(f"{name}\t{_plain(value)}")
 
 
-def _plain(value: Any) -> object:
-    """One value as a field: an object as JSON, several words with commas."""
+def _plain(value: Any) -> str:
+    """One value as a field: an object as JSON, which is safe as it is; several words with commas between."""
     if isinstance(value, dict):
         return json_line(value)
     if isinstance(value, list):
-        return ",".join(value)
-    return f"{value:g}" if isinstance(value, float) else value
+        return field(",".join(value))
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "" if value is None else field(str(value))
 
 
 def _show_card(job: Job, view: View) -> None:
@@ -105,7 +109,8 @@ def _when(at: datetime | None, view: View) -> str:
 def _took(job: Job) -> str:
     if job.started_at is None or job.completed_at is None:
         return "-"
-    return show_seconds(max(0.0, (job.completed_at - job.started_at).total_seconds()))
+    seconds = int((job.completed_at - job.started_at).total_seconds())
+    return format_duration(timedelta(seconds=seconds))
 
 
 def _lines(text: str) -> str:

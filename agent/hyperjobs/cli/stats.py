@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hyperjobs.store.sqlite import SQLiteJobStore
 
 GROUPS = ("provider", "user", "day")
+_DROPPED = {"other": 4, "size": 3, "cancelled": 2, "pending": 1}  # in a narrow terminal, the highest first
 _STATUSES = ("pending", "running", "completed", "failed", "cancelled", "other")
 
 
@@ -38,7 +39,7 @@ def _count_column(status: str) -> Column[JobStats]:
         lambda stats, _: str(getattr(stats, status)),
         lambda stats: style if getattr(stats, status) else "dim",
         is_number=True,
-        drop=1 if status in {"other", "cancelled", "pending"} else 0,
+        drop=_DROPPED.get(status, 0),
     )
 
 
@@ -46,7 +47,7 @@ GROUP_TABLE: Sequence[Column[JobStats]] = (
     Column("GROUP", lambda stats, _: stats.group or "-", is_whole=True),
     Column("TOTAL", lambda stats, _: str(stats.total), is_number=True),
     *(_count_column(status) for status in _STATUSES),
-    Column("SIZE", lambda stats, _: show_bytes(stats.total_size), is_number=True, drop=2),
+    Column("SIZE", lambda stats, _: show_bytes(stats.total_size), is_number=True, drop=_DROPPED["size"]),
     Column("SUCCESS", lambda stats, _: _rate(stats), is_number=True),
 )
 

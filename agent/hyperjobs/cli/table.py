@@ -66,12 +66,12 @@ def emit_table(columns: Sequence[Column[Row]], rows: Sequence[Row], view: View) 
 
     console = new_console()
     cells = [[_cell(column, row, view) for column in columns] for row in rows]
-    kept = _fitting(columns, cells, console.width)
+    widths = fit(columns, [_natural(column, index, cells) for index, column in enumerate(columns)], console.width)
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
-    for index in kept:
-        _add_column(table, columns[index])
+    for index, width in widths.items():
+        _add_column(table, columns[index], width)
     for line in cells:
-        table.add_row(*(line[index] for index in kept))
+        table.add_row(*(line[index] for index in widths))
     emit_rich(console, table)
 
 
@@ -103,29 +103,46 @@ def _cell(column: Column[Row], row: Row, view: View) -> Text:
     return Text(printable(column.show(row, view)), style=column.style(row) if column.style else "")
 
 
-def _add_column(table: Table, column: Column[Row]) -> None:
+def _natural(column: Column[Any], index: int, cells: Sequence[Sequence[Text]]) -> int:
+    return max([len(column.title), *(line[index].cell_len for line in cells)])
+
+
+def _add_column(table: Table, column: Column[Any], width: int) -> None:
     table.add_column(
         column.title,
         justify="right" if column.is_number else "left",
         overflow="fold" if column.is_whole else "ellipsis",
         no_wrap=not column.is_whole,
+        width=width,
     )
 
 
-def _fitting(columns: Sequence[Column[Row]], cells: Sequence[Sequence[Text]], width: int) -> list[int]:
-    """The places of the columns that have room together."""
-    needs = [
-        max([len(column.title), *(_need(column, line[index]) for line in cells)])
-        for index, column in enumerate(columns)
+def fit(columns: Sequence[Column[Any]], natural: Sequence[int], width: int) -> dict[int, int]:
+    """How wide each column is shown, by its place; a column without room is not in it.
+
+    First columns are dropped until the rest fit at their least width, then the widest that may be cut are cut, and
+    only in the end those that should stay whole.
+
+    Args:
+        columns: in their order.
+        natural: the width of each column's widest value.
+        width: that of the terminal, in cells.
+    """
+    least = [
+        wide if column.is_whole or column.is_number else min(wide, max(column.width, len(column.title)))
+        for column, wide in zip(columns, natural, strict=True)
     ]
     kept = list(range(len(columns)))
-    while sum(needs[index] + _GAP for index in kept) - _GAP > width:
+    while sum(least[index] + _GAP for index in kept) - _GAP > width:
         last = max(kept, key=lambda index: columns[index].drop)
         if columns[last].drop == 0:
             break
         kept.remove(last)
-    return kept
-
-
-def _need(column: Column[Row], cell: Text) -> int:
-    return cell.cell_len if column.is_whole or column.is_number else min(cell.cell_len, column.width)
+    widths = {index: natural[index] for index in kept}
+    while sum(widths.values()) + _GAP * (len(kept) - 1) > width:
+        cuttable = [index for index in kept if widths[index] > least[index]] or kept
+        widest = max(cuttable, key=lambda index: widths[index])
+        if widths[widest] == 1:
+            break
+        widths[widest] -= 1
+    return widths
