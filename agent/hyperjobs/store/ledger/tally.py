@@ -107,7 +107,7 @@ class Tally:
         started = parse(after.started_at) if after.started_at is not None else None
         if started is not None and (before is None or _unread(before.started_at)):
             self._observe_wait(provider, after, started)
-        if after.status in FINISHED and after != before:
+        if after.status in FINISHED:
             self._count_finish(provider, before, after, at_s)
 
     def _count_finish(self, provider: str, before: Row | None, after: Row, at_s: int) -> None:
