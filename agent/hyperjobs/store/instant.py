@@ -57,7 +57,7 @@ def parse(value: object) -> datetime | None:
         at = datetime.fromisoformat(value)
         return at if at.tzinfo is UTC else at.astimezone(UTC)
     except ValueError:
-        return None
+        return _parse_slowly(value)
     except OverflowError:
         return _EARLIEST if value[0] == "0" else _LATEST
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.errors import InvalidJobError, StoreRefusedError
 from hyperjobs.store.models import FINISHED
-from hyperjobs.store.query import micros_of, text_range
+from hyperjobs.store.query import cell, micros_of, text_range
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,14 +24,8 @@ BATCH_ROWS: Final = 250
 """A transaction of so many deletes keeps writers waiting 45 ms at most; 1000 keep them 80 ms."""
 
 
-def _micros(column: str) -> str:
-    return f"hyperjobs_micros(CASE typeof({column}) WHEN 'text' THEN CAST({column} AS BLOB) ELSE {column} END)"
-
-
-_PAST: Final = (
-    f"status IN ({','.join('?' * len(FINISHED))}) "
-    f"AND coalesce({_micros('completed_at')},{_micros('started_at')},{_micros('created_at')})<?"
-)
+_ENDED: Final = ",".join(f"hyperjobs_micros({cell(name)})" for name in ("completed_at", "started_at", "created_at"))
+_PAST: Final = f"status IN ({','.join('?' * len(FINISHED))}) AND coalesce({_ENDED})<?"
 """Finished and ended before; a cell that cannot be read counts as unset."""
 
 

@@ -16,12 +16,14 @@ from hyperjobs.store.rows import text_value
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-MICROS: Final = (
-    "hyperjobs_micros(CASE typeof(created_at) WHEN 'text' THEN CAST(created_at AS BLOB) ELSE created_at END)"
-)
-"""Microseconds since 1970 of a row's created_at; NULL when it cannot be read. Bytes, since the text may be no UTF-8."""
 
-_SECOND: Final = timedelta(seconds=1)
+def cell(column: str) -> str:
+    """Return a time's column as our functions take it: text as bytes, since it may be no UTF-8, and no blob."""
+    return f"CASE typeof({column}) WHEN 'text' THEN CAST({column} AS BLOB) WHEN 'integer' THEN {column} END"
+
+
+MICROS: Final = f"hyperjobs_micros({cell('created_at')})"
+"""Microseconds since 1970 of a row's created_at; NULL when it cannot be read."""
 _MICROSECOND: Final = timedelta(microseconds=1)
 _DAY: Final = timedelta(days=1)
 _LIKE_LIMIT: Final = 10_000

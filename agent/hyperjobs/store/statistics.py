@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.errors import InvalidJobError
 from hyperjobs.store.models import FINISHED, JobStats, JobStatus
-from hyperjobs.store.query import micros_of
+from hyperjobs.store.query import cell, micros_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,25 +23,21 @@ _SIZE: Final = (
 )
 
 
-def _bytes_of(column: str) -> str:
-    return f"CASE typeof({column}) WHEN 'text' THEN CAST({column} AS BLOB) ELSE {column} END"
-
-
 _FINISHED_MICROS: Final = (
     "coalesce("
-    + ",".join(f"hyperjobs_micros({_bytes_of(column)})" for column in ("completed_at", "started_at", "created_at"))
+    + ",".join(f"hyperjobs_micros({cell(column)})" for column in ("completed_at", "started_at", "created_at"))
     + ")"
 )
 _FINISHED_DAY: Final = (
     "coalesce("
-    + ",".join(f"hyperjobs_day({_bytes_of(column)})" for column in ("completed_at", "started_at", "created_at"))
+    + ",".join(f"hyperjobs_day({cell(column)})" for column in ("completed_at", "started_at", "created_at"))
     + ")"
 )
 _GROUP: Final = {
     None: "NULL",
     "provider": "CAST(provider AS BLOB)",
     "user": "CAST(user AS BLOB)",
-    "day": f"hyperjobs_day({_bytes_of('created_at')})",
+    "day": f"hyperjobs_day({cell('created_at')})",
 }
 
 

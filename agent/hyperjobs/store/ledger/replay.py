@@ -128,10 +128,11 @@ def whole_operations(log: Sequence[Sequence[Any]], *, is_end: bool) -> int:
     if is_end:
         return len(log)
     end = len(log)
-    opened = next((i for i in range(end - 1, -1, -1) if log[i][1] in {RETURNING, RETURNED}), None)
-    if opened is not None and log[opened][1] == RETURNING:
-        return opened
-    for i in range(max(0, end - _LONGEST_OPERATION), end):
+    bracket = next((i for i in range(end - 1, -1, -1) if log[i][1] in {RETURNING, RETURNED}), -1)
+    if bracket >= 0 and log[bracket][1] == RETURNING:
+        return bracket
+    # What is before a RETURNED is whole, and a cut there would tear its rows from their RETURNING.
+    for i in range(max(bracket + 1, end - _LONGEST_OPERATION), end):
         if log[i][1] in {ATTEMPT, RENAMING}:
             return i
     return end
