@@ -1,9 +1,18 @@
-"""The configuration: one YAML file, the environment and flags into frozen values, with every mistake named at once."""
+"""The configuration: one YAML file, the environment and flags into frozen values, with every mistake named at once.
 
-from hyperjobs.config.loader import load_config
-from hyperjobs.config.model import Config, Ledger, Level, Log, LogFormat, Metrics, Store, Web
-from hyperjobs.config.schema import json_schema
-from hyperjobs.config.show import example, options_table, render
+The names are loaded when they are first used: a reading command asks for ``store.path`` alone, without the models.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hyperjobs.config.loader import load_config
+    from hyperjobs.config.model import Config, Ledger, Level, Log, LogFormat, Metrics, Store, Web
+    from hyperjobs.config.schema import json_schema
+    from hyperjobs.config.show import example, options_table, render
 
 __all__ = [
     "Config",
@@ -20,3 +29,18 @@ __all__ = [
     "options_table",
     "render",
 ]
+
+_HOMES = {
+    "load_config": "hyperjobs.config.loader",
+    "json_schema": "hyperjobs.config.schema",
+    **dict.fromkeys(("example", "options_table", "render"), "hyperjobs.config.show"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name from its home on first use (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES.get(name, "hyperjobs.config.model")), name)
+    globals()[name] = value
+    return value
