@@ -46,7 +46,7 @@ test-long: $(VENV)/.stamp-test $(VENV)/.stamp-wheel ## the tests that take minut
 
 .PHONY: bench
 bench: $(VENV)/.stamp-test $(VENV)/.stamp-wheel ## measure the figures of docs/performance.md on this machine
-	$(BIN)/python -m tests.bench $(ARGS)
+	$(BIN)/python tests/bench/run.py $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.stamp-test $(VENV)/.stamp-wheel ## ruff, mypy and the import contracts

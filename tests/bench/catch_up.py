@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 import uuid
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from bench.child import call
+from bench.dataset import dice
 from bench.report import Table, ms
 from bench.serving import sample
 from bench.start import starting, watch
@@ -17,8 +17,6 @@ from bench.writers import life, steady
 from support.processes import get
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from bench.run import Bench
 
 _PER_COMMIT = 500
@@ -30,7 +28,7 @@ def write_lives(path: str, jobs: int) -> None:
     """Whole lives of so many jobs, through the triggers, as fast as it goes."""
     db = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
     db.execute("PRAGMA synchronous=OFF").fetchall()
-    chance = random.Random(2)
+    chance = dice(2)
     for start in range(0, jobs, _PER_COMMIT):
         with db:
             for _ in range(min(_PER_COMMIT, jobs - start)):

@@ -6,6 +6,7 @@ life, so that an insert touches pages all over the file.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import shutil
@@ -13,7 +14,6 @@ import time
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -22,6 +22,7 @@ from bench.child import call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 PROVIDERS = ("vsphere", "aws", "azure", "gcp", "hyperv")
 _PROVIDER_SHARES = (50, 20, 15, 10, 5)
@@ -32,6 +33,13 @@ _PER_COMMIT = 50_000
 SAVE = f"INSERT OR REPLACE INTO jobs VALUES({','.join('?' * 16)})"
 
 Row = tuple[Any, ...]
+
+
+def ledger_version() -> str:
+    """What tells a ledger made by this code from one that its agent would have to make anew."""
+    files = resources.files("hyperjobs.store.ledger")
+    sql = "".join(files.joinpath(name).read_text() for name in ("tables.sql", "triggers.sql"))
+    return hashlib.sha256(sql.encode()).hexdigest()[:8]
 
 
 class Directory:
@@ -53,7 +61,7 @@ class Directory:
             zones: hours east of UTC of its writers; the times are written so.
         """
         name = f"{jobs}-{unfinished}-{'_'.join(map(str, zones))}"
-        path = self.path / f"{name}{'-ledger' if ledger else ''}.db"
+        path = self.path / f"{name}{f'-ledger-{ledger_version()}' if ledger else ''}.db"
         if path.exists():
             return path
         making = path.with_suffix(".making")
@@ -61,7 +69,7 @@ class Directory:
             old.unlink()
         if ledger:
             shutil.copyfile(self.template(jobs, unfinished=unfinished, zones=zones), making)
-            call("bench.keeping:adopt", path=making, state=self.path / f"{name}.state")
+            call("bench.keeping:adopt", path=making, state=making.with_suffix(".state"))
         else:
             call("bench.dataset:make", path=making, jobs=jobs, unfinished=unfinished, zones=zones)
         return making.rename(path)
@@ -96,7 +104,7 @@ def make(path: str, jobs: int, unfinished: int, zones: list[int]) -> None:
 
 def rows(jobs: int, *, unfinished: int, zones: list[int], seed: int = 1) -> Iterator[Row]:
     """Rows of ``jobs``, oldest first."""
-    chance = random.Random(seed)
+    chance = dice(seed)
     offsets = [timezone(timedelta(hours=hours)) for hours in zones]
     metadata = json.dumps({"format": "ova", "compress": True})
     began_s = time.time() - _YEAR_S
@@ -129,6 +137,11 @@ def rows(jobs: int, *, unfinished: int, zones: list[int], seed: int = 1) -> Iter
             chance.randrange(10**11) if is_completed else 0,
             chance.randrange(1, 20) if is_completed else 0,
         )
+
+
+def dice(seed: int | None = None) -> random.Random:
+    """Chance, the same each time for the same seed."""
+    return random.Random(seed)  # noqa: S311 - no secret
 
 
 def _text(at_s: float, zone: timezone) -> str:

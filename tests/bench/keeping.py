@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import apsw
+
 from hyperjobs.clock import SystemClock
 from hyperjobs.store.continuity import Continuity
 from hyperjobs.store.ledger.keeper import Keeper
@@ -55,3 +57,7 @@ def adopt(path: str, state: str) -> None:
     """Install the ledger and fold until nothing is left."""
     with keeping(path, state) as keeper:
         keeper.turn(lambda: False)
+    # The keeper leaves a long WAL to the next one; a template is one file.
+    db = apsw.Connection(path)
+    db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    db.close()

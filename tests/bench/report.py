@@ -86,6 +86,6 @@ def ms(seconds: float) -> str:
     return f"{value:.0f} ms" if value >= 100 else f"{value:.1f} ms" if value >= 1 else f"{value:.2f} ms"
 
 
-def share(ratios: Sequence[float]) -> str:
-    """The median of ratios and how far they spread."""
-    return f"**{median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f})"
+def share(ratios: Sequence[float], *, spread: float = 0.0) -> str:
+    """The median of ratios and how far they spread, without so large a share of them at each end."""
+    return f"**{median(ratios):.2f}** ({quantile(ratios, spread):.2f} to {quantile(ratios, 1 - spread):.2f})"

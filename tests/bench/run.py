@@ -16,8 +16,8 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).parents[1])  # `bench` and `support` are imported by their names
 
-from bench import report
-from bench.dataset import Directory
+from bench import report  # noqa: E402 - after the path is set
+from bench.dataset import Directory  # noqa: E402 - as above
 
 FIGURES = (
     "scrape",

@@ -7,7 +7,6 @@ it, and then it says how long its statements took.
 from __future__ import annotations
 
 import json
-import random
 import signal
 import sys
 import time
@@ -19,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from bench.child import environment
-from bench.dataset import PROVIDERS, SAVE
+from bench.dataset import PROVIDERS, SAVE, dice
 from bench.report import quantile
 from support.processes import running
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -84,7 +84,7 @@ def main() -> None:
     db.execute("PRAGMA synchronous=NORMAL").fetchall()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    chance = random.Random()
+    chance = dice()
     took: list[float] = []
     due = time.perf_counter()
     while not stopping:
