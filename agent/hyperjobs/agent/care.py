@@ -80,24 +80,21 @@ class Care:
             interval_s=config.store.scan_interval.total_seconds(),
         )
         self._reader = StoreReader(path, options=options, troubles=troubles, clock=clock, scanned=self._scanned)
-        stalls = StallWatch(path, stalled_after=config.metrics.stalled_after, options=options, state=state, clock=clock)
+        self._stalls = StallWatch(
+            path, stalled_after=config.metrics.stalled_after, options=options, state=state, clock=clock
+        )
         sources: list[Source] = [
-            JobsSource(lambda: stalls.stalled),
+            JobsSource(lambda: self._stalls.stalled),
             StoreSource(path, troubles, is_wal_reset_safe=wal_reset_safe(sqlite_version())),
             LedgerSource(self._keeper.counts),
             agent,
         ]
         self.collector = Collector(sources, self._reader, continuity.export, clock=clock)
-
-        def sample(_: Callable[[], bool]) -> float:
-            stalls.sample()
-            return _SAMPLE_EVERY_S
-
         self._checkpointer = Checkpointer(path, clock=clock)
         self._loops = [
             Loop("ledger", self._turn, troubles=troubles, clock=clock),
             Loop("checkpoints", self._checkpoint, troubles=troubles, clock=clock),
-            Loop("stalls", sample, troubles=troubles, clock=clock),
+            Loop("stalls", self._sample, troubles=troubles, clock=clock),
         ]
 
     def start(self) -> None:
@@ -144,6 +141,10 @@ class Care:
             self._checkpointer.close()
             return _IDLE_S
         return self._checkpointer.turn(is_stopping)
+
+    def _sample(self, _is_stopping: Callable[[], bool]) -> float:
+        self._stalls.sample()
+        return _SAMPLE_EVERY_S
 
     def _scanned(self) -> LedgerView | None:
         return self._scanner.view if self._is_scanning else None
