@@ -120,6 +120,8 @@ def _cannot_open(exc: Exception, path: Path) -> StoreError:
 
 
 def _read_only(exc: Exception, path: Path) -> StoreError:
+    if getattr(exc, "extendedresult", 0) in _NO_SHM:
+        return _cannot_open(exc, path)
     known = access_error(path)
     if known is not None:
         return known
@@ -152,6 +154,12 @@ def _closed(_: Exception, path: Path) -> StoreError:
     return StoreClosedError(f"{path}: this handle is closed; open the store again")
 
 
+_NO_SHM: Final = (
+    apsw.SQLITE_READONLY_DIRECTORY,
+    apsw.SQLITE_READONLY_CANTINIT,
+    apsw.SQLITE_READONLY_RECOVERY,
+)
+"""A reader of a WAL store whose -shm is missing or must be rebuilt, and who may not do it."""
 _Kinds = type[Exception] | tuple[type[Exception], ...]
 _MEANINGS: Final[tuple[tuple[_Kinds, Callable[[Exception, Path], StoreError]], ...]] = (
     (apsw.CantOpenError, _cannot_open),

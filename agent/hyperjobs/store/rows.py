@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
@@ -177,6 +178,8 @@ def _json(job: Job) -> str:
     metadata = job.metadata
     if metadata is None:
         return "null"
+    if not isinstance(metadata, Mapping):
+        raise InvalidJobError(f"metadata={metadata!r} is no JSON object; give a dict")
     try:
         plain = dict(metadata)
         _check_keys(plain)
