@@ -158,8 +158,10 @@ class Keeper:
         if not (has_tables(found) and has_triggers(found)):
             done = install(connection, now=self._clock.now(), bounds=self._options.bounds)
             self.counts.rebaselines += done.lost_triggers
+            while done.lost_triggers and fold(connection, self._options, now=self._clock.now()).behind:
+                pass  # what was logged before the loss is exact: it is counted as it was
         if connection.read(read_meta)["state"] != "ready":
-            take_baseline(connection, self._options, now=self._clock.now(), is_stopping=is_stopping)
+            take_baseline(connection, self._options, clock=self._clock, pace=_Pace(is_stopping, self._stopped))
         self._schema_version = connection.value("PRAGMA schema_version")
         self._data_version = None
 
@@ -221,6 +223,20 @@ class Keeper:
         before_s = int((self._clock.now() - self._options.history).timestamp())
         if connection.write(lambda db: trim_history(db, before_s=before_s, most=_TRIM_ROWS)) < _TRIM_ROWS:
             self._trim_due_s = now_s + _TRIM_EVERY_S
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """The keeper's stop, as the baseline asks for it."""
+
+    asked: Callable[[], bool]
+    stopped: threading.Event
+
+    def is_stopping(self) -> bool:
+        return self.asked()
+
+    def rest(self, seconds: float) -> None:
+        self.stopped.wait(seconds)
 
 
 def _use_wal(connection: Connection) -> None:
