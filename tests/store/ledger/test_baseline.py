@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import apsw
 import pytest
-from support.ledgers import Kept, insert, make_store
 
 from hyperjobs.errors import StoreInterruptedError
 from hyperjobs.store.ledger import baseline
+from support.ledgers import Kept, insert, make_store
 
 if TYPE_CHECKING:
     from pathlib import Path
