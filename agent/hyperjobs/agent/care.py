@@ -143,6 +143,8 @@ class Care:
         return self._checkpointer.turn(is_stopping)
 
     def _sample(self, _is_stopping: Callable[[], bool]) -> float:
+        if not (self._keeper.is_serving or (self._is_scanning and self._scanner.view.is_ready)):
+            return _IDLE_S  # what is wrong with the store is the ledger loop's to report, once
         self._stalls.sample()
         return _SAMPLE_EVERY_S
 

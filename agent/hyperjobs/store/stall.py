@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from hyperjobs.store.connection import Connection
+from hyperjobs.store.flavour import Flavour, recognise
 from hyperjobs.store.ledger.select import fetch
 
 if TYPE_CHECKING:
@@ -34,11 +35,16 @@ class StallWatch:
     def sample(self) -> None:
         """Look at every running job once.
 
+        The daemon's flavour keeps no progress that could stand still, so it has no number.
+
         Raises:
             StoreError: the store cannot be read now; what was known stays.
         """
         connection = Connection(self._path, read_only=True, clock=self._clock)
         try:
+            if recognise(connection).flavour is not Flavour.HYPERSDK:
+                self.stalled = None
+                return
             columns = ("id", "progress", "provider")
             rows = connection.read(lambda db: fetch(db, columns, "FROM jobs WHERE status='running'"))
             admitted = connection.read(self._admitted)
