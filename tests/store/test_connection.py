@@ -266,7 +266,7 @@ needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can become a
 def test_a_sidecar_we_may_not_touch_is_named_with_owner_and_mode(reachable, suffix):
     reachable.chmod(0o666)
     reachable.parent.chmod(0o777)
-    with shared(path), held(reachable, ["INSERT INTO schema_version(version) VALUES (5)"]):
+    with held(reachable, ["INSERT INTO schema_version(version) VALUES (5)"]):
         for part in ("-wal", "-shm"):
             Path(f"{reachable}{part}").chmod(0o666)
         Path(f"{reachable}{suffix}").chmod(0o600)
