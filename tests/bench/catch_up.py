@@ -17,6 +17,9 @@ from bench.writers import life, steady
 from support.processes import get
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bench.dataset import Directory
     from bench.run import Bench
 
 _PER_COMMIT = 500
@@ -41,8 +44,18 @@ def write_lives(path: str, jobs: int) -> None:
 def figure(bench: Bench) -> Table:
     """Write, start, watch."""
     jobs, missed = (100_000, 20_000) if bench.is_quick else (1_000_000, 500_000)
-    table = Table("catch_up", ["", "Value"])
-    with bench.directory.copy(bench.directory.template(jobs, ledger=True)) as store:
+    table = Table("catch_up", ["", "On disk", "In memory"])
+    template = bench.directory.template(jobs, ledger=True)
+    columns = [_measure(bench, directory, template, missed) for directory in (bench.directory, bench.calm)]
+    for name, *values in zip(columns[0], *(column.values() for column in columns), strict=True):
+        table.add(name, *values)
+    table.notes.append("In memory (tmpfs) a writer waits for the agent alone, never for a disk.")
+    return table
+
+
+def _measure(bench: Bench, directory: Directory, template: Path, missed: int) -> dict[str, str]:
+    """What is said of one store → how it is shown."""
+    with directory.copy(template) as store:
         call("bench.catch_up:write_lives", path=store, jobs=missed)
         size = store.stat().st_size
         with steady(store) as alone:
@@ -52,14 +65,15 @@ def figure(bench: Bench) -> Table:
             rows = _unfolded(url)
             process.until(lambda: _unfolded(url) < _CAUGHT_UP_ROWS, "the end of the log", timeout_s=1200)
             caught_up_s = time.perf_counter() - began
-        table.add("jobs written without an agent", f"{missed:,}")
-        table.add("log rows at the first scrape", f"{rows:,.0f}")
-        table.add("first good scrape after", ms(start.good))
-        table.add("numbers complete after", f"{caught_up_s:.1f} s")
-        table.add("writer meanwhile: p99, longest", f"{ms(waits.p99)}, {ms(waits.longest)}")
-        table.add("writer without an agent: p99, longest", f"{ms(alone.p99)}, {ms(alone.longest)}")
-        table.add("store's size before, after", f"{size / 1e6:.0f} MB, {store.stat().st_size / 1e6:.0f} MB")
-    return table
+        return {
+            "jobs written without an agent": f"{missed:,}",
+            "log rows at the first scrape": f"{rows:,.0f}",
+            "first good scrape after": ms(start.good),
+            "numbers complete after": f"{caught_up_s:.1f} s",
+            "writer meanwhile: p99, longest": f"{ms(waits.p99)}, {ms(waits.longest)}",
+            "writer without an agent: p99, longest": f"{ms(alone.p99)}, {ms(alone.longest)}",
+            "store's size before, after": f"{size / 1e6:.0f} MB, {store.stat().st_size / 1e6:.0f} MB",
+        }
 
 
 def _unfolded(url: str) -> float:

@@ -40,11 +40,13 @@ class Bench:
 
     Attributes:
         directory: where its stores are.
+        calm: a folder in memory: what a writer waits for there is never a disk.
         is_quick: sizes and rounds that take seconds, to try the measurement itself.
         is_huge: also at five million jobs, which takes 5 GB.
     """
 
     directory: Directory
+    calm: Directory
     is_quick: bool
     is_huge: bool
 
@@ -59,15 +61,17 @@ def main() -> None:
     parser.add_argument("--dir", type=Path, help="keep stores here for the next run, instead of a temporary folder")
     asked = parser.parse_args()
     folder = asked.dir or Path(tempfile.mkdtemp(prefix="hyperjobs-bench-"))
+    memory = Path(tempfile.mkdtemp(prefix="hyperjobs-bench-", dir="/dev/shm"))
+    bench = Bench(Directory(folder), Directory(memory), is_quick=asked.quick, is_huge=asked.huge)
     tables = [report.machine()]
     try:
         sys.stdout.write(f"{tables[0].markdown()}\n")
         for name in asked.only or FIGURES:
-            bench = Bench(Directory(folder), is_quick=asked.quick, is_huge=asked.huge)
             tables.append(importlib.import_module(f"bench.{name}").figure(bench))
             sys.stdout.write(f"\n{name}\n\n{tables[-1].markdown()}\n")
             sys.stdout.flush()
     finally:
+        shutil.rmtree(memory)
         if asked.dir is None:
             shutil.rmtree(folder)
     if asked.write:
