@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import os
 import shutil
@@ -11,9 +12,10 @@ from contextlib import ExitStack
 import apsw
 import pytest
 
+from support.agents import logged, started, unprivileged
 from support.holders import execute, held
 from support.ledgers import make_store
-from support.processes import agent
+from support.processes import agent, get
 from support.scrapes import FIXTURE
 
 UP = "hyperjobs_store_up"
@@ -185,12 +187,39 @@ def test_a_writer_that_holds_the_write_lock_for_long_does_not_make_a_scrape_wait
         assert running.stop() == 0
 
 
-def test_permission_denied_names_the_file_its_owner_and_its_mode(store, tmp_path):
-    if os.geteuid() == 0:
-        pytest.skip("root may read everything")
-    store.chmod(0)
-    with agent(store, state_dir=tmp_path / "state") as running:
-        samples = running.until(lambda s: errors(s).get("permission") and s, "the reason")
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+def test_permission_denied_names_the_file_its_owner_and_its_mode(launch, store, suffix):
+    write = "UPDATE jobs SET progress=progress WHERE id=(SELECT id FROM jobs LIMIT 1)"
+    with held(store, "PRAGMA journal_mode=wal", write):
+        part = store.with_name(store.name + suffix)
+        part.chmod(0)
+        with launch(store, prefix=unprivileged()) as process:
+            url = started(process)
+            [failure] = process.until(lambda: logged(process, "agent.loop_failed"), "the reason")
+            samples = get(url + "/metrics").text
+            part.chmod(0o600)
 
-        assert samples[UP] == 0
-        assert f"{store}" in running.process.output
+    assert failure["reason"] == "permission"
+    assert all(word in failure["error"] for word in (f"{part} ", getpass.getuser(), "0000"))
+    assert "\nhyperjobs_store_up 0.0\n" in samples
+    assert 'hyperjobs_store_errors_total{reason="permission"}' in samples
+
+
+@pytest.mark.parametrize(("journal", "directory_mode"), [("wal", 0o700), ("delete", 0o500)])
+def test_a_store_that_can_only_be_read_is_scanned(launch, store, journal, directory_mode):
+    execute(store, f"PRAGMA journal_mode={journal}")
+    store.chmod(0o400)
+    store.parent.chmod(directory_mode)
+    before = digest(store)
+    try:
+        with launch(store, prefix=unprivileged()) as process:
+            url = started(process)
+            process.until(lambda: f'rows{{table="jobs"}} {JOBS}' in get(url + "/metrics").text, "the scan")
+            samples = get(url + "/metrics").text
+            assert process.stop() == 0
+    finally:
+        store.parent.chmod(0o700)
+
+    assert "\nhyperjobs_store_up 1.0\n" in samples
+    assert [line["reason"] for line in logged(process, "ledger.scanning_instead")] == ["readonly"]
+    assert digest(store) == before
