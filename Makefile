@@ -15,6 +15,7 @@ PORT ?= 10985
 ARGS ?=
 
 BIN := $(VENV)/bin
+PEERS := $(VENV)/peers
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Directories count too: a file that was removed shows in the time of its directory.
 SOURCES := $(shell find agent -not -name '*.py[co]' -not -name __pycache__ -not -path '*/.*_cache*') pyproject.toml README.md LICENSE
@@ -45,7 +46,7 @@ test-long: $(VENV)/.stamp-test $(VENV)/.stamp-wheel ## the tests that take minut
 	$(PYTEST) -m long $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/.stamp-test $(VENV)/.stamp-wheel ## measure the figures of docs/performance.md on this machine
+bench: $(VENV)/.stamp-test $(VENV)/.stamp-wheel $(PEERS)/.stamp ## measure the figures of docs/performance.md on this machine
 	$(BIN)/python tests/bench/run.py $(ARGS)
 
 .PHONY: lint
@@ -58,10 +59,11 @@ lint: $(VENV)/.stamp-test $(VENV)/.stamp-wheel ## ruff, mypy and the import cont
 .PHONY: lock
 lock: ## rewrite requirements/ from pyproject.toml, newest versions that fit (needs uv)
 	@command -v $(UV) > /dev/null || { echo "make lock needs uv: pip install uv, or make lock UV=/path/to/uv" >&2; exit 2; }
-	$(COMPILE) --group build -o requirements/run.txt
-	$(COMPILE) --group build --group test -c requirements/run.txt -o requirements/test.txt
+	$(COMPILE) pyproject.toml --group build -o requirements/run.txt
+	$(COMPILE) pyproject.toml --group build --group test -c requirements/run.txt -o requirements/test.txt
+	$(COMPILE) --group pyproject.toml:peers -o requirements/peers.txt
 
-COMPILE = $(UV) pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .PHONY: clean
@@ -88,4 +90,11 @@ $(VENV)/.stamp-wheel: $(SOURCES) $(VENV)/.stamp-run
 
 $(VENV)/.stamp-test: requirements/test.txt $(VENV)/.stamp-run
 	$(PIP) install --require-hashes -r requirements/test.txt
+	@touch $@
+
+# What the bench compares with lives apart, so that its dependencies never decide ours.
+$(PEERS)/.stamp: requirements/peers.txt | $(BIN)/python
+	@rm -rf $(PEERS)
+	$(BIN)/python -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/peers.txt
 	@touch $@
