@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from typing import TYPE_CHECKING
 
 from bench.report import Table, median, ms, quantile
@@ -31,7 +30,7 @@ def figure(bench: Bench) -> Table:
             client.scrape_many(10, pause_s=0.1)
             ours = client.scrape_many(scrapes, pause_s=_PAUSE_S)
         table.add("hyperjobs", scrapes, *_times(ours), "1")
-        theirs = _query_exporter(store)
+        theirs = _query_exporter(bench.peers / "bin" / "query-exporter", store)
     if theirs:
         table.add("query-exporter", len(theirs), *_times(theirs), f"**{median(theirs) / median(ours):.0f}**")
     else:
@@ -44,10 +43,9 @@ def _times(took: list[float]) -> list[str]:
     return [ms(median(took)), ms(quantile(took, 0.99)), ms(max(took))]
 
 
-def _query_exporter(store: Path) -> list[float]:
-    """Seconds of its scrapes; ``[]`` when it is not on the PATH."""
-    program = shutil.which("query-exporter")
-    if program is None:
+def _query_exporter(program: Path, store: Path) -> list[float]:
+    """Seconds of its scrapes; ``[]`` when it is not installed."""
+    if not program.exists():
         return []
     port = free_port()
     config = store.parent / "query-exporter.yaml"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from dataclasses import replace
@@ -119,14 +118,14 @@ def figure(bench: Bench) -> Table:
         ours, theirs = (median([lives / pair[side] for pair in took]) for side in (0, 1))
         ratios = [bare / library for library, bare in took]
         table.add(synchronous, "bare apsw", f"{ours:,.0f}", f"{theirs:,.0f}", share(ratios, spread=0.1))
-    python = os.environ.get("BENCH_PEERS_PYTHON", "")
+    python = bench.peers / "bin" / "python"
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in PEERS}
     for _ in range(2 if bench.is_quick else 5):
-        for name in PEERS if python else ():
+        for name in PEERS if python.exists() else ():
             with bench.directory.copy(template) as store:
                 ours = call("bench.life_cycle:measure_library", path=store, lives=lives * 25)
             with bench.directory.copy(template) as store:
-                theirs = call(f"bench.peers:{PEERS[name]}", python=python, path=store, lives=lives * 25)
+                theirs = call(f"bench.peers:{PEERS[name]}", python=str(python), path=store, lives=lives * 25)
             found[name].append((ours, theirs))
     for name, pairs in found.items():
         if not pairs:

@@ -1,6 +1,6 @@
 """The same lives of jobs through other libraries; each is imported only where it is measured.
 
-They run in the environment that ``BENCH_PEERS_PYTHON`` names, so nothing here imports hyperjobs. Each is used as its
+They run in an environment of their own (requirements/peers.txt), so nothing here imports hyperjobs. Each is used as its
 documentation shows for one row, with a statement a transaction, WAL and synchronous NORMAL.
 """
 

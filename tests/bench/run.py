@@ -41,12 +41,14 @@ class Bench:
     Attributes:
         directory: where its stores are.
         calm: a folder in memory: what a writer waits for there is never a disk.
+        peers: an environment that has what we are compared with; it need not be there.
         is_quick: sizes and rounds that take seconds, to try the measurement itself.
         is_huge: also at five million jobs, which takes 5 GB.
     """
 
     directory: Directory
     calm: Directory
+    peers: Path
     is_quick: bool
     is_huge: bool
 
@@ -59,10 +61,16 @@ def main() -> None:
     parser.add_argument("--huge", action="store_true", help="scrapes at 5,000,000 jobs too (5 GB of disk)")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/performance.md")
     parser.add_argument("--dir", type=Path, help="keep stores here for the next run, instead of a temporary folder")
+    parser.add_argument(
+        "--peers",
+        type=Path,
+        default=Path(sys.prefix) / "peers",
+        help="an environment with requirements/peers.txt; by default the one that make bench makes",
+    )
     asked = parser.parse_args()
     folder = asked.dir or Path(tempfile.mkdtemp(prefix="hyperjobs-bench-"))
     memory = Path(tempfile.mkdtemp(prefix="hyperjobs-bench-", dir="/dev/shm"))
-    bench = Bench(Directory(folder), Directory(memory), is_quick=asked.quick, is_huge=asked.huge)
+    bench = Bench(Directory(folder), Directory(memory), asked.peers, is_quick=asked.quick, is_huge=asked.huge)
     tables = [report.machine()]
     try:
         sys.stdout.write(f"{tables[0].markdown()}\n")
