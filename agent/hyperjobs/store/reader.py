@@ -13,6 +13,7 @@ from hyperjobs.store.facts import read_store_facts
 from hyperjobs.store.flavour import recognise, require_job_store
 from hyperjobs.store.identity import identity_of
 from hyperjobs.store.ledger.view import read_view
+from hyperjobs.store.ledger.window import PastHours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +77,7 @@ class StoreReader:
         self._connection: Connection | None = None
         self._identity: Identity | None = None
         self._flavour = ""
+        self._past = PastHours()
 
     def snapshot(self, *, now: datetime, deadline_s: float | None = None) -> Snapshot:
         """The store now.
@@ -116,7 +118,7 @@ class StoreReader:
         self._drop()
 
     def _read(self, db: apsw.Connection, now: datetime) -> Snapshot:
-        view = self._scanned() or read_view(db, self._options, now=now)
+        view = self._scanned() or read_view(db, self._options, now=now, past=self._past)
         return Snapshot(view=view, facts=read_store_facts(db), flavour=self._flavour)
 
     def _connected(self) -> Connection:

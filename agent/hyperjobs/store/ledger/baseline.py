@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from hyperjobs.errors import StoreInterruptedError
 from hyperjobs.store.instant import parse
 from hyperjobs.store.ledger.replay import Row
-from hyperjobs.store.ledger.rollup import log_span, read_meta, read_providers, write_meta
+from hyperjobs.store.ledger.rollup import log_span, read_meta, read_providers, touch_past, write_meta
 from hyperjobs.store.ledger.select import fetch, stream
 from hyperjobs.store.ledger.tally import Tally
 
@@ -112,6 +112,7 @@ class _Counted:
             self.tally.latest.items(),
         )
         db.executemany("INSERT OR IGNORE INTO hyperjobs_provider VALUES(?,?)", self.providers.admitted.items())
+        touch_past(db)
         write_meta(db, state="ready", is_counted=1, generation=read_meta(db)["generation"] + 1)
 
 

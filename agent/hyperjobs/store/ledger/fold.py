@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hyperjobs.store.ledger.label import Providers
     from hyperjobs.store.ledger.options import LedgerOptions
 
+_HOUR_S = 3600
+
 
 @dataclass(frozen=True, slots=True)
 class Folded:
@@ -45,6 +47,7 @@ class _Batch:
     behind: int
     tally: Tally
     providers: Providers
+    hour: int
 
 
 def fold(connection: Connection, options: LedgerOptions, *, now: datetime) -> Folded:
@@ -75,13 +78,15 @@ def _read(db: apsw.Connection, options: LedgerOptions, now: datetime) -> tuple[i
     tally = Tally(providers, bounds=tuple(json.loads(meta["bounds"])), now=now)
     tally.add_all(replay(log[:whole]))
     through = log[whole - 1][0]
-    return generation, _Batch(generation, through, whole, last - through, tally, providers)
+    return generation, _Batch(
+        generation, through, whole, last - through, tally, providers, int(now.timestamp()) // _HOUR_S
+    )
 
 
 def _write(db: apsw.Connection, batch: _Batch) -> bool:
     if read_meta(db)["generation"] != batch.generation:
         return False
-    apply(db, batch.tally, batch.providers)
+    apply(db, batch.tally, batch.providers, hour=batch.hour)
     db.execute("DELETE FROM hyperjobs_log WHERE seq<=?", (batch.through,))
     write_meta(db, generation=batch.generation + 1)
     return True

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hyperjobs.errors import StoreRefusedError
+from hyperjobs.errors import StoreError, StoreRefusedError
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.flavour import Flavour, recognise, require_job_store
 from hyperjobs.store.identity import identity_of
@@ -15,7 +16,7 @@ from hyperjobs.store.ledger.drift import repair_drift
 from hyperjobs.store.ledger.fold import fold
 from hyperjobs.store.ledger.history import trim_history
 from hyperjobs.store.ledger.install import install
-from hyperjobs.store.ledger.rollup import log_span, read_meta, read_rollup
+from hyperjobs.store.ledger.rollup import log_span, read_meta, read_rollup, touch_past
 from hyperjobs.store.ledger.schema import has_tables, has_triggers, ours
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from hyperjobs.store.ledger.options import LedgerOptions
     from hyperjobs.store.state import StateFile
 
+_OPEN_WAIT_S = 0.5
+_LOCK_WAIT_S = 5.0  # hypersdk itself waits as long
 _TRIM_EVERY_S = 600.0
 _TRIM_ROWS = 1_000
 
@@ -124,16 +127,21 @@ class Keeper:
         connection, self._connection = self._connection, None
         if connection is None:
             return
+        with contextlib.suppress(StoreError):
+            # An interrupt that met no statement would stop the checkpoint that the last to close makes.
+            connection.value("SELECT 1")
         connection.release(is_same_file=identity_of(self._path) == self._identity)
 
     def _connected(self) -> Connection:
         if self._connection is not None and identity_of(self._path) != self._identity:
             self.close()
         if self._connection is None:
-            connection = Connection(self._path, synchronous="NORMAL", clock=self._clock)
+            # Nothing can interrupt an open, so it waits shortly; the next turn tries again.
+            connection = Connection(self._path, synchronous="NORMAL", busy_timeout_s=_OPEN_WAIT_S, clock=self._clock)
             try:
                 self._require_hypersdk(connection)
                 _use_wal(connection)
+                connection.busy_timeout_s = _LOCK_WAIT_S
             except BaseException:
                 connection.close()
                 raise
@@ -196,6 +204,7 @@ class Keeper:
         if known_uuid is not None and (uuid != known_uuid or (generation, last_seq) < (known_generation, known_seq)):
             self.counts.epoch += 1
             self._state.save_facts(epoch=self.counts.epoch)
+            connection.write(touch_past)
             self._continuity.export(connection.read(read_rollup).totals)
 
     def _position(self, connection: Connection) -> tuple[str, int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,10 @@ from hyperjobs.store.ledger.label import Providers
 from hyperjobs.store.ledger.replay import LOG_COLUMNS, replay, whole_operations
 from hyperjobs.store.ledger.select import fetch, rows
 from hyperjobs.store.ledger.tally import Tally
+from hyperjobs.store.ledger.window import LIVE_HOURS
 from hyperjobs.store.models import JobStats, JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import apsw
 
     from hyperjobs.store.ledger.tally import GaugeKey, TotalKey
@@ -89,8 +89,15 @@ def log_span(db: apsw.Connection) -> tuple[int, int]:
     return (0, -1) if first is None else (first, last)
 
 
-def apply(db: apsw.Connection, tally: Tally, providers: Providers) -> None:
-    """Add the tally to the rollups and append its history; inside the caller's write transaction."""
+def touch_past(db: apsw.Connection) -> None:
+    """Say that hours which readers take for settled have changed."""
+    write_meta(db, past=uuid.uuid4().hex)
+
+
+def apply(db: apsw.Connection, tally: Tally, providers: Providers, *, hour: int) -> None:
+    """Add the tally to the rollups and append its history; inside the caller's write transaction, in this hour."""
+    if any(finished <= hour - LIVE_HOURS for finished, _, _ in tally.hours):
+        touch_past(db)
     db.executemany(
         "INSERT INTO hyperjobs_gauge VALUES(?,?,?) ON CONFLICT DO UPDATE SET jobs=jobs+excluded.jobs",
         [(*key, jobs) for key, jobs in tally.gauges.items() if jobs],
@@ -122,21 +129,6 @@ def tail_tally(
     tally = Tally(providers, bounds=bounds, now=now)
     tally.add_all(replay(log[: whole_operations(log, is_end=True)]))
     return tally
-
-
-def read_windows(
-    db: apsw.Connection, since_hours: Iterable[int], tally: Tally | None
-) -> list[dict[tuple[str, str], int]]:
-    """Jobs finished since each of these hours, (provider, status) → jobs, with the unfolded tally on top."""
-    windows = []
-    for since in since_hours:
-        sql = "SELECT provider,status,sum(jobs) FROM hyperjobs_hour WHERE hour>=? GROUP BY provider,status"
-        found = {(p, s): n for p, s, n in rows(db, sql, (since,))}
-        for (hour, provider, status), cell in tally.hours.items() if tally else ():
-            if hour >= since:
-                found[provider, status] = found.get((provider, status), 0) + cell[0]
-        windows.append(found)
-    return windows
 
 
 def period_stats(

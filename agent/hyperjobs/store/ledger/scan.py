@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hyperjobs.store.continuity import Continuity
     from hyperjobs.store.ledger.options import LedgerOptions
 
+_OPEN_WAIT_S = 0.5
 _SHARE_OF_A_CORE = 0.05
 _ROWS_BETWEEN_LOOKS = 1_000
 
@@ -57,7 +58,10 @@ class Scanner:
     def turn(self, is_stopping: Callable[[], bool]) -> float:
         """Scan once; returns the seconds to wait, at least twenty times what the scan took."""
         started_s = self._clock.monotonic()
-        connection = self._connection = Connection(self._path, read_only=True, clock=self._clock)
+        # Nothing can interrupt an open, so it waits shortly; the next turn tries again.
+        connection = self._connection = Connection(
+            self._path, read_only=True, busy_timeout_s=_OPEN_WAIT_S, clock=self._clock
+        )
         try:
             recognition = recognise(connection)
             require_job_store(recognition, self._path)

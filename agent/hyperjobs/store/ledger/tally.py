@@ -15,6 +15,7 @@ from __future__ import annotations
 import calendar
 import re
 from collections import defaultdict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from hyperjobs.store.instant import parse
@@ -96,10 +97,8 @@ class Tally:
         self._count(provider, None, row, at_s)
 
     def _written_at(self, at: Any) -> int:
-        found = _STAMP.match(at) if isinstance(at, str) else None
-        if found is None:
-            return self._now_s
-        return calendar.timegm(tuple(map(int, found.groups())))
+        stamped = _stamp_seconds(at) if isinstance(at, str) else None
+        return self._now_s if stamped is None else stamped
 
     def _count(self, provider: str, before: Row | None, after: Row, at_s: int) -> None:
         if before is None:
@@ -168,6 +167,12 @@ class Tally:
             self.totals[SKIPPED, "", "negative_duration", 0] += 1
             return 0
         return micros
+
+
+@lru_cache(maxsize=16)  # rows of one second follow each other
+def _stamp_seconds(at: str) -> int | None:
+    found = _STAMP.match(at)
+    return None if found is None else calendar.timegm(tuple(map(int, found.groups())))
 
 
 def _unread(value: Any) -> bool:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from hyperjobs.store.instant import parse
 from hyperjobs.store.ledger.buckets import DEFAULT_BUCKETS
 from hyperjobs.store.ledger.label import status_label
-from hyperjobs.store.ledger.rollup import Rollup, log_span, read_meta, read_rollup, read_windows, tail_tally
+from hyperjobs.store.ledger.rollup import Rollup, log_span, read_meta, read_rollup, tail_tally
 from hyperjobs.store.ledger.select import fetch
+from hyperjobs.store.ledger.window import WINDOWS, PastHours
 from hyperjobs.store.models import JobStatus
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from hyperjobs.store.ledger.options import LedgerOptions
 
 _HOUR_S = 3600
-WINDOWS = {"24h": 24, "7d": 7 * 24}
-"""Success windows: name → hours, the current one and the ones before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +49,17 @@ class LedgerView:
     last_seq: int = 0
 
 
-def read_view(db: apsw.Connection, options: LedgerOptions, *, now: datetime) -> LedgerView:
-    """The ledger as the caller's read snapshot shows it; a store without one is not ready."""
+def read_view(
+    db: apsw.Connection, options: LedgerOptions, *, now: datetime, past: PastHours | None = None
+) -> LedgerView:
+    """The ledger as the caller's read snapshot shows it; a store without one is not ready.
+
+    Args:
+        db: in a read transaction.
+        options: as the ledger is kept.
+        now: windows end with its hour.
+        past: what the caller keeps from one view to the next.
+    """
     if not db.execute("SELECT 1 FROM sqlite_schema WHERE name='hyperjobs_meta'").fetchall():
         return LedgerView(is_ready=False)
     meta = read_meta(db)
@@ -71,12 +79,10 @@ def read_view(db: apsw.Connection, options: LedgerOptions, *, now: datetime) -> 
     if tally is not None:
         rollup.overlay(tally)
         rollup.providers = list(providers.admitted)
-    hour = int(now.timestamp()) // _HOUR_S
-    windows = read_windows(db, [hour - hours + 1 for hours in WINDOWS.values()], tally)
     return LedgerView(
         is_ready=True,
         rollup=rollup,
-        windows=dict(zip(WINDOWS, windows, strict=True)),
+        windows=(past or PastHours()).windows(db, meta, int(now.timestamp()) // _HOUR_S, tally),
         oldest=_oldest(db, options, rollup.providers),
         unfolded_rows=last - first + 1,
         bounds=bounds,
