@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from hyperjobs.errors import StorePermissionError, StoreReadOnlyError
+from hyperjobs.errors import StoreError, StoreFullError, StorePermissionError, StoreReadOnlyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -77,6 +78,11 @@ class StateFile:
             raise StoreReadOnlyError(
                 f"{self.path}: cannot write the state file: {exc}; set store.state_dir to a directory the agent can write"
             ) from exc
+        if db.readonly("main"):  # SQLite opens such a file without a word, and fails at the first write
+            db.close()
+            raise StoreReadOnlyError(
+                f"{self.path}: the state file can only be read; set store.state_dir to a directory the agent can write"
+            )
         return db
 
     def counters(self) -> Iterator[tuple[tuple[str, str, str, int], int, int]]:
@@ -88,7 +94,7 @@ class StateFile:
 
     def save_counters(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Store (metric, provider, status, bucket, last, offset) rows."""
-        with self._lock, self._db:
+        with self._writing():
             self._db.executemany("INSERT OR REPLACE INTO counter VALUES(?,?,?,?,?,?)", rows)
 
     def facts(self) -> dict[str, Any]:
@@ -99,7 +105,7 @@ class StateFile:
 
     def save_facts(self, **facts: Any) -> None:
         """Store single values."""
-        with self._lock, self._db:
+        with self._writing():
             self._db.executemany("INSERT OR REPLACE INTO fact VALUES(?,?)", facts.items())
 
     def progress(self) -> dict[str, tuple[float, float]]:
@@ -112,9 +118,22 @@ class StateFile:
 
     def save_progress(self, seen: dict[str, tuple[float, float]]) -> None:
         """Replace what is known of running jobs."""
-        with self._lock, self._db:
+        with self._writing():
             self._db.execute("DELETE FROM progress")
             self._db.executemany("INSERT INTO progress VALUES(?,?,?)", [(job, *pair) for job, pair in seen.items()])
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One transaction; what keeps it from being written is said as what it is, not as a fault of the caller."""
+        try:
+            with self._lock, self._db:
+                yield
+        except apsw.FullError as exc:
+            raise StoreFullError(f"{self.path}: no space left for the state file; free some on its disk") from exc
+        except apsw.Error as exc:
+            raise StoreError(
+                f"{self.path}: cannot write the state file: {exc}; is store.state_dir still writable?"
+            ) from exc
 
     def close(self) -> None:
         """Close the file."""
