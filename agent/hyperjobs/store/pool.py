@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import StoreClosedError
@@ -30,8 +31,9 @@ class Pool:
         query.register(first.raw)
         self._connect = connect
         self._path = first.path
+        # appending and popping are atomic, so a call takes no lock of ours
         self._idle = [first]
-        self._lent: set[Connection] = set()
+        self._all = weakref.WeakSet((first,))
         self._lock = threading.Lock()
         self._is_closed = False
         self._pid = os.getpid()
@@ -42,45 +44,47 @@ class Pool:
         Raises:
             StoreClosedError: the store is closed, or was opened before this process forked.
         """
+        if self._is_closed:
+            raise StoreClosedError(f"{self._path}: the store is closed; open it again")
         if os.getpid() != self._pid:
             raise StoreClosedError(
                 f"{self._path}: the store was opened before this process forked; open it again in the child"
             )
-        with self._lock:
-            if self._is_closed:
-                raise StoreClosedError(f"{self._path}: the store is closed; open it again")
-            if self._idle:
-                connection = self._idle.pop()
-                self._lent.add(connection)
-                return connection
-        connection = self._connect()
+        try:
+            return self._idle.pop()
+        except IndexError:
+            connection = self._connect()
         query.register(connection.raw)
         with self._lock:
-            self._lent.add(connection)
+            self._all.add(connection)
         return connection
 
     def give(self, connection: Connection) -> None:
         """Take a connection back."""
-        with self._lock:
-            self._lent.discard(connection)
-            if not self._is_closed and len(self._idle) < _KEPT:
-                self._idle.append(connection)
-                return
-        connection.close()
+        if len(self._idle) >= _KEPT:
+            connection.close()
+            return
+        self._idle.append(connection)
+        if self._is_closed:
+            self._close_idle()
 
     def interrupt(self) -> None:
-        """End what is running on the connections that are lent."""
+        """End what is running on the connections."""
         with self._lock:
-            lent = list(self._lent)
-        for connection in lent:
+            connections = list(self._all)
+        for connection in connections:
             connection.interrupt()
 
     def close(self) -> None:
         """Close the idle connections now and the lent ones when they come back."""
-        if os.getpid() != self._pid:
-            return
-        with self._lock:
-            self._is_closed = True
-            idle, self._idle = self._idle, []
-        for connection in idle:
+        self._is_closed = True
+        if os.getpid() == self._pid:
+            self._close_idle()
+
+    def _close_idle(self) -> None:
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return
             connection.close()

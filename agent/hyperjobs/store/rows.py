@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +26,7 @@ RAW_COLUMN_LIST: Final = ",".join(
 SAVE: Final = f"INSERT OR REPLACE INTO jobs ({COLUMN_LIST}) VALUES ({','.join('?' * len(COLUMNS))})"  # noqa: S608 - ours
 
 _STATUSES: Final = {str(status): status for status in JobStatus}
+_WORDS: Final = {str(status): status.value for status in JobStatus}
 _SIZE_LIMIT: Final = 2**63
 _FULL: Final = 100.0
 _encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -87,9 +88,17 @@ def row_of(job: Job, now: datetime) -> tuple[Any, ...]:
     Raises:
         InvalidJobError: a value that the row cannot hold; the message names it and the remedy.
     """
-    if not job.id:
-        raise InvalidJobError("a job needs an id that is not empty")
-    values = (
+    metadata = "null" if job.metadata is None else _json(job.metadata)
+    try:
+        texts = "".join(
+            (job.id, job.name, job.vm_name, job.vm_path, job.provider, job.output_dir, job.error, job.user, metadata)
+        )
+    except TypeError:
+        texts = "\0"
+    # one look for all of them: nearly every job is plain ASCII
+    if not job.id or "\0" in texts or not texts.isascii():
+        _check_texts(job, metadata)
+    return (
         job.id,
         job.name,
         job.vm_name,
@@ -97,26 +106,29 @@ def row_of(job: Job, now: datetime) -> tuple[Any, ...]:
         job.provider,
         job.output_dir,
         status_word(job.status),
-        instant.format(_datetime(job.created_at, "created_at") if job.created_at is not None else now),
-        None if job.started_at is None else instant.format(_datetime(job.started_at, "started_at")),
-        None if job.completed_at is None else instant.format(_datetime(job.completed_at, "completed_at")),
+        _stamp(now if job.created_at is None else job.created_at, "created_at"),
+        None if job.started_at is None else _stamp(job.started_at, "started_at"),
+        None if job.completed_at is None else _stamp(job.completed_at, "completed_at"),
         percent(job.progress),
         job.error,
-        _json(job),
+        metadata,
         job.user,
         _size(job.total_size, "total_size"),
         _size(job.files_count, "files_count"),
     )
-    for value, column in zip(values, COLUMNS, strict=True):
-        if isinstance(value, str):
-            if "\0" in value or not value.isascii():
-                text_value(value, column)
-        elif column in _TEXT_COLUMNS:
-            raise InvalidJobError(f"{column}={value!r} is no text")
-    return values
 
 
-_TEXT_COLUMNS: Final = frozenset({"id", "name", "vm_name", "vm_path", "provider", "output_dir", "error", "user"})
+def _check_texts(job: Job, metadata: str) -> None:
+    """Return when every text can be held.
+
+    Raises:
+        InvalidJobError: one cannot; the message names it.
+    """
+    for name in ("id", "name", "vm_name", "vm_path", "provider", "output_dir", "error", "user"):
+        text_value(getattr(job, name), name)
+    text_value(metadata, "metadata")
+    if not job.id:
+        raise InvalidJobError("a job needs an id that is not empty")
 
 
 def text_value(value: object, name: str) -> str:
@@ -145,7 +157,7 @@ def status_word(status: object) -> str:
         InvalidJobError: it is none of the five.
     """
     try:
-        return _STATUSES[status].value  # type: ignore[index]  # a wrong type is answered below
+        return _WORDS[status]  # type: ignore[index]  # a wrong type is answered below
     except (KeyError, TypeError):
         raise InvalidJobError(f"status={status!r} is none of {', '.join(_STATUSES)}") from None
 
@@ -156,34 +168,36 @@ def percent(value: object) -> float:
     Raises:
         InvalidJobError: no finite number from 0 to 100.
     """
+    if type(value) is float and 0 <= value <= _FULL:
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _FULL:
         raise InvalidJobError(f"progress={value!r} is not a number from 0 to 100")
     return float(value)
 
 
-def _datetime(value: object, name: str) -> datetime:
-    if not isinstance(value, datetime):
-        raise InvalidJobError(f"{name}={value!r} is no datetime; give an aware one, as datetime.now(UTC)")
-    return value
+def _stamp(at: object, name: str) -> str:
+    if type(at) is datetime and at.tzinfo is UTC:
+        return at.isoformat(" ", "microseconds")
+    if not isinstance(at, datetime):
+        raise InvalidJobError(f"{name}={at!r} is no datetime; give an aware one, as datetime.now(UTC)")
+    return instant.format(at)
 
 
 def _size(value: object, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _SIZE_LIMIT:
+    if type(value) is not int or not 0 <= value < _SIZE_LIMIT:
         raise InvalidJobError(f"{name}={value!r} is not a whole number from 0 to 2**63 - 1")
     return value
 
 
-def _json(job: Job) -> str:
+def _json(metadata: object) -> str:
     """Return the metadata as JSON that every reader takes: no NaN, no key that would silently become text."""
-    metadata = job.metadata
-    if metadata is None:
-        return "null"
-    if not isinstance(metadata, Mapping):
-        raise InvalidJobError(f"metadata={metadata!r} is no JSON object; give a dict")
+    if not isinstance(metadata, dict):
+        if not isinstance(metadata, Mapping):
+            raise InvalidJobError(f"metadata={metadata!r} is no JSON object; give a dict")
+        metadata = dict(metadata)
     try:
-        plain = dict(metadata)
-        _check_keys(plain)
-        return _encode(plain)
+        _check_keys(metadata)
+        return _encode(metadata)
     except InvalidJobError:
         raise
     except RecursionError as exc:
@@ -197,11 +211,15 @@ def _check_keys(value: Any) -> None:
         for key, inner in value.items():
             if type(key) is not str:
                 raise InvalidJobError(f"metadata has the key {key!r}, and JSON knows text only; use {str(key)!r}")
-            if isinstance(inner, dict | list | tuple):
+            if isinstance(inner, _CONTAINERS):
                 _check_keys(inner)
-    elif isinstance(value, list | tuple):
+    else:
         for inner in value:
-            _check_keys(inner)
+            if isinstance(inner, _CONTAINERS):
+                _check_keys(inner)
+
+
+_CONTAINERS: Final = (dict, list, tuple)
 
 
 def _text(value: Any, name: str, flags: list[str]) -> str:
