@@ -90,7 +90,7 @@ def row_of(job: Job, now: datetime) -> tuple[Any, ...]:
     """
     metadata = "null" if job.metadata is None else _json(job.metadata)
     try:
-        texts = "".join(
+        texts = "".join(  # noqa: FLY002 - it refuses what is no text
             (job.id, job.name, job.vm_name, job.vm_path, job.provider, job.output_dir, job.error, job.user, metadata)
         )
     except TypeError:
