@@ -41,7 +41,7 @@ def make_store(path: Path) -> Path:
     return path
 
 
-def insert(
+def insert(  # noqa: PLR0913 - the columns that tests vary, each by name
     db: apsw.Connection,
     job_id: str,
     status: str = "pending",
@@ -57,21 +57,45 @@ def insert(
     """Save a job by hypersdk's own statement."""
     db.execute(
         f"{verb} INTO jobs VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        (job_id, "n", "vm", "/vm", provider, "/out", status, created, started, completed, 0.0, "", "null", "", size, files),
+        (
+            job_id,
+            "n",
+            "vm",
+            "/vm",
+            provider,
+            "/out",
+            status,
+            created,
+            started,
+            completed,
+            0.0,
+            "",
+            "null",
+            "",
+            size,
+            files,
+        ),
     )
 
 
 class Kept:
     """A store, its keeper and what they remember; the clock stands still unless told."""
 
-    def __init__(self, path: Path, state_dir: Path, *, options: LedgerOptions | None = None, clock: FakeClock | None = None) -> None:
+    def __init__(
+        self, path: Path, state_dir: Path, *, options: LedgerOptions | None = None, clock: FakeClock | None = None
+    ) -> None:
         self.path = path
         self.clock = clock or FakeClock()
         self.options = options or LedgerOptions()
         self.state = StateFile(state_dir, path, clock=self.clock)
         self.continuity = Continuity(self.state)
         self.keeper = Keeper(
-            path, options=self.options, state=self.state, continuity=self.continuity, clock=self.clock, fold_interval_s=0.0
+            path,
+            options=self.options,
+            state=self.state,
+            continuity=self.continuity,
+            clock=self.clock,
+            fold_interval_s=0.0,
         )
 
     def turn(self) -> float:
