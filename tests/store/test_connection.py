@@ -319,3 +319,31 @@ def test_waiters_from_many_threads_all_get_their_turn(path):
             list(threads.map(work, range(8)))
 
         assert store.count_jobs() == 160
+
+
+_WRITER = """
+import sys
+from hyperjobs import JobFilter, open_store
+from hyperjobs.testing import make_job
+with open_store(sys.argv[1], busy_timeout_s=60) as store:
+    for number in range(40):
+        job = make_job(id=f"{sys.argv[2]}-{number}")
+        store.save_job(job)
+        store.update_job_status(job.id, "running")
+        with store.transaction():
+            store.update_job_progress(job.id, 99)
+            store.update_job_status(job.id, "completed")
+        store.list_jobs(JobFilter(limit=5))
+"""
+
+
+def test_many_processes_write_at_once(path):
+    writers = [
+        subprocess.Popen([sys.executable, "-c", _WRITER, str(path), str(n)], stderr=subprocess.PIPE, text=True)
+        for n in range(4)
+    ]
+    for writer in writers:
+        assert writer.communicate(timeout=120)[1] == ""
+
+    with open_store(path) as store:
+        assert store.get_job_stats().completed == 160

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import hyperjobs
@@ -44,3 +46,11 @@ def test_every_public_name_is_there():
     for name in hyperjobs.__all__:
         assert getattr(hyperjobs, name) is not None
     assert set(hyperjobs.__all__) <= set(dir(hyperjobs))
+
+
+def test_the_package_alone_loads_no_sqlite():
+    program = "import sys, hyperjobs; print(hyperjobs.__version__, {'apsw', 'pydantic'} & set(sys.modules))"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout == f"{hyperjobs.__version__} set()\n"

@@ -116,7 +116,6 @@ class Connection:
         self.busy_timeout_s = busy_timeout_s
         self._pid = os.getpid()
         self._interrupted = threading.Event()
-        self._waiting_since: float | None = None
         self._waited_s = 0.0
         try:
             self.raw = self._open(read_only=read_only, create=create)
@@ -272,16 +271,16 @@ class Connection:
 
     def _wait(self, tries: int) -> bool:
         """Sleep a little for a lock; ``False`` when the deadline passed or a stop came (SQLite's busy handler)."""
-        now = time.monotonic()
-        if tries == 0 or self._waiting_since is None:
-            self._waiting_since = self._waiting_since or now
-        self._waited_s = now - self._waiting_since
         left = self.busy_timeout_s - self._waited_s
         if left <= 0:
             return False
         pause = min(_FIRST_WAIT_S * 2 ** min(tries, 10), _LONGEST_WAIT_S)
+        began = time.monotonic()
         # spread out, so that many waiters do not come back all at once
-        return not self._interrupted.wait(min(pause * random.uniform(0.5, 1.5), left))  # noqa: S311 - no secret
+        stopped = self._interrupted.wait(min(pause * random.uniform(0.5, 1.5), left))  # noqa: S311 - no secret
+        # the waits of one call add up to the deadline; the work between them does not count
+        self._waited_s += time.monotonic() - began
+        return not stopped
 
     def _begin_use(self) -> None:
         """Refuse a handle from before a fork, and forget the last wait and the last stop."""
@@ -289,7 +288,7 @@ class Connection:
             raise StoreClosedError(
                 f"{self.path}: the store was opened before this process forked; open it again in the child"
             )
-        self._waiting_since = None
+        self._waited_s = 0.0
         if self._interrupted.is_set():
             self._interrupted.clear()
 

@@ -39,21 +39,22 @@ class Pool:
         self._pid = os.getpid()
 
     def take(self) -> Connection:
-        """Return a connection that nobody else uses until :meth:`give`.
+        """Return a connection that nobody else uses until :meth:`give`; each refuses by itself to be used in a child.
 
         Raises:
             StoreClosedError: the store is closed, or was opened before this process forked.
         """
         if self._is_closed:
             raise StoreClosedError(f"{self._path}: the store is closed; open it again")
+        try:
+            return self._idle.pop()
+        except IndexError:
+            pass
         if os.getpid() != self._pid:
             raise StoreClosedError(
                 f"{self._path}: the store was opened before this process forked; open it again in the child"
             )
-        try:
-            return self._idle.pop()
-        except IndexError:
-            connection = self._connect()
+        connection = self._connect()
         query.register(connection.raw)
         with self._lock:
             self._all.add(connection)

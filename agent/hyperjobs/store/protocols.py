@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self, overload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -89,6 +89,24 @@ class JobStore(Protocol):
         """
         ...
 
+    @overload
+    def get_job_stats(
+        self,
+        by: None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        sizes: bool = True,
+    ) -> JobStats: ...
+    @overload
+    def get_job_stats(
+        self,
+        by: Grouping,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        sizes: bool = True,
+    ) -> list[JobStats]: ...
     def get_job_stats(
         self,
         by: Grouping | None = None,

@@ -109,7 +109,7 @@ def row_of(job: Job, now: datetime) -> tuple[Any, ...]:
         _stamp(now if job.created_at is None else job.created_at, "created_at"),
         None if job.started_at is None else _stamp(job.started_at, "started_at"),
         None if job.completed_at is None else _stamp(job.completed_at, "completed_at"),
-        percent(job.progress),
+        checked_percent(job.progress),
         job.error,
         metadata,
         job.user,
@@ -162,7 +162,7 @@ def status_word(status: object) -> str:
         raise InvalidJobError(f"status={status!r} is none of {', '.join(_STATUSES)}") from None
 
 
-def percent(value: object) -> float:
+def checked_percent(value: object) -> float:
     """Return a progress to write.
 
     Raises:

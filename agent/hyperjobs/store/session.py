@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class _Local(threading.local):
+    """What each thread has of its own."""
+
+    connection: Connection | None = None
+
+
 class Session:
     """Runs work on the store, joining the transaction that the calling thread has open.
 
@@ -30,12 +36,12 @@ class Session:
     def __init__(self, connect: Callable[[], Connection], first: Connection) -> None:
         self._path = first.path
         self.pool = Pool(connect, first)
-        self._local = threading.local()
+        self._local = _Local()
 
     @property
     def joined(self) -> Connection | None:
         """The connection of the transaction that this thread is in."""
-        return getattr(self._local, "connection", None)
+        return self._local.connection
 
     def read(self, work: Callable[[apsw.Connection], T]) -> T:
         """Return what ``work`` finds in one snapshot."""
@@ -51,14 +57,15 @@ class Session:
 
     def change(self, sql: str, bindings: tuple[Any, ...]) -> int:
         """Run one statement that writes, its own transaction or part of this thread's; return the rows changed."""
-        joined = self.joined
+        joined = self._local.connection
         if joined is not None:
             return joined.change(sql, bindings)
-        connection = self.pool.take()
+        pool = self.pool
+        connection = pool.take()
         try:
             return connection.change(sql, bindings)
         finally:
-            self.pool.give(connection)
+            pool.give(connection)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

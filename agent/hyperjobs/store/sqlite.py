@@ -19,9 +19,18 @@ from hyperjobs.store import creation, instant, listing, pruning, statistics
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.flavour import Flavour, recognise, require_job_store
 from hyperjobs.store.history import inferred_events
-from hyperjobs.store.models import JobCursor, JobFilter, JobStatus
+from hyperjobs.store.models import FINISHED, JobCursor, JobFilter, JobStatus
 from hyperjobs.store.query import Condition, condition_of, cursor_of
-from hyperjobs.store.rows import COLUMN_LIST, RAW_COLUMN_LIST, SAVE, job_of, job_of_raw, percent, row_of, status_word
+from hyperjobs.store.rows import (
+    COLUMN_LIST,
+    RAW_COLUMN_LIST,
+    SAVE,
+    checked_percent,
+    job_of,
+    job_of_raw,
+    row_of,
+    status_word,
+)
 from hyperjobs.store.session import Session
 
 if TYPE_CHECKING:
@@ -35,7 +44,7 @@ if TYPE_CHECKING:
     from hyperjobs.clock import Clock
     from hyperjobs.store.flavour import Recognition
     from hyperjobs.store.models import Job, JobEvent, JobStats
-    from hyperjobs.store.protocols import Grouping
+    from hyperjobs.store.protocols import Grouping, JobStore
 
 T = TypeVar("T")
 _Page = tuple["list[Job]", "JobCursor | None", int]
@@ -50,11 +59,13 @@ _LOAD: Final = f"SELECT {COLUMN_LIST} FROM jobs WHERE id=?"  # noqa: S608 - our 
 _LOAD_RAW: Final = f"SELECT {RAW_COLUMN_LIST} FROM jobs WHERE id=?"  # noqa: S608 - as above
 _DELETE: Final = "DELETE FROM jobs WHERE id=?"
 _PROGRESS: Final = "UPDATE jobs SET progress=? WHERE id=?"
+_PENDING: Final = JobStatus.PENDING.value
+_FINISH: Final = "UPDATE jobs SET status=?1,completed_at=coalesce(nullif(completed_at,''),?3) WHERE id=?2"
 _STATUS: Final = {
-    JobStatus.PENDING: "UPDATE jobs SET status=?1 WHERE id=?2",
-    JobStatus.RUNNING: "UPDATE jobs SET status=?1,started_at=coalesce(nullif(started_at,''),?3) WHERE id=?2",
+    _PENDING: "UPDATE jobs SET status=?1 WHERE id=?2",
+    JobStatus.RUNNING.value: "UPDATE jobs SET status=?1,started_at=coalesce(nullif(started_at,''),?3) WHERE id=?2",
+    **{status.value: _FINISH for status in FINISHED},
 }
-_STATUS_FINISHED: Final = "UPDATE jobs SET status=?1,completed_at=coalesce(nullif(completed_at,''),?3) WHERE id=?2"
 
 
 def open_store(  # noqa: PLR0913 - all but the path have a default
@@ -185,15 +196,15 @@ class SQLiteJobStore:
 
     def update_job_status(self, job_id: str, status: JobStatus | str) -> None:
         """Set the status and, if unset, the time that goes with it."""
-        word = JobStatus(status_word(status))
-        sql = _STATUS.get(word, _STATUS_FINISHED)
-        stamp = () if word is JobStatus.PENDING else (instant.format(self._clock.now()),)
-        if not self._change(sql, (word.value, job_id, *stamp)):
+        word = status_word(status)
+        sql = _STATUS[word]
+        stamp = () if word == _PENDING else (instant.format(self._clock.now()),)
+        if not self._change(sql, (word, job_id, *stamp)):
             raise self._no_job(job_id)
 
-    def update_job_progress(self, job_id: str, percent_done: float) -> None:
+    def update_job_progress(self, job_id: str, percent: float) -> None:
         """Set the progress, 0 to 100."""
-        if not self._change(_PROGRESS, (percent(percent_done), job_id)):
+        if not self._change(_PROGRESS, (checked_percent(percent), job_id)):
             raise self._no_job(job_id)
 
     def delete_job(self, job_id: str) -> None:
@@ -388,3 +399,8 @@ def _page(db: apsw.Connection, *, condition: Condition, after: JobCursor | None,
     keys = listing.page(db, condition, after, size)
     last = JobCursor(keys[-1][0], keys[-1][1]) if keys else after
     return listing.fetch(db, [key[2] for key in keys[skip:]]), last, len(keys)
+
+
+if TYPE_CHECKING:
+    # held against the contract by the type checker
+    _store: type[JobStore] = SQLiteJobStore
