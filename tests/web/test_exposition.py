@@ -7,7 +7,7 @@ import gzip
 import pytest
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4 as TEXT_0
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.exposition import generate_latest
+from prometheus_client.exposition import choose_encoder, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
@@ -128,3 +128,16 @@ def test_a_snapshot_is_rendered_once_in_each_form():
     assert gzip.decompress(packed) == body
     assert len(calls) == 1
     assert packed == compress(body)
+
+
+@pytest.mark.parametrize("escaping", ["allow-utf-8", "underscores", "dots", "values"])
+def test_names_as_legal_as_ours_read_the_same_in_every_escaping(escaping: str) -> None:
+    family = GaugeMetricFamily("hyperjobs_jobs", "Jobs.", labels=["provider", "status"])
+    family.add_metric(['a\n"b"\\ é', "x"], 1)
+    found = Families([family])
+    accept = f"application/openmetrics-text; version=1.0.0; escaping={escaping}"
+
+    encoder, content_type = choose_format(accept)
+
+    assert content_type.endswith(f"escaping={escaping}")
+    assert choose_encoder(accept)[0](found) == encoder(found)
