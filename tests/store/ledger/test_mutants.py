@@ -88,7 +88,7 @@ _CODE = {
     "the log is trimmed one row short": Mutant(fold, "DELETE FROM hyperjobs_log WHERE seq<=?", "DELETE FROM hyperjobs_log WHERE seq<?"),
     "the log is not read to its end": Mutant(fold, "tally.add_all(replay(log[:whole]))", "tally.add_all(replay(log[:whole - 1]))"),
     "a rollup is replaced": Mutant(rollup, "DO UPDATE SET value=value+excluded.value", "DO UPDATE SET value=excluded.value"),
-    "a gauge is ignored when it is there": Mutant(rollup, "ON CONFLICT DO UPDATE SET jobs=jobs+excluded.jobs\"", "ON CONFLICT DO NOTHING\""),
+    "a gauge is ignored when it is there": Mutant(rollup, 'ON CONFLICT DO UPDATE SET jobs=jobs+excluded.jobs"', 'ON CONFLICT DO NOTHING"'),
     "an hour is replaced": Mutant(rollup, "bytes=bytes+excluded.bytes", "bytes=excluded.bytes"),
 }  # fmt: skip
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _OPEN_WAIT_S = 0.5
 _LOCK_WAIT_S = 5.0  # hypersdk itself waits as long
+_FOLDS_A_TURN = 100
+"""Beside a writer that is never done the log is never empty: what else a turn does must not wait for that."""
 _TRIM_EVERY_S = 600.0
 _TRIM_ROWS = 1_000
 
@@ -97,12 +99,12 @@ class Keeper:
         connection = self._connected()
         try:
             self._keep_installed(connection, is_stopping)
-            self._fold_all(connection, is_stopping)
+            is_behind = self._fold_all(connection, is_stopping)
             self._trim(connection)
         except BaseException:
             self.close()
             raise
-        return self._fold_interval_s
+        return 0.0 if is_behind else self._fold_interval_s
 
     @property
     def is_serving(self) -> bool:
@@ -173,26 +175,32 @@ class Keeper:
         self._schema_version = connection.value("PRAGMA schema_version")
         self._data_version = None
 
-    def _fold_all(self, connection: Connection, is_stopping: Callable[[], bool]) -> None:
+    def _fold_all(self, connection: Connection, is_stopping: Callable[[], bool]) -> bool:
+        """Fold until the log is empty or a turn's share is done; returns whether more waits."""
         data_version = connection.value("PRAGMA data_version")
         if data_version == self._data_version:
-            return
+            self._continuity.save()  # a scrape since the last fold showed what a kill must not forget
+            return False
         self._notice_rollback(connection)
-        hidden = False
-        while not is_stopping():
+        hidden = is_behind = False
+        for _ in range(_FOLDS_A_TURN):
+            if is_stopping():
+                break
             started_s = self._clock.monotonic()
             folded = fold(connection, self._options, now=self._clock.now())
             self.counts.folds += bool(folded.rows)
             hidden = hidden or folded.hidden
-            if not folded.behind:
+            is_behind = folded.behind > 0
+            if not is_behind:
                 break
             if folded.rows:
                 # Behind after a time away: leave the writers as much of the lock as we take.
                 self._stopped.wait(self._clock.monotonic() - started_s)
         if hidden:
             self.check_drift()
-        self._data_version = data_version
+        self._data_version = None if is_behind else data_version
         self._remember(connection)
+        return is_behind
 
     def _notice_rollback(self, connection: Connection) -> None:
         """Raise the offsets at once when the store is an older copy of itself, or another store.
