@@ -18,7 +18,7 @@ from hyperjobs import (
     open_store,
 )
 from hyperjobs.store.flavour import Flavour, wal_reset_safe
-from hyperjobs.testing import make_job
+from hyperjobs.testing import START, make_job
 from support.stores import go_store, held, insert, new_store, script, shell
 
 DAEMON = (
@@ -226,6 +226,7 @@ def test_the_daemons_own_store_is_counted_and_never_written(tmp_path):
             lambda: store.delete_job("a"),
             lambda: store.list_jobs(JobFilter()),
             lambda: store.load_job("a"),
+            lambda: store.get_job_stats(since=START),
         ):
             with pytest.raises(StoreRefusedError, match="daemon's own store") as caught:
                 call()

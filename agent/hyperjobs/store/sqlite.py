@@ -259,6 +259,8 @@ class SQLiteJobStore:
 
         def work(db: apsw.Connection) -> list[JobStats]:
             if self.flavour is Flavour.DAEMON:
+                if period.has_period:
+                    self._refuse_daemon("count a period")
                 return statistics.count_daemon(db, by)
             if period.has_period:
                 return self._finished(db, by, since, until)
