@@ -58,6 +58,7 @@ class HandTurned:
         self.state = StateFile(state_dir, store, clock=self.clock)
         self.troubles = Troubles()
         self.lock = AgentLock(store, state_dir)
+        self.lock.acquire()
         started_at = self.clock.now()
         self.care = Care(
             config,
@@ -67,7 +68,11 @@ class HandTurned:
             troubles=self.troubles,
             lock=self.lock,
             agent=AgentSource(
-                version="1.2.3", sqlite=sqlite_version(), apsw=driver_version(), reloaded=lambda: (True, started_at)
+                version="1.2.3",
+                sqlite=sqlite_version(),
+                apsw=driver_version(),
+                reloaded=lambda: (True, started_at),
+                is_leader=lambda: self.lock.is_held,
             ),
             clock=self.clock,
         )

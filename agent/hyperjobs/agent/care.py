@@ -40,6 +40,7 @@ log = structlog.get_logger(__name__)
 
 _SAMPLE_EVERY_S = 60.0
 _IDLE_S = 0.5
+_STOP_STEP_S = 0.05
 _NO_TRIGGERS = frozenset({"flavour", "no_wal"})
 """Refusals that mean: this store can be scanned and not have a ledger."""
 
@@ -62,6 +63,7 @@ class Care:
         options = ledger_options(config)
         self._path = path
         self._lock = lock
+        self._clock = clock
         self._is_scanning = self._only_scans = config.store.ledger == "scan"
         self._scanned_identity: Identity | None = None
         self._keeper = Keeper(
@@ -106,10 +108,14 @@ class Care:
         """End what runs, also in the middle of a statement; whether all ended in time."""
         for loop in self._loops:
             loop.stop()
-        self._keeper.interrupt()
-        self._scanner.interrupt()
-        self._reader.interrupt()
-        is_done = all([loop.join(timeout_s) for loop in self._loops])  # noqa: C419 - every one is waited for
+        is_done = False
+        until_s = self._clock.monotonic() + timeout_s
+        while not is_done and self._clock.monotonic() < until_s:
+            # One that falls between two statements is forgotten by the second, so it is said until it is heard.
+            self._keeper.interrupt()
+            self._scanner.interrupt()
+            self._reader.interrupt()
+            is_done = all(loop.join(_STOP_STEP_S) for loop in self._loops)
         if is_done:
             self._reader.close()
             self._checkpointer.close()

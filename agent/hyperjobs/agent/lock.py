@@ -26,6 +26,11 @@ class AgentLock:
         self._beside = store.with_name(f"{store.name}.hyperjobs.lock")
         self._held: dict[Path, int] = {}
 
+    @property
+    def is_held(self) -> bool:
+        """Whether this process is the store's agent."""
+        return bool(self._held)
+
     def acquire(self) -> None:
         """Take the lock, or do nothing for what is held already.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from hyperjobs.errors import StoreError, StoreInterruptedError
+from hyperjobs.errors import HyperjobsError, StoreError, StoreInterruptedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +80,8 @@ class Loop:
             return 0.0
         except StoreError as exc:
             self._troubles.note(exc)
+            return self._failed(exc.reason, str(exc), exc_info=False)
+        except HyperjobsError as exc:
             return self._failed(exc.reason, str(exc), exc_info=False)
         except Exception as exc:  # noqa: BLE001 - one loop's fault must not end the agent's other work
             return self._failed(type(exc).__name__, str(exc), exc_info=True)

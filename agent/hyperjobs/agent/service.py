@@ -56,7 +56,11 @@ class Agent:
         self._troubles = Troubles()
         self._lock = AgentLock(self._path.resolve(), config.store.state_dir)
         self._agent_source = AgentSource(
-            version=__version__, sqlite=sqlite_version(), apsw=driver_version(), reloaded=lambda: self._reloaded
+            version=__version__,
+            sqlite=sqlite_version(),
+            apsw=driver_version(),
+            reloaded=lambda: self._reloaded,
+            is_leader=lambda: self._lock.is_held,
         )
         self._server: Server | None = None
         self._state: StateFile | None = None

@@ -23,10 +23,19 @@ class AgentSource:
 
     name = "agent"
 
-    def __init__(self, *, version: str, sqlite: str, apsw: str, reloaded: Callable[[], tuple[bool, datetime]]) -> None:
-        """``reloaded`` tells whether the last reload worked and when one last did."""
+    def __init__(
+        self,
+        *,
+        version: str,
+        sqlite: str,
+        apsw: str,
+        reloaded: Callable[[], tuple[bool, datetime]],
+        is_leader: Callable[[], bool],
+    ) -> None:
+        """``reloaded`` tells whether the last reload worked and when one last did, ``is_leader`` who has the lock."""
         self._versions = [version, platform.python_version(), sqlite, apsw]
         self._reloaded = reloaded
+        self._is_leader = is_leader
         self._process = ProcessCollector(registry=None)
         self._scraped_at: datetime | None = None
 
@@ -38,7 +47,7 @@ class AgentSource:
         is_good, good_at = self._reloaded()
         yield gauge("config_last_reload_successful", is_good)
         yield gauge("config_last_reload_success_timestamp_seconds", good_at.timestamp())
-        yield gauge("leader", 1)
+        yield gauge("leader", self._is_leader())
         if self._scraped_at is not None:
             yield gauge("last_scrape_timestamp_seconds", self._scraped_at.timestamp())
         self._scraped_at = scrape.now

@@ -125,15 +125,23 @@ class StateFile:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """One transaction; what keeps it from being written is said as what it is, not as a fault of the caller."""
-        try:
-            with self._lock, self._db:
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
                 yield
-        except apsw.FullError as exc:
-            raise StoreFullError(f"{self.path}: no space left for the state file; free some on its disk") from exc
-        except apsw.Error as exc:
-            raise StoreError(
-                f"{self.path}: cannot write the state file: {exc}; is store.state_dir still writable?"
-            ) from exc
+                self._db.execute("COMMIT")
+            except BaseException as exc:
+                if self._db.in_transaction:  # a full disk has ended it already
+                    self._db.execute("ROLLBACK")
+                if isinstance(exc, apsw.FullError):
+                    raise StoreFullError(
+                        f"{self.path}: no space left for the state file; free some on its disk"
+                    ) from exc
+                if isinstance(exc, apsw.Error):
+                    raise StoreError(
+                        f"{self.path}: cannot write the state file: {exc}; is store.state_dir still writable?"
+                    ) from exc
+                raise
 
     def close(self) -> None:
         """Close the file."""
