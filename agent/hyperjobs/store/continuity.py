@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 TotalKey = tuple[str, str, str, int]
 
+_LARGEST = 2**62 - 1
+"""Where the stored sums stop, too; it still fits into the state file when an offset is on top."""
+
 
 class Continuity:
     """Keeps exported counters monotone through a store that was rolled back, replaced or counted anew.
@@ -36,7 +39,7 @@ class Continuity:
         with self._lock:
             shown = {}
             for key in totals.keys() | self._last.keys():
-                value = totals.get(key, 0) + self._offset.get(key, 0)
+                value = min(totals.get(key, 0) + self._offset.get(key, 0), _LARGEST)
                 last = self._last.get(key, 0)
                 if value < last:
                     self._offset[key] = self._offset.get(key, 0) + last - value

@@ -87,9 +87,9 @@ _CODE = {
     "an hour mixes bytes and files": Mutant(tally, "cell[index] += grown", "cell[2] += grown"),
     "the log is trimmed one row short": Mutant(fold, "DELETE FROM hyperjobs_log WHERE seq<=?", "DELETE FROM hyperjobs_log WHERE seq<?"),
     "the log is not read to its end": Mutant(fold, "tally.add_all(replay(log[:whole]))", "tally.add_all(replay(log[:whole - 1]))"),
-    "a rollup is replaced": Mutant(rollup, "DO UPDATE SET value=value+excluded.value", "DO UPDATE SET value=excluded.value"),
+    "a rollup is replaced": Mutant(rollup, "SET {added('value')}", "SET value=excluded.value"),
     "a gauge is ignored when it is there": Mutant(rollup, 'ON CONFLICT DO UPDATE SET jobs=jobs+excluded.jobs"', 'ON CONFLICT DO NOTHING"'),
-    "an hour is replaced": Mutant(rollup, "bytes=bytes+excluded.bytes", "bytes=excluded.bytes"),
+    "an hour is replaced": Mutant(rollup, "SET {added('jobs', 'micros', 'bytes', 'files')}", "SET {added('jobs', 'micros', 'files')},bytes=excluded.bytes"),
 }  # fmt: skip
 
 

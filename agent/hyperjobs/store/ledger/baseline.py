@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from hyperjobs.errors import StoreInterruptedError
 from hyperjobs.store.instant import parse
 from hyperjobs.store.ledger.replay import Row
-from hyperjobs.store.ledger.rollup import log_span, read_meta, read_providers, touch_past, write_meta
+from hyperjobs.store.ledger.rollup import added, log_span, read_meta, read_providers, touch_past, write_meta
 from hyperjobs.store.ledger.select import fetch, stream
-from hyperjobs.store.ledger.tally import Tally
+from hyperjobs.store.ledger.tally import LARGEST_SUM, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,7 +104,7 @@ class _Counted:
         db.executemany("INSERT INTO hyperjobs_gauge VALUES(?,?,?)", [(*key, n) for key, n in self.tally.gauges.items()])
         db.executemany(
             "INSERT INTO hyperjobs_total VALUES(?,?,?,?,?) ON CONFLICT DO UPDATE SET value=max(value,excluded.value)",
-            [(*key, count) for key, count in self.tally.totals.items()],
+            [(*key, min(count, LARGEST_SUM)) for key, count in self.tally.totals.items()],
         )
         db.executemany(
             "INSERT INTO hyperjobs_latest VALUES(?,?)"
@@ -179,9 +179,9 @@ def _add_all(db: apsw.Connection, tally: Tally, found: Iterable[Any], now: datet
 
 def _put_cells(db: apsw.Connection, tally: Tally) -> None:
     db.executemany(
-        "INSERT INTO temp.hyperjobs_cell VALUES(?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET jobs=jobs+excluded.jobs,"
-        "micros=micros+excluded.micros,bytes=bytes+excluded.bytes,files=files+excluded.files",
-        [(*key, *cell) for key, cell in tally.hours.items()],
+        "INSERT INTO temp.hyperjobs_cell VALUES(?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET "
+        + added("jobs", "micros", "bytes", "files"),
+        [(*key, *(min(count, LARGEST_SUM) for count in cell)) for key, cell in tally.hours.items()],
     )
     tally.hours.clear()
 

@@ -71,11 +71,20 @@ def install(
 
     def work(db: apsw.Connection) -> Installed:
         found = ours(db)
+        version = read_meta(db).get("schema_version") if "hyperjobs_meta" in found else None
+        if version not in {
+            None,
+            SCHEMA_VERSION,
+        }:  # first of all: a newer one may have other tables, and is not ours to drop
+            raise StoreRefusedError(
+                f"{connection.path}: schema version {version} is newer than {SCHEMA_VERSION};"
+                " run the hyperjobs that wrote it, or its uninstall",
+                reason="newer",
+            )
         if rebuild:
             _drop(db, found)
             found = {}
-        if has_tables(found):
-            _check_version(db, connection)
+        if has_tables(found) and version is not None:
             if has_triggers(found):
                 return Installed(changed=False, lost_triggers=False)
             _create_triggers(db, found)
@@ -151,12 +160,3 @@ def _create_triggers(db: apsw.Connection, found: dict[str, str]) -> None:
             if name in found:
                 db.execute(f'DROP TRIGGER "{name}"')
             db.execute(sql)
-
-
-def _check_version(db: apsw.Connection, connection: Connection) -> None:
-    version = read_meta(db).get("schema_version")
-    if version != SCHEMA_VERSION:
-        raise StoreRefusedError(
-            f"{connection.path}: schema version {version} is newer than {SCHEMA_VERSION}; run the hyperjobs that wrote it, or its uninstall",
-            reason="newer",
-        )

@@ -11,7 +11,7 @@ from hyperjobs.errors import InvalidJobError
 from hyperjobs.store.ledger.label import Providers
 from hyperjobs.store.ledger.replay import LOG_COLUMNS, replay, whole_operations
 from hyperjobs.store.ledger.select import fetch, rows
-from hyperjobs.store.ledger.tally import Tally
+from hyperjobs.store.ledger.tally import LARGEST_SUM, Tally
 from hyperjobs.store.ledger.window import LIVE_HOURS
 from hyperjobs.store.models import JobStats, JobStatus
 
@@ -94,6 +94,11 @@ def touch_past(db: apsw.Connection) -> None:
     write_meta(db, past=uuid.uuid4().hex)
 
 
+def added(*columns: str) -> str:
+    """The SET clause of an upsert that adds to these columns, up to the largest sum."""
+    return ",".join(f"{column}=min({column}+excluded.{column},{LARGEST_SUM})" for column in columns)
+
+
 def apply(db: apsw.Connection, tally: Tally, providers: Providers, *, hour: int) -> None:
     """Add the tally to the rollups and append its history; inside the caller's write transaction, in this hour."""
     if any(finished <= hour - LIVE_HOURS for finished, _, _ in tally.hours):
@@ -103,13 +108,12 @@ def apply(db: apsw.Connection, tally: Tally, providers: Providers, *, hour: int)
         [(*key, jobs) for key, jobs in tally.gauges.items() if jobs],
     )
     db.executemany(
-        "INSERT INTO hyperjobs_total VALUES(?,?,?,?,?) ON CONFLICT DO UPDATE SET value=value+excluded.value",
-        [(*key, count) for key, count in tally.totals.items() if count],
+        f"INSERT INTO hyperjobs_total VALUES(?,?,?,?,?) ON CONFLICT DO UPDATE SET {added('value')}",
+        [(*key, min(count, LARGEST_SUM)) for key, count in tally.totals.items() if count],
     )
     db.executemany(
-        "INSERT INTO hyperjobs_hour VALUES(?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET jobs=jobs+excluded.jobs,"
-        "micros=micros+excluded.micros,bytes=bytes+excluded.bytes,files=files+excluded.files",
-        [(*key, *cell) for key, cell in tally.hours.items() if any(cell)],
+        f"INSERT INTO hyperjobs_hour VALUES(?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET {added('jobs', 'micros', 'bytes', 'files')}",
+        [(*key, *(min(count, LARGEST_SUM) for count in cell)) for key, cell in tally.hours.items() if any(cell)],
     )
     db.executemany(
         "INSERT INTO hyperjobs_latest VALUES(?,?) ON CONFLICT DO UPDATE SET completed_at=max(completed_at,excluded.completed_at)",

@@ -39,7 +39,9 @@ WAIT, WAIT_MICROS = "wait", "wait_micros"
 SKIPPED, OVERFLOW = "skipped", "overflow"
 
 _HOUR_S = 3600
-_LARGEST = 2**62  # a size beyond it is nonsense and would overflow the sum
+LARGEST_SUM = 2**62 - 1
+"""Where sums stop. Sizes and times that make no sense (Go's zero time is the year 1) could else add up to more than
+SQLite's integers hold, and two of these still fit."""
 _STAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)\Z")
 
 
@@ -184,7 +186,7 @@ def _is_timed(row: Row) -> bool:
 
 
 def _size(value: Any) -> int:
-    return value if isinstance(value, int) and 0 <= value <= _LARGEST else 0
+    return value if isinstance(value, int) and 0 <= value <= LARGEST_SUM else 0
 
 
 def _word(status: Any) -> str | None:
