@@ -34,12 +34,13 @@ run: $(VENV)/.stamp-wheel ## start the agent on a store of its own in var/ (PORT
 	HYPERJOBS_WEB__LISTEN='["127.0.0.1:$(PORT)"]' \
 	$(BIN)/hyperjobs run --config config/example.yaml $(ARGS)
 
+# The data of coverage is where everybody may write: some tests change to another user and are counted too.
 .PHONY: test
 test: lint ## lint, then every test that takes seconds, with coverage by branch (ARGS=… goes to pytest)
-	@rm -f .coverage .coverage.*
-	HYPERJOBS_TEST_WHEEL=1 $(BIN)/python -m coverage run -m pytest $(ARGS)
-	@$(BIN)/python -m coverage combine --quiet
-	$(BIN)/python -m coverage report --skip-covered --skip-empty
+	@data=$$(mktemp -d) && trap 'rm -rf "$$data"' EXIT && chmod 1777 "$$data" && \
+	COVERAGE_FILE="$$data/coverage" HYPERJOBS_TEST_WHEEL=1 $(BIN)/python -m coverage run -m pytest $(ARGS) && \
+	$(BIN)/python -m coverage combine --quiet "$$data"
+	@$(BIN)/python -m coverage report --skip-covered --skip-empty
 
 .PHONY: test-long
 test-long: $(VENV)/.stamp-test $(VENV)/.stamp-wheel ## the tests that take minutes
