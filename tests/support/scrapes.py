@@ -77,7 +77,7 @@ class HandTurned:
             clock=self.clock,
         )
         self.app = App(
-            collect=self.care.collector.collect,
+            collect=self.care.collect,
             is_ready=lambda: True,
             version="1.2.3",
             store_label="jobs.db",

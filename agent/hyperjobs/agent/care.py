@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import structlog
@@ -26,12 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from prometheus_client.core import Metric
+
     from hyperjobs.agent.lock import AgentLock
     from hyperjobs.clock import Clock
     from hyperjobs.config import Config
     from hyperjobs.metrics.source import Source
     from hyperjobs.store.continuity import Continuity
     from hyperjobs.store.identity import Identity
+    from hyperjobs.store.ledger.keeper import Counts
     from hyperjobs.store.ledger.view import LedgerView
     from hyperjobs.store.reader import Troubles
     from hyperjobs.store.state import StateFile
@@ -59,7 +63,9 @@ class Care:
         lock: AgentLock,
         agent: Source,
         clock: Clock,
+        counts: Counts | None = None,
     ) -> None:
+        """``counts`` are those of the one before, which a reload must not set back."""
         options = ledger_options(config)
         self._path = path
         self._lock = lock
@@ -74,6 +80,7 @@ class Care:
             clock=clock,
             fold_interval_s=config.store.fold_interval.total_seconds(),
         )
+        self.counts = self._keeper.counts = counts or self._keeper.counts
         self._scanner = Scanner(
             path,
             options=options,
@@ -88,10 +95,11 @@ class Care:
         sources: list[Source] = [
             JobsSource(lambda: self._stalls.stalled),
             StoreSource(path, troubles, is_wal_reset_safe=wal_reset_safe(sqlite_version())),
-            LedgerSource(self._keeper.counts),
+            LedgerSource(self.counts),
             agent,
         ]
-        self.collector = Collector(sources, self._reader, continuity.export, clock=clock)
+        self._collector = Collector(sources, self._reader, continuity.export, clock=clock)
+        self._collecting = threading.Lock()
         self._checkpointer = Checkpointer(path, clock=clock)
         self._loops = [
             Loop("ledger", self._turn, troubles=troubles, clock=clock),
@@ -104,8 +112,13 @@ class Care:
         for loop in self._loops:
             loop.start()
 
+    def collect(self, deadline_s: float | None = None) -> list[Metric]:
+        """What a scrape shows, found by the deadline (in the clock's ``monotonic``)."""
+        with self._collecting:
+            return self._collector.collect(deadline_s)
+
     def stop(self, timeout_s: float) -> bool:
-        """End what runs, also in the middle of a statement; whether all ended in time."""
+        """End what runs, a scrape also, and in the middle of a statement; whether all ended in time."""
         for loop in self._loops:
             loop.stop()
         is_done = False
@@ -115,11 +128,16 @@ class Care:
             self._keeper.interrupt()
             self._scanner.interrupt()
             self._reader.interrupt()
-            is_done = all(loop.join(_STOP_STEP_S) for loop in self._loops)
+            is_done = all(loop.join(_STOP_STEP_S) for loop in self._loops) and self._collecting.acquire(
+                timeout=_STOP_STEP_S
+            )
         if is_done:
-            self._reader.close()
-            self._checkpointer.close()
-            self._keeper.close()
+            try:
+                self._reader.close()
+                self._checkpointer.close()
+                self._keeper.close()  # the last, for only a connection that may write can put the WAL away
+            finally:
+                self._collecting.release()
         return is_done
 
     def silent_s(self) -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ from hyperjobs.agent.service import Agent
 from hyperjobs.agent.systemd import Notifier
 from hyperjobs.clock import SystemClock
 from hyperjobs.config import load_config
-from hyperjobs.errors import ConfigError
+from hyperjobs.errors import HyperjobsError
 from hyperjobs.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -76,11 +78,8 @@ def run(config: Config, *, config_file: str | Path | None = None, overrides: Map
 
 
 def _reload(agent: Agent, notifier: Notifier) -> None:
-    notifier.send("RELOADING=1")
-    try:
+    notifier.send("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
+    # What is wrong is logged and in the metrics, and the old configuration stays in force.
+    with contextlib.suppress(HyperjobsError):
         agent.reload()
-    except ConfigError:
-        pass  # logged and in the metrics; the old one stays in force
-    else:
-        configure_logs(agent.log_options.level, agent.log_options.format)
     notifier.send("READY=1")

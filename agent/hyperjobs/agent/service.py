@@ -12,6 +12,7 @@ from hyperjobs import __version__
 from hyperjobs.agent.care import Care
 from hyperjobs.agent.lock import AgentLock
 from hyperjobs.errors import ConfigError
+from hyperjobs.logs import configure_logs
 from hyperjobs.metrics.agent import AgentSource
 from hyperjobs.metrics.catalogue import groups
 from hyperjobs.store.continuity import Continuity
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from hyperjobs.clock import Clock
     from hyperjobs.config import Config
-    from hyperjobs.config.model import Log
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ class Agent:
         self._path = Path(config.store.path)
         self._reload_lock = threading.Lock()
         self._reloaded: tuple[bool, datetime] = (True, clock.now())
-        self._is_ready = False
+        self._is_ready = self._is_stopping = False
         self._troubles = Troubles()
         self._lock = AgentLock(self._path.resolve(), config.store.state_dir)
         self._agent_source = AgentSource(
@@ -70,11 +70,6 @@ class Agent:
     def addresses(self) -> tuple[str, ...]:
         """Where it listens, ``host:port`` each."""
         return self._server.addresses if self._server is not None else ()
-
-    @property
-    def log_options(self) -> Log:
-        """How to log, by the configuration in force."""
-        return self._config.log
 
     def start(self) -> None:
         """Take the lock, bind, and begin; whatever fails, nothing is left half alive.
@@ -107,6 +102,8 @@ class Agent:
             ConfigError: it cannot be used, or it changes what only a restart can; the old one stays in force.
         """
         with self._reload_lock:
+            if self._is_stopping:
+                raise ConfigError("the agent is stopping; there is nothing to reload")
             try:
                 config = self._load()
                 self._refuse_fixed(config)
@@ -114,21 +111,23 @@ class Agent:
                 self._reloaded = (False, self._reloaded[1])
                 log.error("config.reload_failed", error=str(exc))  # noqa: TRY400 - the message says all
                 raise
-            old, self._care = self._care, None
-            if old is not None:
-                old.stop(_STOP_S)
+            old, self._care = self._care, self._new_care(config)  # scrapes go on, by the new one
             self._config = config
-            self._care = self._new_care(config)
-            self._care.start()
+            try:
+                if old is not None:
+                    old.stop(_STOP_S)
+            finally:
+                self._care.start()
+            configure_logs(config.log.level, config.log.format)
             self._reloaded = (True, self._clock.now())
             log.info("config.reloaded", path=str(config.source))
 
     def stop(self) -> bool:
         """End everything, in reverse, within 2 s; whether all ended by itself."""
-        self._is_ready = False
-        is_done = True
-        if self._care is not None:
-            is_done = self._care.stop(_STOP_S)
+        self._is_ready, self._is_stopping = False, True
+        with self._reload_lock:  # a reload under way ends first, it takes no longer than a stop
+            care, self._care = self._care, None
+        is_done = care.stop(_STOP_S) if care is not None else True
         if self._server is not None:
             self._server.stop(_STOP_S / 2)
         if self._state is not None:
@@ -142,7 +141,9 @@ class Agent:
 
     def silent_s(self) -> float:
         """The longest that a part of it has not shown that it lives."""
-        care = self._care
+        care, server = self._care, self._server
+        if server is not None and not server.is_serving:
+            return float("inf")
         return care.silent_s() if care is not None else 0.0
 
     def _app(self) -> App:
@@ -158,7 +159,7 @@ class Agent:
 
     def _collect(self, deadline_s: float) -> list[Metric]:
         care = self._care
-        return care.collector.collect(deadline_s) if care is not None else []
+        return care.collect(deadline_s) if care is not None else []
 
     def _new_care(self, config: Config) -> Care:
         assert self._state is not None  # noqa: S101 - start made it
@@ -171,6 +172,7 @@ class Agent:
             lock=self._lock,
             agent=self._agent_source,
             clock=self._clock,
+            counts=self._care.counts if self._care is not None else None,
         )
 
     def _create_store(self) -> None:
