@@ -126,34 +126,33 @@ def test_a_store_that_was_there_before_is_counted_from_its_rows(tmp_path: Path) 
 def test_a_live_store_is_adopted_while_its_writer_writes(tmp_path: Path) -> None:
     kept = Watched(make_store(tmp_path / "jobs.db"), tmp_path / "state")
     kept.add(*(f"old-{n}" for n in range(3_000)), status="running")
-    errors, done, stop = [], [], threading.Event()
+    errors = []
+    writing = threading.Event()
 
     def write() -> None:
         db = apsw.Connection(str(kept.path))
         db.set_busy_timeout(5_000)
-        number = 0
-        while not stop.is_set() or number < 50:
+        for number in range(150):
+            writing.set()
             try:
                 insert(db, f"new-{number}", "pending", verb="INSERT")
                 db.execute("UPDATE jobs SET status='completed' WHERE id=?", (f"new-{number}",))
-                db.execute("UPDATE jobs SET status='failed' WHERE id=?", (f"old-{number % 3_000}",))
+                db.execute("UPDATE jobs SET status='failed' WHERE id=?", (f"old-{number }",))
             except apsw.Error as exc:
                 errors.append(exc)
-            number += 1
-        done.append(number)
         db.close()
 
     writer = threading.Thread(target=write)
     writer.start()
-    for _ in range(20):
+    assert writing.wait(10)
+    while writer.is_alive():
         kept.turn()
-    stop.set()
-    writer.join(30)
+    writer.join()
     shown = kept.look()
 
     assert not errors
-    assert finished(shown) == done[0]
-    assert shown[CREATED, "vsphere", "", 0] == 3_000 + done[0]
+    assert finished(shown) == 150
+    assert shown[CREATED, "vsphere", "", 0] == 3_000 + 150
     kept.stop()
 
 

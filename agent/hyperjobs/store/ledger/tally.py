@@ -82,8 +82,6 @@ class Tally:
         if after is not None:
             provider = self._providers.label(after.provider)
             self.gauges[provider, status_label(after.status)] += 1
-            if provider == OTHER:
-                self.totals[OVERFLOW, "", "", 0] += 1
         at_s = self._written_at(change.at)
         old, new = before and before.status, after and after.status
         if old != new:
@@ -103,6 +101,8 @@ class Tally:
         return self._now_s if stamped is None else stamped
 
     def _count(self, provider: str, before: Row | None, after: Row, at_s: int) -> None:
+        if provider == OTHER:
+            self.totals[OVERFLOW, "", "", 0] += 1
         if before is None:
             self.totals[CREATED, provider, "", 0] += 1
         started = parse(after.started_at) if after.started_at is not None else None
