@@ -137,7 +137,7 @@ def test_a_live_store_is_adopted_while_its_writer_writes(tmp_path: Path) -> None
             try:
                 insert(db, f"new-{number}", "pending", verb="INSERT")
                 db.execute("UPDATE jobs SET status='completed' WHERE id=?", (f"new-{number}",))
-                db.execute("UPDATE jobs SET status='failed' WHERE id=?", (f"old-{number }",))
+                db.execute("UPDATE jobs SET status='failed' WHERE id=?", (f"old-{number}",))
             except apsw.Error as exc:
                 errors.append(exc)
         db.close()
