@@ -38,7 +38,7 @@ run: $(VENV)/.stamp-wheel ## start the agent on a store of its own in var/ (PORT
 .PHONY: test
 test: lint ## lint, then every test that takes seconds, with coverage by branch (ARGS=… goes to pytest)
 	@data=$$(mktemp -d) && trap 'rm -rf "$$data"' EXIT && chmod 1777 "$$data" && \
-	COVERAGE_FILE="$$data/coverage" HYPERJOBS_TEST_WHEEL=1 $(BIN)/python -m coverage run -m pytest $(ARGS) && \
+	COVERAGE_FILE="$$data/.coverage" HYPERJOBS_TEST_WHEEL=1 $(BIN)/python -m coverage run -m pytest $(ARGS) && \
 	$(BIN)/python -m coverage combine --quiet "$$data"
 	@$(BIN)/python -m coverage report --skip-covered --skip-empty
 
