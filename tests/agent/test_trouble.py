@@ -223,3 +223,33 @@ def test_a_store_that_can_only_be_read_is_scanned(launch, store, journal, direct
     assert "\nhyperjobs_store_up 1.0\n" in samples
     assert [line["reason"] for line in logged(process, "ledger.scanning_instead")] == ["readonly"]
     assert digest(store) == before
+
+
+def test_a_store_that_becomes_writable_gets_its_ledger(launch, store):
+    store.chmod(0o400)
+    with launch(store, prefix=unprivileged(), env={"HYPERJOBS_STORE__SCAN_INTERVAL": "1s"}) as process:
+        started(process)
+        process.until(lambda: logged(process, "ledger.scanning_instead"), "the scan")
+        for part in store.parent.glob("jobs.db*"):  # SQLite makes -wal and -shm with the store's own mode
+            part.chmod(0o600)
+
+        process.until(lambda: logged(process, "ledger.scanning_ended"), "the ledger")
+        assert process.stop() == 0
+
+
+def test_a_directory_that_may_not_be_looked_into_is_a_reason_and_no_crash(launch, store):
+    store.parent.chmod(0)
+    try:
+        with launch(store, prefix=unprivileged()) as process:
+            url = started(process)
+            [failure] = process.until(lambda: logged(process, "agent.loop_failed"), "the reason")
+            samples = get(url + "/metrics").text
+            store.parent.chmod(0o700)
+            process.until(lambda: "\nhyperjobs_ledger_ready 1.0\n" in get(url + "/metrics").text, "recovery")
+            assert process.stop() == 0
+    finally:
+        store.parent.chmod(0o700)
+
+    assert (failure["reason"], str(store) in failure["error"]) == ("permission", True)
+    assert "\nhyperjobs_store_up 0.0\n" in samples
+    assert "Traceback" not in process.output

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from hyperjobs.agent.loop import Loop
-from hyperjobs.errors import StoreReadOnlyError, StoreRefusedError
+from hyperjobs.errors import StorePermissionError, StoreReadOnlyError, StoreRefusedError
 from hyperjobs.metrics.collector import Collector
 from hyperjobs.metrics.jobs import JobsSource
 from hyperjobs.metrics.ledger import LedgerSource
 from hyperjobs.metrics.store import StoreSource
 from hyperjobs.store.checkpoint import Checkpointer
 from hyperjobs.store.flavour import wal_reset_safe
-from hyperjobs.store.identity import identity_of
 from hyperjobs.store.ledger.keeper import Keeper
 from hyperjobs.store.ledger.options import LedgerOptions
 from hyperjobs.store.ledger.scan import Scanner
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from hyperjobs.config import Config
     from hyperjobs.metrics.source import Source
     from hyperjobs.store.continuity import Continuity
-    from hyperjobs.store.identity import Identity
     from hyperjobs.store.ledger.keeper import Counts
     from hyperjobs.store.ledger.view import LedgerView
     from hyperjobs.store.reader import Troubles
@@ -71,7 +69,7 @@ class Care:
         self._lock = lock
         self._clock = clock
         self._is_scanning = self._only_scans = config.store.ledger == "scan"
-        self._scanned_identity: Identity | None = None
+        self._refusal: str | None = None
         self._keeper = Keeper(
             path,
             options=options,
@@ -145,19 +143,23 @@ class Care:
         return max(loop.silent_s() for loop in self._loops)
 
     def _turn(self, is_stopping: Callable[[], bool]) -> float:
-        if self._path.exists():
-            self._lock.acquire()  # the half beside the store, once there is one
-        if self._is_scanning and not self._only_scans and identity_of(self._path) != self._scanned_identity:
-            self._is_scanning = False
-        if not self._is_scanning:
-            try:
-                return self._keeper.turn(is_stopping)
-            except (StoreReadOnlyError, StoreRefusedError) as exc:
-                if isinstance(exc, StoreRefusedError) and exc.reason not in _NO_TRIGGERS:
-                    raise
+        self._lock.acquire()  # the half beside the store, once there is one
+        if self._only_scans:
+            return self._scanner.turn(is_stopping)
+        try:
+            wait_s = self._keeper.turn(is_stopping)
+        except (StorePermissionError, StoreReadOnlyError, StoreRefusedError) as exc:
+            if isinstance(exc, StoreRefusedError) and exc.reason not in _NO_TRIGGERS:
+                raise
+            # Tried again before every scan: a file system is mounted writable again, another store put in its place.
+            if exc.reason != self._refusal:
                 log.warning("ledger.scanning_instead", reason=exc.reason, error=str(exc))
-                self._is_scanning, self._scanned_identity = True, identity_of(self._path)
-        return self._scanner.turn(is_stopping)
+            self._is_scanning, self._refusal = True, exc.reason
+            return self._scanner.turn(is_stopping)
+        if self._is_scanning:
+            log.info("ledger.scanning_ended", after=self._refusal)
+            self._is_scanning, self._refusal = False, None
+        return wait_s
 
     def _checkpoint(self, is_stopping: Callable[[], bool]) -> float:
         # A store that is only scanned is not ours to move; one that cannot be served is the ledger loop's to report.

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import AgentRunningError, StorePermissionError
+from hyperjobs.store.identity import identity_of
 from hyperjobs.store.state import state_stem
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class AgentLock:
             StorePermissionError: the state directory cannot be written.
         """
         self._take(self._in_state, is_needed=True)
-        if self._store.exists():
+        if identity_of(self._store) is not None:
             self._take(self._beside, is_needed=False)
 
     def release(self) -> None:

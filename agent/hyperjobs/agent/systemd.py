@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,9 @@ class Notifier:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._address = environ.get("NOTIFY_SOCKET", "")
-        watchdog = environ.get("WATCHDOG_USEC", "")
+        # A child inherits the environment; the watch is on the process that systemd started.
+        is_ours = environ.get("WATCHDOG_PID") in {None, str(os.getpid())}
+        watchdog = environ.get("WATCHDOG_USEC", "") if is_ours else ""
         self.watchdog_s = int(watchdog) / _MICROS if watchdog.isdigit() and int(watchdog) else None
         """Within this time systemd wants to hear from us; ``None`` when it does not watch."""
 
