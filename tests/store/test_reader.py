@@ -127,6 +127,7 @@ def test_a_file_put_in_place_of_the_open_one_is_what_is_read(read: Read, tmp_pat
     db.close()
     read.add("b")
     assert read.jobs() == 2
+    read.kept.keeper.close()
     subprocess.run(["sh", "-c", f"cp '{tmp_path}/old.db' '{read.kept.path}'; rm -f '{read.kept.path}'-*"], check=True)
 
     assert read.jobs() == 1

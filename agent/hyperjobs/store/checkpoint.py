@@ -8,20 +8,20 @@ SQLite without the WAL-reset bug, which is a bug of whoever checkpoints: https:/
 
 from __future__ import annotations
 
-import contextlib
+import threading
 from typing import TYPE_CHECKING
 
 import apsw
 
 from hyperjobs.store.connection import Connection
-from hyperjobs.store.identity import identity_of
+from hyperjobs.store.failure import translate
+from hyperjobs.store.identity import Hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from hyperjobs.clock import Clock
-    from hyperjobs.store.identity import Identity
 
 _FRAMES_A_LOOK = 100
 """What a look should find to move: a tenth of what makes a writer do it himself, so that one late look does no harm."""
@@ -37,7 +37,8 @@ class Checkpointer:
         self._path = path
         self._clock = clock
         self._connection: Connection | None = None
-        self._identity: Identity | None = None
+        self._hold = Hold(path, self._let_go)
+        self._using = threading.Lock()
         self._frames = 0
         self._wait_s = _LONGEST_S
 
@@ -52,11 +53,23 @@ class Checkpointer:
         """
         if is_stopping():
             return 0.0
+        with self._using:
+            if not self._hold.is_free():
+                self._close_stale()
+                return _LONGEST_S
+            return self._look()
+
+    def _look(self) -> float:
         connection = self._connected()
         frames = self._frames
         # A neighbour that checkpoints, Litestream or a writer past its 1,000 frames, does the same work.
-        with contextlib.suppress(apsw.BusyError, apsw.LockedError):
+        try:
             frames, _ = connection.raw.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except (apsw.BusyError, apsw.LockedError):
+            pass
+        except apsw.Error as exc:
+            self._close()
+            raise translate(exc, self._path) from exc
         grown = frames - self._frames if frames >= self._frames else frames  # less than before: it began anew
         self._frames = frames
         change = min(_STEP, max(1 / _STEP, _FRAMES_A_LOOK / max(grown, 1)))
@@ -65,15 +78,31 @@ class Checkpointer:
 
     def close(self) -> None:
         """Let the store go; the next turn opens it again."""
+        with self._using:
+            self._close()
+
+    def _let_go(self) -> None:
+        """Close what is not in use and no longer the store's file; from any thread."""
+        if self._using.acquire(blocking=False):
+            try:
+                self._close_stale()
+            finally:
+                self._using.release()
+
+    def _close_stale(self) -> None:
+        if self._connection is not None and not self._hold.is_current:
+            self._close()
+
+    def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.release(is_same_file=identity_of(self._path) == self._identity)
+            connection.release(is_same_file=self._hold.is_current)
+            self._hold.release()
 
     def _connected(self) -> Connection:
-        if self._connection is not None and identity_of(self._path) != self._identity:
-            self.close()
+        self._close_stale()
         if self._connection is None:
             # NORMAL: the writers' own setting; a checkpoint syncs the WAL before it moves a page.
             self._connection = Connection(self._path, synchronous="NORMAL", busy_timeout_s=0.0, clock=self._clock)
-            self._identity = identity_of(self._path)
+            self._hold.take()
         return self._connection

@@ -50,13 +50,13 @@ def read_store_facts(db: apsw.Connection) -> StoreFacts:
         return rows[0][0] if rows else ""
 
     page_size = int(str(value("PRAGMA page_size")))
-    has_version = value("SELECT 1 FROM sqlite_schema WHERE name='schema_version' AND type='table'")
+    has_version = value("SELECT 1 FROM pragma_table_info('schema_version') WHERE name='version'")
     return StoreFacts(
         pages=int(str(value("PRAGMA page_count"))),
         page_size_bytes=page_size,
         freelist_bytes=int(str(value("PRAGMA freelist_count"))) * page_size,
         journal_mode=str(value("PRAGMA journal_mode")),
-        schema_version=str(value("SELECT max(version) FROM schema_version")) if has_version else "",
+        schema_version=str(value("SELECT coalesce(max(version),'') FROM schema_version")) if has_version else "",
     )
 
 

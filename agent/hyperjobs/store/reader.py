@@ -7,11 +7,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hyperjobs.errors import StoreError, StoreInterruptedError
+from hyperjobs.errors import StoreBusyError, StoreError, StoreInterruptedError
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.facts import read_store_facts
 from hyperjobs.store.flavour import recognise, require_job_store
-from hyperjobs.store.identity import identity_of
+from hyperjobs.store.identity import Hold
 from hyperjobs.store.ledger.view import read_view
 from hyperjobs.store.ledger.window import PastHours
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from hyperjobs.clock import Clock
     from hyperjobs.store.facts import StoreFacts
-    from hyperjobs.store.identity import Identity
     from hyperjobs.store.ledger.options import LedgerOptions
     from hyperjobs.store.ledger.view import LedgerView
 
@@ -75,7 +74,8 @@ class StoreReader:
         self._clock = clock
         self._scanned = scanned
         self._connection: Connection | None = None
-        self._identity: Identity | None = None
+        self._hold = Hold(path, self._let_go)
+        self._using = threading.Lock()
         self._flavour = ""
         self._past = PastHours()
 
@@ -89,6 +89,10 @@ class StoreReader:
         Raises:
             StoreError: it cannot be read; the next call opens it anew.
         """
+        with self._using:
+            return self._snapshot(now, deadline_s)
+
+    def _snapshot(self, now: datetime, deadline_s: float | None) -> Snapshot:
         try:
             connection = self._connected()
             until_s = self._clock.monotonic() + _LONGEST_S if deadline_s is None else deadline_s
@@ -115,16 +119,30 @@ class StoreReader:
 
     def close(self) -> None:
         """Let the store go."""
-        self._drop()
+        with self._using:
+            self._drop()
+
+    def _let_go(self) -> None:
+        """Close what is not in use and no longer the store's file; from any thread."""
+        if self._using.acquire(blocking=False):
+            try:
+                if not self._hold.is_current:
+                    self._drop()
+            finally:
+                self._using.release()
 
     def _read(self, db: apsw.Connection, now: datetime) -> Snapshot:
         view = self._scanned() or read_view(db, self._options, now=now, past=self._past)
         return Snapshot(view=view, facts=read_store_facts(db), flavour=self._flavour)
 
     def _connected(self) -> Connection:
-        if self._connection is not None and identity_of(self._path) != self._identity:
+        if self._connection is not None and not self._hold.is_current:
             self._drop()
         if self._connection is None:
+            if not self._hold.is_free():
+                raise StoreBusyError(
+                    f"{self._path}: the file was replaced, and this agent is about to let the old one go"
+                )
             connection = Connection(self._path, read_only=True, busy_timeout_s=_LOCK_WAIT_S, clock=self._clock)
             try:
                 recognition = recognise(connection)
@@ -132,11 +150,13 @@ class StoreReader:
             except BaseException:
                 connection.close()
                 raise
-            self._connection, self._identity = connection, identity_of(self._path)
+            self._connection = connection
+            self._hold.take()
             self._flavour = recognition.flavour
         return self._connection
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.release(is_same_file=identity_of(self._path) == self._identity)
+            connection.release(is_same_file=self._hold.is_current)
+            self._hold.release()

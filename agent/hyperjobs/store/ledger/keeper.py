@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hyperjobs.errors import StoreError, StoreRefusedError
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.flavour import Flavour, recognise, require_job_store
-from hyperjobs.store.identity import identity_of
+from hyperjobs.store.identity import Hold
 from hyperjobs.store.ledger.baseline import take_baseline
 from hyperjobs.store.ledger.drift import repair_drift
 from hyperjobs.store.ledger.fold import fold
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from hyperjobs.clock import Clock
     from hyperjobs.store.continuity import Continuity
-    from hyperjobs.store.identity import Identity
     from hyperjobs.store.ledger.options import LedgerOptions
     from hyperjobs.store.state import StateFile
 
@@ -35,6 +34,8 @@ _OPEN_WAIT_S = 0.5
 _LOCK_WAIT_S = 5.0  # hypersdk itself waits as long
 _FOLDS_A_TURN = 100
 """Beside a writer that is never done the log is never empty: what else a turn does must not wait for that."""
+_HELD_S = 0.05
+"""The next look at a file that was replaced, while others of this process still hold what was there before."""
 _TRIM_EVERY_S = 600.0
 _TRIM_ROWS = 1_000
 
@@ -80,7 +81,7 @@ class Keeper:
         self._clock = clock
         self._fold_interval_s = fold_interval_s
         self._connection: Connection | None = None
-        self._identity: Identity | None = None
+        self._hold = Hold(path)
         self._schema_version: int | None = None
         self._data_version: int | None = None
         self._known = self._remembered()
@@ -96,6 +97,10 @@ class Keeper:
         Raises:
             StoreError: the store cannot be served now; the next turn tries again from the start.
         """
+        if not self._hold.is_free():
+            if not self._hold.is_current:
+                self.close()
+            return _HELD_S
         connection = self._connected()
         try:
             self._keep_installed(connection, is_stopping)
@@ -132,10 +137,11 @@ class Keeper:
         with contextlib.suppress(StoreError):
             # An interrupt that met no statement would stop the checkpoint that the last to close makes.
             connection.value("SELECT 1")
-        connection.release(is_same_file=identity_of(self._path) == self._identity)
+        connection.release(is_same_file=self._hold.is_current)
+        self._hold.release()
 
     def _connected(self) -> Connection:
-        if self._connection is not None and identity_of(self._path) != self._identity:
+        if self._connection is not None and not self._hold.is_current:
             self.close()
         if self._connection is None:
             # Nothing can interrupt an open, so it waits shortly; the next turn tries again.
@@ -147,7 +153,8 @@ class Keeper:
             except BaseException:
                 connection.close()
                 raise
-            self._connection, self._identity = connection, identity_of(self._path)
+            self._connection = connection
+            self._hold.take()
             self._schema_version = self._data_version = None
         return self._connection
 
