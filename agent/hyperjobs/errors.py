@@ -7,6 +7,9 @@
     ├── InvalidJobError           exit 2   a value that a job or filter cannot hold (also a ValueError)
     ├── JobNotFoundError          exit 7   no job has this id (also a LookupError)
     ├── AgentRunningError         exit 4   another agent holds this store
+    ├── BackupRunningError        exit 4   somebody else is at work in this directory of backups
+    ├── BackupDamagedError        exit 3   a backup is not what its manifest says
+    ├── BackupNotFoundError       exit 7   there is no such backup
     └── StoreError                exit 1   the store could not do it
         ├── StoreNotFoundError    exit 7   there is no file
         ├── NotAJobStoreError     exit 7   there is a file, but it is no job store
@@ -62,6 +65,27 @@ class AgentRunningError(HyperjobsError):
 
     exit_code = 4
     reason = "agent_running"
+
+
+class BackupRunningError(HyperjobsError):
+    """Somebody else is at work in this directory of backups."""
+
+    exit_code = 4
+    reason = "backup_running"
+
+
+class BackupDamagedError(HyperjobsError):
+    """A backup is not what its manifest says, or has none."""
+
+    exit_code = 3
+    reason = "backup_damaged"
+
+
+class BackupNotFoundError(HyperjobsError):
+    """There is no such backup."""
+
+    exit_code = 7
+    reason = "no_backup"
 
 
 class StoreError(HyperjobsError):

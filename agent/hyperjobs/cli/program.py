@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         "run": ("hyperjobs.cli.run:run_command", "Run the agent until it is told to stop."),
         "install": ("hyperjobs.cli.ledger:install_command", "Add the ledger to a store."),
         "uninstall": ("hyperjobs.cli.ledger:uninstall_command", "Take the ledger out of a store again."),
+        "backup": ("hyperjobs.cli.backup:backup_group", "Take, list, show and verify backups of a store."),
         "config": ("hyperjobs.cli.config:config_group", "Check, show or describe the configuration."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -87,6 +87,7 @@ class Connection:
     Args:
         path: the file; it must exist unless ``create``.
         read_only: write nothing, not even by accident.
+        immutable: as ``read_only``, and nobody else writes either: no lock is taken and no -wal or -shm is made.
         create: make the file when it is missing.
         busy_timeout_s: how long a lock is waited for before StoreBusyError.
         synchronous: ``FULL`` keeps every acknowledged write through a power cut; ``NORMAL`` can lose the last ones.
@@ -101,6 +102,7 @@ class Connection:
         path: str | os.PathLike[str],
         *,
         read_only: bool = False,
+        immutable: bool = False,
         create: bool = False,
         busy_timeout_s: float = 5.0,
         synchronous: str = "FULL",
@@ -118,7 +120,7 @@ class Connection:
         self._interrupted = threading.Event()
         self._waited_s = 0.0
         try:
-            self.raw = self._open(read_only=read_only, create=create)
+            self.raw = self._open_immutable() if immutable else self._open(read_only=read_only, create=create)
         except apsw.Error as exc:
             raise self._translated(exc) from exc
         _live.add(self)
@@ -244,11 +246,14 @@ class Connection:
             raw.close()
             if not on_read_only_mount(self.path) or _size(Path(f"{self.path}-wal")):
                 raise
-            flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-            return apsw.Connection(self.path.as_uri() + "?immutable=1", flags=flags)
+            return self._open_immutable()
         except BUSY:
             pass
         return raw
+
+    def _open_immutable(self) -> apsw.Connection:
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        return apsw.Connection(self.path.as_uri() + "?immutable=1", flags=flags)
 
     def _harden(self, synchronous: str) -> None:
         """Trust neither the schema nor the pages: https://sqlite.org/security.html."""

@@ -1,0 +1,1 @@
+"""What is done to a store to keep it: copies that are proven."""

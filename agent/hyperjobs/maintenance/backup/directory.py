@@ -1,0 +1,173 @@
+"""The directory that holds backups: who may use it, one at a time, and how a file appears in it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import socket
+import stat
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hyperjobs.errors import BackupRunningError, StoreFullError, StorePermissionError, StoreRefusedError
+from hyperjobs.maintenance.backup.name import BackupName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOCK = ".hyperjobs-backup.lock"
+_TEMPORARY = ".hyperjobs-tmp-"
+_SPARE_BYTES = 16 * 1024 * 1024
+"""Left on the disk beside what a backup needs: the store's own -wal has to grow meanwhile."""
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+class BackupDirectory:
+    """One directory of backups."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def names(self) -> list[BackupName]:
+        """The backups in it, oldest first; what is not named as one of ours is not looked at.
+
+        Raises:
+            StorePermissionError: the directory cannot be read.
+        """
+        try:
+            found = [BackupName.parse(entry.name) for entry in os.scandir(self.path) if _is_file(entry)]
+        except FileNotFoundError:
+            return []
+        except OSError as exc:
+            raise StorePermissionError(
+                f"{self.path}: cannot be read as a directory of backups: {exc.strerror}"
+            ) from exc
+        return sorted(name for name in found if name is not None)
+
+    def prepare(self) -> None:
+        """Make the directory if it is missing, and look whether it is safe to write to.
+
+        Raises:
+            StorePermissionError: it cannot be made or written.
+            StoreRefusedError: others could put files, or links, in it.
+        """
+        try:
+            self.path.mkdir(mode=0o700, exist_ok=True)
+            status = self.path.stat()
+        except FileExistsError as exc:
+            raise StorePermissionError(f"{self.path}: is a file; name a directory for the backups") from exc
+        except OSError as exc:
+            raise StorePermissionError(
+                f"{self.path}: cannot be made: {exc.strerror}; make it, owned by who takes the backups, mode 0700"
+            ) from exc
+        if status.st_uid not in {os.geteuid(), 0} or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise StoreRefusedError(
+                f"{self.path}: others may write to it and could plant files; chmod 0700 it, owned by who takes the backups",
+                reason="unsafe_directory",
+            )
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise StorePermissionError(f"{self.path}: cannot be written; chown it to who takes the backups")
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only one that changes the directory, of all agents and commands, and clear what the dead left.
+
+        Raises:
+            BackupRunningError: somebody else is at it; the message says who.
+        """
+        path = self.path / _LOCK
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as exc:
+            raise StorePermissionError(f"{path}: cannot make the lock file: {exc.strerror}") from exc
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as exc:
+                holder = os.read(descriptor, 100).decode(errors="replace").strip()
+                raise BackupRunningError(
+                    f"{self.path}: another backup is running ({holder or 'its process is not named'}); try again after it"
+                ) from exc
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+            self._clear()
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def temporary(self) -> Iterator[Path]:
+        """A private directory in the same file system; it goes with the block. The lock is held."""
+        path = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=self.path))
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+
+    def require_room(self, needed_bytes: int) -> None:
+        """Return when the disk has room for a backup.
+
+        Raises:
+            StoreFullError: it has not; the message says how much is there.
+        """
+        system = os.statvfs(self.path)
+        free_bytes = system.f_bavail * system.f_frsize
+        if free_bytes < needed_bytes + _SPARE_BYTES:
+            raise StoreFullError(
+                f"{self.path}: a backup needs {_mebibytes(needed_bytes + _SPARE_BYTES)}, {_mebibytes(free_bytes)} are free; "
+                "make room, or name a directory on another disk"
+            )
+
+    def publish(self, manifest: Path, backup: Path, name: BackupName) -> None:
+        """Give both files their names, replacing nothing, and sync the directory. The lock is held.
+
+        The manifest first: one without its backup counts for nothing and is cleared by whoever comes next.
+        """
+        _appear(manifest, self.path / name.manifest)
+        _appear(backup, self.path / str(name))
+        sync_directory(self.path)
+
+    def next_sequence(self) -> int:
+        """The sequence number of the next backup. The lock is held."""
+        return max((name.sequence for name in self.names()), default=0) + 1
+
+    def _clear(self) -> None:
+        """Remove what a killed process left: temporary directories, and a manifest whose backup never appeared."""
+        for entry in list(os.scandir(self.path)):
+            if entry.name.startswith(_TEMPORARY) and entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            elif entry.name.endswith(".json") and BackupName.parse(entry.name.removesuffix(".json")) is not None:
+                backup = self.path / entry.name.removesuffix(".json")
+                if not os.path.lexists(backup):
+                    Path(entry.path).unlink(missing_ok=True)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory last through a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _appear(file: Path, at: Path) -> None:
+    """Give a file a second name; where the file system has no links, move it there, the lock keeping others out."""
+    try:
+        os.link(file, at)
+    except OSError as exc:
+        if exc.errno not in _NO_LINKS or os.path.lexists(at):
+            raise
+        file.rename(at)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    return entry.is_file(follow_symlinks=False)
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"

@@ -1,0 +1,150 @@
+"""Proving a backup: its file by its hash, its pages by SQLite, its jobs by count and digest."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from hyperjobs.errors import BackupDamagedError, HyperjobsError, StoreError
+from hyperjobs.maintenance.backup.manifest import Manifest, read_manifest
+from hyperjobs.store.connection import Connection
+from hyperjobs.store.content import Content, read_content
+from hyperjobs.store.flavour import recognise, require_job_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hyperjobs.maintenance.backup.name import BackupName
+
+_BLOCK_BYTES = 1 << 20
+_MESSAGES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What was found in a database that is whole."""
+
+    content: Content
+    flavour: str
+    schema_sha256: str
+
+
+def prove_database(path: Path, keep_on: Callable[[], None] = lambda: None) -> Proven:
+    """Check a database that nobody writes to: its pages, that it is a job store, and all its jobs.
+
+    ``integrity_check`` finds a third of single flipped bits and calls an empty file ok, so it is only one of three.
+
+    Raises:
+        BackupDamagedError: it is damaged or no job store; the message holds SQLite's first words.
+    """
+    try:
+        connection = Connection(path, immutable=True)
+        try:
+            words = [str(row[0]) for row in connection.rows(f"PRAGMA integrity_check({_MESSAGES})")]
+            if words != ["ok"]:
+                raise BackupDamagedError(f"{path}: damaged: {'; '.join(words)}")
+            recognition = recognise(connection)
+            require_job_store(recognition, path)
+            keep_on()
+            content = connection.read(lambda db: read_content(db, keep_on))
+            schema = connection.rows("SELECT type,name,sql FROM sqlite_schema ORDER BY type,name")
+        finally:
+            connection.close()
+    except StoreError as exc:
+        if exc.reason == "interrupted":
+            raise
+        raise BackupDamagedError(f"{path}: no usable job store: {exc}") from exc
+    return Proven(content, str(recognition.flavour), hashlib.sha256(repr(schema).encode()).hexdigest())
+
+
+def file_sha256(path: Path, keep_on: Callable[[], None] = lambda: None) -> str:
+    """The hash of a file that SQLite does not have open in this process."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+            keep_on()
+    return digest.hexdigest()
+
+
+def verify(directory: Path, name: BackupName, keep_on: Callable[[], None] = lambda: None) -> Manifest:
+    """Prove one backup against its manifest, from its file to its jobs.
+
+    Returns:
+        The manifest, every word of which about the backup was found true.
+
+    Raises:
+        BackupDamagedError: the backup, or its manifest, is not as it was published.
+        HyperjobsError: it could not be read.
+    """
+    file = directory / str(name)
+    manifest = read_manifest(directory / name.manifest)
+    if manifest.name != str(name) or manifest.sequence != name.sequence:
+        raise BackupDamagedError(f"{file}: the manifest beside it is of {manifest.name}")
+    try:
+        size = file.lstat().st_size
+        if size != manifest.bytes:
+            raise BackupDamagedError(f"{file}: {size} bytes, where its manifest says {manifest.bytes}")
+        if file_sha256(file, keep_on) != manifest.sha256:
+            raise BackupDamagedError(f"{file}: its bytes are not those of its manifest (sha256 differs)")
+        if name.compression == "none":
+            proven = prove_database(file, keep_on)
+        else:
+            with tempfile.TemporaryDirectory(prefix="hyperjobs-verify-") as folder:
+                plain = Path(folder) / "jobs.db"
+                unpack(file, plain, manifest.database_bytes, keep_on)
+                proven = prove_database(plain, keep_on)
+    except FileNotFoundError as exc:
+        raise BackupDamagedError(f"{file}: there is a manifest and no backup") from exc
+    except OSError as exc:
+        raise HyperjobsError(f"{file}: cannot be read: {exc.strerror or exc}") from exc
+    found = (proven.content.jobs, proven.content.digest, proven.flavour, proven.schema_sha256)
+    if found != (manifest.jobs, manifest.digest, manifest.flavour, manifest.schema_sha256):
+        raise BackupDamagedError(
+            f"{file}: its {proven.content.jobs} jobs are not the {manifest.jobs} of its manifest (content differs)"
+        )
+    return manifest
+
+
+def pack(plain: Path, packed: Path, keep_on: Callable[[], None]) -> None:
+    """Compress a file into a new one, synced; the same bytes give the same bytes."""
+    with plain.open("rb") as source, new_file(packed) as target:
+        with gzip.GzipFile(fileobj=target, mode="wb", filename="", mtime=0, compresslevel=1) as stream:
+            while block := source.read(_BLOCK_BYTES):
+                stream.write(block)
+                keep_on()
+        target.flush()
+        os.fsync(target.fileno())
+
+
+def unpack(packed: Path, plain: Path, size: int, keep_on: Callable[[], None]) -> None:
+    """Write what a compressed file holds into a new one, and no more than ``size`` bytes of it.
+
+    Raises:
+        BackupDamagedError: it is no whole gzip file, or holds another number of bytes.
+    """
+    done = 0
+    try:
+        with gzip.open(packed, "rb") as stream, new_file(plain) as target:
+            while block := stream.read(_BLOCK_BYTES):
+                done += len(block)
+                if done > size:
+                    break
+                target.write(block)
+                keep_on()
+    except (EOFError, gzip.BadGzipFile) as exc:
+        raise BackupDamagedError(f"{packed}: cannot be decompressed: {exc}") from exc
+    if done != size:
+        raise BackupDamagedError(f"{packed}: holds another database than its manifest says ({size} bytes)")
+
+
+def new_file(path: Path) -> BinaryIO:
+    """A file that was not there, for its owner alone from birth."""
+    return open(  # noqa: PTH123 - Path.open takes no descriptor
+        os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600), "w+b"
+    )

@@ -1,0 +1,85 @@
+"""``backup create|list|show|verify`` on a real store."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+
+@pytest.fixture
+def backed_up(hj):
+    assert hj.run("backup", "create").returncode == 0
+    return hj
+
+
+def backups(hj):
+    return hj.store.parent / "backups"
+
+
+def test_create_says_where_the_backup_is_and_what_it_holds(hj):
+    result = hj.run("backup", "create")
+
+    assert result.returncode == 0, result.stderr
+    assert str(backups(hj)) in result.stdout
+    assert "5 jobs" in result.stdout
+    assert "verified" in result.stdout
+
+
+def test_list_gives_the_newest_first(backed_up):
+    backed_up.run("backup", "create", "--compression", "gzip")
+
+    result = backed_up.run("backup", "list")
+
+    names = [line.split("\t")[0] for line in result.stdout.splitlines()]
+    assert [name.rsplit("-", 1)[1] for name in names] == ["0002.db.gz", "0001.db"]
+    assert {line.split("\t")[2] for line in result.stdout.splitlines()} == {"verified"}
+
+
+def test_list_takes_the_directory_without_a_store(backed_up):
+    listed = backed_up.run_bare("backup", "list", "--json", "--dir", str(backups(backed_up)))
+
+    assert json.loads(listed.stdout)["jobs"] == 5
+
+
+def test_a_list_of_no_backups_is_empty_and_no_error(hj):
+    result = hj.run("backup", "list")
+
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+def test_show_gives_the_manifest(backed_up):
+    shown = json.loads(backed_up.run("backup", "show").stdout)
+
+    assert shown["jobs"] == 5
+    assert shown["state"] == "verified"
+
+
+def test_verify_all_names_the_damaged_one_and_goes_on(backed_up):
+    backed_up.run("backup", "create")
+    first, second = sorted(path for path in backups(backed_up).iterdir() if path.suffix == ".db")
+    os.truncate(first, 4096)
+
+    result = backed_up.run("backup", "verify", "--all")
+
+    assert result.returncode == 3
+    assert first.name in result.stderr
+    assert second.name in result.stdout
+    assert backed_up.run("backup", "verify").returncode == 0
+
+
+@pytest.mark.parametrize("words", [["verify"], ["show"], ["verify", "other.db"], ["show", "../../etc/passwd"]])
+def test_a_backup_that_is_not_there_is_said_in_one_line(hj, words):
+    result = hj.run("backup", *words)
+
+    assert result.returncode == 7
+    assert len(result.stderr.splitlines()) == 1
+    assert "backup list" in result.stderr
+
+
+def test_no_store_gives_no_backup_and_no_directory(bare):
+    result = bare.run("backup", "create")
+
+    assert result.returncode == 7
+    assert not backups(bare).exists()
