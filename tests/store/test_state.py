@@ -110,3 +110,19 @@ def test_threads_share_it(tmp_path: Path) -> None:
     assert errors == []
     assert state.facts() == {f"f{number}": 29 for number in range(4)}
     state.close()
+
+
+def test_one_with_a_damaged_page_is_moved_aside_too(tmp_path: Path) -> None:
+    state = _open(tmp_path)
+    state.save_facts(epoch=3)
+    state.close()
+    data = bytearray(state.path.read_bytes())
+    data[4096:] = b"\xff" * (len(data) - 4096)  # its header and schema are sound, its tables are not
+    state.path.write_bytes(data)
+
+    again = _open(tmp_path)
+
+    assert again.was_damaged
+    assert again.facts() == {}
+    assert list(again.counters()) == []
+    again.close()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from hyperjobs import InvalidJobError
 from hyperjobs.store.connection import Connection
+from hyperjobs.store.ledger.baseline import take_baseline
 from hyperjobs.store.ledger.install import install
+from hyperjobs.store.ledger.options import LedgerOptions
 from hyperjobs.testing import START, FakeClock, make_job
 from support.stores import new_store
 
@@ -23,6 +26,8 @@ def store(tmp_path, clock):
     with new_store(tmp_path, clock=clock) as opened:
         connection = Connection(opened.path)
         install(connection, now=clock.now())
+        pace = SimpleNamespace(is_stopping=lambda: False, rest=lambda _seconds: None)
+        take_baseline(connection, LedgerOptions(), clock=clock, pace=pace)
         connection.close()
         yield opened
 

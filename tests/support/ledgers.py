@@ -112,7 +112,8 @@ class Kept:
 
     def exported(self) -> dict[tuple[str, str, str, int], int]:
         """Counters as a scrape would show them."""
-        return self.continuity.export(self.view().rollup.totals)
+        era, view = self.continuity.era, self.view()
+        return self.continuity.export(view.rollup.totals, is_whole=view.is_whole, era=era)
 
     def stop(self) -> None:
         """What the agent does when it ends."""

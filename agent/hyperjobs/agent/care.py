@@ -96,7 +96,7 @@ class Care:
             LedgerSource(self.counts),
             agent,
         ]
-        self._collector = Collector(sources, self._reader, continuity.export, clock=clock)
+        self._collector = Collector(sources, self._reader, continuity, clock=clock)
         self._collecting = threading.Lock()
         self._checkpointer = Checkpointer(path, clock=clock)
         self._loops = [

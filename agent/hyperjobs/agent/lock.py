@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from typing import TYPE_CHECKING
@@ -70,9 +71,10 @@ class AgentLock:
             raise AgentRunningError(
                 f"{self._store}: another agent looks after it ({holder or 'its process is not named'}); stop that one first"
             ) from exc
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"pid {os.getpid()}\n".encode())
         self._held[path] = descriptor
+        with contextlib.suppress(OSError):  # a full disk costs the name of the holder, not the lock
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"pid {os.getpid()}\n".encode())
 
 
 def agent_holding(store: Path, state_dir: Path) -> str | None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from hyperjobs.clock import Clock
-    from hyperjobs.metrics.source import Export, Source
+    from hyperjobs.metrics.source import Source
+    from hyperjobs.store.continuity import Continuity
     from hyperjobs.store.reader import StoreReader
 
 log = structlog.get_logger(__name__)
@@ -25,16 +26,16 @@ log = structlog.get_logger(__name__)
 class Collector:
     """Runs the sources; called by one thread at a time."""
 
-    def __init__(self, sources: Sequence[Source], reader: StoreReader, export: Export, *, clock: Clock) -> None:
+    def __init__(self, sources: Sequence[Source], reader: StoreReader, continuity: Continuity, *, clock: Clock) -> None:
         self._sources = sources
         self._reader = reader
-        self._export = export
+        self._continuity = continuity
         self._clock = clock
         self._failing: set[str] = set()
 
     def collect(self, deadline_s: float | None = None) -> list[Metric]:
         """Every family there is a value for, found by the deadline (in the clock's ``monotonic``)."""
-        scrape = Scrape(self._reader, self._export, now=self._clock.now(), deadline_s=deadline_s)
+        scrape = Scrape(self._reader, self._continuity, now=self._clock.now(), deadline_s=deadline_s)
         families: list[Metric] = []
         success, duration = gauge("collector_success"), gauge("collector_duration_seconds")
         for source in self._sources:

@@ -6,25 +6,25 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable
     from datetime import datetime
 
     from prometheus_client.core import Metric
 
+    from hyperjobs.store.continuity import Continuity
     from hyperjobs.store.ledger.tally import TotalKey
     from hyperjobs.store.reader import Snapshot, StoreReader
-
-    Export = Callable[[Mapping[TotalKey, int]], dict[TotalKey, int]]
 
 
 class Scrape:
     """One scrape: its time, and the store as of one moment, read when the first source asks."""
 
-    def __init__(self, reader: StoreReader, export: Export, *, now: datetime, deadline_s: float | None) -> None:
+    def __init__(self, reader: StoreReader, continuity: Continuity, *, now: datetime, deadline_s: float | None) -> None:
         """``deadline_s`` is in the clock's ``monotonic``; ``None`` leaves the store its own limit."""
         self.now = now
         self._reader = reader
-        self._export = export
+        self._continuity = continuity
+        self._era = continuity.era
         self._deadline_s = deadline_s
 
     @cached_property
@@ -49,7 +49,8 @@ class Scrape:
     @cached_property
     def totals(self) -> dict[TotalKey, int]:
         """The ledger's totals as they are exported: never less than before."""
-        return self._export(self.snapshot.view.rollup.totals)
+        view = self.snapshot.view
+        return self._continuity.export(view.rollup.totals, is_whole=view.is_whole, era=self._era)
 
 
 class Source(Protocol):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from hyperjobs.errors import StoreError, StoreFullError, StorePermissionError, StoreReadOnlyError
+from hyperjobs.errors import StoreBusyError, StoreError, StoreFullError, StorePermissionError, StoreReadOnlyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -74,6 +74,16 @@ class StateFile:
             db.execute("PRAGMA synchronous=NORMAL").fetchall()
             for sql in filter(None, (part.strip() for part in _SCHEMA.split(";"))):
                 db.execute(sql)
+            # A page that is damaged is found here, where the file can still be set aside; it is a small one.
+            if (said := db.execute("PRAGMA quick_check(1)").fetchall()) != [("ok",)]:
+                db.close()
+                raise apsw.CorruptError(str(said))
+        except apsw.FullError as exc:
+            raise StoreFullError(f"{self.path}: no space left for the state file; free some on its disk") from exc
+        except apsw.BusyError as exc:
+            raise StoreBusyError(
+                f"{self.path}: another process keeps the state file locked; which one has it open?"
+            ) from exc
         except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as exc:
             raise StoreReadOnlyError(
                 f"{self.path}: cannot write the state file: {exc}; set store.state_dir to a directory the agent can write"
@@ -92,9 +102,11 @@ class StateFile:
         for metric, provider, status, bucket, last, offset in rows:
             yield (metric, provider, status, bucket), last, offset
 
-    def save_counters(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Store (metric, provider, status, bucket, last, offset) rows."""
+    def save_counters(self, rows: Iterable[tuple[Any, ...]], *, base: str | None = None) -> None:
+        """Store (metric, provider, status, bucket, last, offset) rows; with them, when new, what they are on top of."""
         with self._writing():
+            if base is not None:
+                self._db.execute("INSERT OR REPLACE INTO fact VALUES('base',?)", (base,))
             self._db.executemany("INSERT OR REPLACE INTO counter VALUES(?,?,?,?,?,?)", rows)
 
     def facts(self) -> dict[str, Any]:

@@ -486,7 +486,7 @@ def test_a_crash_between_the_fold_and_the_saving_of_the_state_counts_nothing_twi
 ) -> None:
     kept.add("a")
     kept.look()
-    monkeypatch.setattr(type(kept.state), "save_counters", lambda *_: None)
+    monkeypatch.setattr(type(kept.state), "save_counters", lambda *_, **__: None)
     monkeypatch.setattr(type(kept.state), "save_facts", lambda *_, **__: None)
     kept.add("b")
     kept.look()

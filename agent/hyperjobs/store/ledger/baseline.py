@@ -36,7 +36,7 @@ _EMPTY_HOURS = (
 )
 _TRIM_LOG = (
     "DELETE FROM hyperjobs_log WHERE seq IN "  # noqa: S608 - numbers of ours
-    f"(SELECT seq FROM hyperjobs_log WHERE seq<={{}} ORDER BY seq LIMIT {_BATCH_ROWS})"
+    f"(SELECT seq FROM hyperjobs_log WHERE seq<{{}} ORDER BY seq LIMIT {_BATCH_ROWS})"
 )
 _FIRST_CELLS = f"WHERE rowid<=(SELECT min(rowid) FROM temp.hyperjobs_cell)+{_BATCH_ROWS - 1}"  # noqa: S608 - as above
 _BRING_HOURS = (
@@ -99,7 +99,12 @@ class _Counted:
     jobs: int
 
     def finish(self, db: apsw.Connection) -> None:
-        """Put everything but the hours in place and open the ledger."""
+        """Put everything but the hours in place and open the ledger.
+
+        The last row that was counted goes only now: numbers of the log begin anew when it is empty, and what is logged
+        after that would have the numbers of rows that were counted.
+        """
+        db.execute("DELETE FROM hyperjobs_log WHERE seq<=?", (self.through,))
         db.execute("DELETE FROM hyperjobs_gauge")
         db.executemany("INSERT INTO hyperjobs_gauge VALUES(?,?,?)", [(*key, n) for key, n in self.tally.gauges.items()])
         db.executemany(

@@ -7,8 +7,9 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hyperjobs.errors import StoreError, StoreRefusedError
+from hyperjobs.errors import StoreError, StoreInterruptedError, StoreRefusedError
 from hyperjobs.store.connection import Connection
+from hyperjobs.store.continuity import LEDGER
 from hyperjobs.store.flavour import Flavour, recognise, require_job_store
 from hyperjobs.store.identity import Hold
 from hyperjobs.store.ledger.baseline import take_baseline
@@ -16,8 +17,9 @@ from hyperjobs.store.ledger.drift import repair_drift
 from hyperjobs.store.ledger.fold import fold
 from hyperjobs.store.ledger.history import trim_history
 from hyperjobs.store.ledger.install import install
-from hyperjobs.store.ledger.rollup import log_span, read_meta, read_rollup, touch_past
+from hyperjobs.store.ledger.rollup import log_span, read_meta, touch_past
 from hyperjobs.store.ledger.schema import has_tables, has_triggers, ours
+from hyperjobs.store.ledger.view import read_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +88,7 @@ class Keeper:
         self._data_version: int | None = None
         self._known = self._remembered()
         self._trim_due_s = 0.0
+        self._is_settled = False
         self._stopped = threading.Event()
 
     def turn(self, is_stopping: Callable[[], bool]) -> float:
@@ -156,6 +159,7 @@ class Keeper:
             self._connection = connection
             self._hold.take()
             self._schema_version = self._data_version = None
+            self._is_settled = False
         return self._connection
 
     def _require_hypersdk(self, connection: Connection) -> None:
@@ -175,12 +179,29 @@ class Keeper:
         if not (has_tables(found) and has_triggers(found)):
             done = install(connection, now=self._clock.now(), bounds=self._options.bounds)
             self.counts.rebaselines += done.lost_triggers
-            while done.lost_triggers and fold(connection, self._options, now=self._clock.now()).behind:
-                pass  # what was logged before the loss is exact: it is counted as it was
-        if connection.read(read_meta)["state"] != "ready":
-            take_baseline(connection, self._options, clock=self._clock, pace=_Pace(is_stopping, self._stopped))
+        meta = connection.read(read_meta)
+        if meta["state"] != "ready":
+            pace = _Pace(is_stopping, self._stopped)
+            if meta.get("is_counted"):
+                self._fold_before_baseline(connection, pace)
+            take_baseline(connection, self._options, clock=self._clock, pace=pace)
+            self._is_settled = False
         self._schema_version = connection.value("PRAGMA schema_version")
         self._data_version = None
+
+    def _fold_before_baseline(self, connection: Connection, pace: _Pace) -> None:
+        """Count what was logged before the triggers were lost as it was: the baseline would drop it.
+
+        Raises:
+            StoreInterruptedError: the pace said so; the next turn goes on.
+        """
+        behind = 1
+        while behind:
+            if pace.is_stopping():
+                raise StoreInterruptedError(f"{self._path}: stopped before the log was folded; the next start goes on")
+            started_s = self._clock.monotonic()
+            behind = fold(connection, self._options, now=self._clock.now()).behind
+            pace.rest(self._clock.monotonic() - started_s)
 
     def _fold_all(self, connection: Connection, is_stopping: Callable[[], bool]) -> bool:
         """Fold until the log is empty or a turn's share is done; returns whether more waits."""
@@ -203,6 +224,8 @@ class Keeper:
             if folded.rows:
                 # Behind after a time away: leave the writers as much of the lock as we take.
                 self._stopped.wait(self._clock.monotonic() - started_s)
+        if not (is_behind or self._is_settled):
+            self._settle(connection)
         if hidden:
             self.check_drift()
         self._data_version = None if is_behind else data_version
@@ -220,7 +243,15 @@ class Keeper:
             self.counts.epoch += 1
             self._state.save_facts(epoch=self.counts.epoch)
             connection.write(touch_past)
-            self._continuity.export(connection.read(read_rollup).totals)
+            self._settle(connection)
+
+    def _settle(self, connection: Connection) -> None:
+        """Let counters go on from what was shown; with a log too long for one look, once enough of it is folded."""
+        shown = self._continuity.shown()
+        view = connection.read(lambda db: read_view(db, self._options, now=self._clock.now()))
+        self._is_settled = view.is_whole
+        if view.is_whole:
+            self._continuity.settle(view.rollup.totals, LEDGER, shown)
 
     def _position(self, connection: Connection) -> tuple[str, int, int]:
         def read(db: apsw.Connection) -> tuple[str, int, int]:

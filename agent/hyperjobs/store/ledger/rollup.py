@@ -135,6 +135,12 @@ def tail_tally(
     return tally
 
 
+def has_counts(db: apsw.Connection) -> bool:
+    """Whether the first count is in; those of before are kept while the rows are counted again."""
+    meta = read_meta(db)
+    return meta.get("state") == "ready" or bool(meta.get("is_counted"))
+
+
 def period_stats(
     db: apsw.Connection, since: datetime | None, until: datetime | None, by: str | None = None, *, now: datetime
 ) -> list[JobStats]:

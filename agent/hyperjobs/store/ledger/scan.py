@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hyperjobs.errors import StoreInterruptedError
 from hyperjobs.store.connection import Connection
+from hyperjobs.store.continuity import ROWS
 from hyperjobs.store.flavour import Flavour, recognise, require_job_store
 from hyperjobs.store.ledger.baseline import finish_seconds
 from hyperjobs.store.ledger.keeper import Counts
@@ -66,12 +67,14 @@ class Scanner:
             recognition = recognise(connection)
             require_job_store(recognition, self._path)
             columns = _DAEMON_COLUMNS if recognition.flavour is Flavour.DAEMON else _COLUMNS
-            self.view = connection.read(lambda db: self._scan(db, columns, self._clock.now(), is_stopping))
+            shown = self._continuity.shown()
+            view = connection.read(lambda db: self._scan(db, columns, self._clock.now(), is_stopping))
         finally:
             connection.close()
             self._connection = None
-        self._continuity.export(self.view.rollup.totals)
+        self._continuity.settle(view.rollup.totals, ROWS, shown)
         self._continuity.save()
+        self.view = view
         return max(self._interval_s, (self._clock.monotonic() - started_s) / _SHARE_OF_A_CORE)
 
     def interrupt(self) -> None:

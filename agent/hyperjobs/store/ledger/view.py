@@ -29,6 +29,7 @@ class LedgerView:
 
     Attributes:
         is_ready: whether the first count is in; until then there are no numbers.
+        is_whole: whether the sums hold all that the log does. Those of a scan never do: between two of them is a gap.
         rollup: sums with the unfolded log included, unless that was too long.
         windows: window → (provider, status) → jobs finished in it.
         oldest: (provider, "pending" or "running") → since when the oldest such job is in it.
@@ -39,6 +40,7 @@ class LedgerView:
     """
 
     is_ready: bool
+    is_whole: bool = False
     rollup: Rollup = field(default_factory=Rollup)
     windows: dict[str, dict[tuple[str, str], int]] = field(default_factory=dict)
     oldest: dict[tuple[str, str], datetime] = field(default_factory=dict)
@@ -81,6 +83,7 @@ def read_view(
         rollup.providers = list(providers.admitted)
     return LedgerView(
         is_ready=True,
+        is_whole=tally is not None or last < first,
         rollup=rollup,
         windows=(past or PastHours()).windows(db, meta, int(now.timestamp()) // _HOUR_S, tally),
         oldest=_oldest(db, options, rollup.providers),
