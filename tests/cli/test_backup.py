@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 
+import apsw
 import pytest
 
 
@@ -83,3 +85,61 @@ def test_no_store_gives_no_backup_and_no_directory(bare):
 
     assert result.returncode == 7
     assert not backups(bare).exists()
+
+
+def jobs_in(hj):
+    return len(hj.run("list").stdout.splitlines())
+
+
+def test_restore_brings_the_latest_back_and_keeps_what_was_there(backed_up):
+    database = apsw.Connection(str(backed_up.store))
+    database.execute("DELETE FROM jobs WHERE id <> 'job-1'")
+    database.close()
+
+    result = backed_up.run("restore", "--yes")
+
+    assert result.returncode == 0, result.stderr
+    assert "before-restore" in result.stdout
+    assert jobs_in(backed_up) == 5
+
+
+def test_restore_asks_first_and_without_a_terminal_needs_to_be_told(backed_up):
+    result = backed_up.run("restore", stdin=subprocess.DEVNULL)
+
+    assert result.returncode == 2
+    assert "--yes" in result.stderr
+
+
+def test_a_dry_run_of_a_restore_says_what_it_would_do_and_does_not(backed_up):
+    before = sorted(path.name for path in backed_up.store.parent.iterdir())
+
+    result = backed_up.run("restore", "--dry-run")
+
+    assert result.returncode == 0, result.stderr
+    assert "5 jobs" in result.stdout
+    assert sorted(path.name for path in backed_up.store.parent.iterdir()) == before
+
+
+def test_restore_to_a_new_file_leaves_the_store_alone(backed_up):
+    new = backed_up.store.with_name("new.db")
+
+    assert backed_up.run("restore", "--to", str(new)).returncode == 0
+    again = backed_up.run("restore", "--to", str(new))
+
+    assert new.exists()
+    assert again.returncode == 6
+    assert len(again.stderr.splitlines()) == 1
+
+
+def test_restore_by_time_takes_the_newest_of_then_or_before(backed_up):
+    assert backed_up.run("restore", "--at", "now", "--dry-run").returncode == 0
+    assert backed_up.run("restore", "--at", "2020-01-01", "--dry-run").returncode == 7
+
+
+def test_restore_without_a_store_makes_it(backed_up):
+    backed_up.store.unlink()
+
+    result = backed_up.run("restore", "--yes")
+
+    assert result.returncode == 0, result.stderr
+    assert jobs_in(backed_up) == 5

@@ -30,6 +30,7 @@ from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.backup.manifest import read_manifest
 from hyperjobs.maintenance.backup.name import BackupName
 from hyperjobs.maintenance.backup.proof import verify
+from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.snapshot import Pace
 from hyperjobs.testing import FakeClock
 from support.ledgers import insert, make_store
@@ -259,12 +260,10 @@ def test_a_second_backup_at_the_same_time_is_refused_with_the_name_of_the_first(
     assert take(store, directory).sequence == 1
 
 
-def test_a_disk_without_room_is_told_from_one_with(directory):
-    directory.prepare()
-
-    with pytest.raises(StoreFullError, match=r"needs .* MiB, .* MiB are free"):
-        directory.require_room(10**18)
-    directory.require_room(1)
+def test_a_disk_without_room_is_told_from_one_with(tmp_path):
+    with pytest.raises(StoreFullError, match=r"a backup needs .* MiB, .* MiB are free"):
+        require_room(tmp_path, 10**18, "a backup")
+    require_room(tmp_path, 1, "a backup")
 
 
 @pytest.mark.parametrize(("mode", "is_refused"), [(0o770, True), (0o702, True), (0o750, False), (0o700, False)])

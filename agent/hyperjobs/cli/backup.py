@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from hyperjobs.maintenance.backup.name import BackupName
 
 _BESIDE = "backups"
-_LATEST = "latest"
+LATEST = "latest"
 _DAMAGED = 3
 
 
-def _directory_option(command: Callable[..., Any]) -> Callable[..., Any]:
+def directory_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--dir``."""
     option = click.option(
         "--dir", "directory", metavar="DIR", help="The directory of backups; by default 'backups' beside the store."
     )
@@ -43,7 +44,7 @@ def backup_group() -> None:
 
 
 @backup_group.command("create")
-@_directory_option
+@directory_option
 @click.option(
     "--compression", type=click.Choice(["none", "gzip"]), default="none", help="How to store it; none when not given."
 )
@@ -81,7 +82,7 @@ def create_command(  # noqa: PLR0913 - one for each option
             is_stopping=stop.event.is_set,
             progress=_progress,
         )
-        target = BackupDirectory(_directory(directory, store))
+        target = BackupDirectory(directory_of(directory, store))
         try:
             manifest = create_backup(store, target, clock=setting_of(context).clock, pace=pace, compression=compression)
         except HyperjobsError:
@@ -98,7 +99,7 @@ def create_command(  # noqa: PLR0913 - one for each option
 
 
 @backup_group.command("list")
-@_directory_option
+@directory_option
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
 @store_options
 @verbose_option
@@ -106,8 +107,8 @@ def list_command(*, directory: str | None, as_json: bool, place: StorePlace) -> 
     """List the backups, newest first, as their manifests describe them."""
     from hyperjobs.maintenance.backup.manifest import read_manifest  # noqa: PLC0415 - only here
 
-    where = _directory(directory, place.find() if directory is None else None)
-    for name in reversed(_names(where)):
+    where = directory_of(directory, place.find() if directory is None else None)
+    for name in reversed(names_in(where)):
         try:
             manifest: Manifest | None = read_manifest(where / name.manifest)
         except BackupDamagedError:
@@ -120,22 +121,22 @@ def list_command(*, directory: str | None, as_json: bool, place: StorePlace) -> 
 
 
 @backup_group.command("show")
-@click.argument("backup", type=UnicodeText(), default=_LATEST)
-@_directory_option
+@click.argument("backup", type=UnicodeText(), default=LATEST)
+@directory_option
 @store_options
 @verbose_option
 def show_command(*, backup: str, directory: str | None, place: StorePlace) -> None:
     """Show the manifest of one backup, or of the latest, as one line of JSON."""
     from hyperjobs.maintenance.backup.manifest import read_manifest  # noqa: PLC0415 - only here
 
-    where = _directory(directory, place.find() if directory is None else None)
-    emit_json(asdict(read_manifest(where / _chosen(where, backup).manifest)))
+    where = directory_of(directory, place.find() if directory is None else None)
+    emit_json(asdict(read_manifest(where / backup_named(where, backup).manifest)))
 
 
 @backup_group.command("verify")
-@click.argument("backup", type=UnicodeText(), default=_LATEST)
+@click.argument("backup", type=UnicodeText(), default=LATEST)
 @click.option("--all", "everything", is_flag=True, help="Every backup, oldest first.")
-@_directory_option
+@directory_option
 @store_options
 @verbose_option
 def verify_command(*, backup: str, everything: bool, directory: str | None, place: StorePlace) -> int:
@@ -145,8 +146,8 @@ def verify_command(*, backup: str, everything: bool, directory: str | None, plac
     """
     from hyperjobs.maintenance.backup.proof import verify  # noqa: PLC0415 - SQLite only where it is used
 
-    where = _directory(directory, place.find() if directory is None else None)
-    names = _names(where) if everything else [_chosen(where, backup)]
+    where = directory_of(directory, place.find() if directory is None else None)
+    names = names_in(where) if everything else [backup_named(where, backup)]
     code = 0
     for name in names:
         try:
@@ -183,19 +184,21 @@ class _Stop:
         self.event.set()
 
 
-def _directory(named: str | None, store: Path | None) -> Path:
+def directory_of(named: str | None, store: Path | None) -> Path:
+    """The directory of backups: the one named, or the one beside the store."""
     if named is not None:
         return Path(named)
     return (store or Path()).resolve().parent / _BESIDE
 
 
-def _names(where: Path) -> list[BackupName]:
+def names_in(where: Path) -> list[BackupName]:
+    """The backups in a directory, oldest first."""
     from hyperjobs.maintenance.backup.directory import BackupDirectory  # noqa: PLC0415 - SQLite only where it is used
 
     return BackupDirectory(where).names()
 
 
-def _chosen(where: Path, word: str) -> BackupName:
+def backup_named(where: Path, word: str) -> BackupName:
     """The backup of this file name, or the latest.
 
     Raises:
@@ -203,10 +206,10 @@ def _chosen(where: Path, word: str) -> BackupName:
     """
     from hyperjobs.errors import BackupNotFoundError  # noqa: PLC0415 - only here
 
-    names = _names(where)
-    found = names[-1:] if word == _LATEST else [name for name in names if str(name) == Path(word).name]
+    names = names_in(where)
+    found = names[-1:] if word == LATEST else [name for name in names if str(name) == Path(word).name]
     if not found:
-        what = "there are no backups" if word == _LATEST else f"there is no backup {word!r}"
+        what = "there are no backups" if word == LATEST else f"there is no backup {word!r}"
         raise BackupNotFoundError(f"{where}: {what}; see 'hyperjobs backup list', or name the directory with --dir")
     return found[0]
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli.ask import ask
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.table import emit
 from hyperjobs.cli.text import printable
-from hyperjobs.errors import AgentRunningError, HyperjobsError
+from hyperjobs.errors import AgentRunningError
 
 if TYPE_CHECKING:
     from hyperjobs.config import Config
@@ -68,7 +68,7 @@ def uninstall_command(*, yes: bool, dry_run: bool, place: StorePlace) -> None:
             return
         _refuse_while_an_agent_runs(connection.path, _configuration(place))
         if not yes:
-            _ask(f"{path}: drop the ledger, with its counts and histories? Jobs stay. [y/N] ")
+            ask(f"{path}: drop the ledger, with its counts and histories? Jobs stay. [y/N] ")
         uninstall(connection)
         emit(f"{path}: the ledger is gone")
 
@@ -94,16 +94,6 @@ class _Opened:
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
-
-
-def _ask(question: str) -> None:
-    """Ask on the terminal; without one, or with another answer than yes, raise."""
-    if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask on; repeat it with --yes, or see --dry-run first")
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        raise HyperjobsError("nothing was changed")
 
 
 def _configuration(place: StorePlace) -> Config:

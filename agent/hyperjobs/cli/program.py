@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         "install": ("hyperjobs.cli.ledger:install_command", "Add the ledger to a store."),
         "uninstall": ("hyperjobs.cli.ledger:uninstall_command", "Take the ledger out of a store again."),
         "backup": ("hyperjobs.cli.backup:backup_group", "Take, list, show and verify backups of a store."),
+        "restore": ("hyperjobs.cli.restore:restore_command", "Put a backup in the store's place."),
         "config": ("hyperjobs.cli.config:config_group", "Check, show or describe the configuration."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},

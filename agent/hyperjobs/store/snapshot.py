@@ -94,3 +94,22 @@ def _copy(db: apsw.Connection, target: Path, pace: Pace) -> Copied:
     finally:
         copy.close()
     return Copied(pages, jobs)
+
+
+def overwrite(target: Connection, source: Connection) -> None:
+    """Make an open store hold what ``source`` holds, in one transaction; its users see all of it or nothing.
+
+    Args:
+        target: the store that others may have open.
+        source: of a file that nobody writes to, with pages of the same size.
+
+    Raises:
+        StoreBusyError: a lock of the target was not to be had within its busy timeout.
+    """
+
+    def work(db: apsw.Connection) -> None:
+        with db.backup("main", source.raw, "main") as backup:
+            while not backup.done:
+                backup.step(-1)
+
+    target.run(work)

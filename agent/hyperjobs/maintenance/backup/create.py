@@ -11,6 +11,7 @@ from hyperjobs.errors import BackupDamagedError
 from hyperjobs.maintenance.backup.manifest import Manifest
 from hyperjobs.maintenance.backup.name import BackupName
 from hyperjobs.maintenance.backup.proof import file_sha256, new_file, pack, prove_database
+from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.facts import read_store_facts
 from hyperjobs.store.flavour import recognise, require_job_store
@@ -52,7 +53,7 @@ def create_backup(
         with directory.locked():
             size = facts.pages * facts.page_size_bytes
             # packed and plain lie side by side for a while
-            directory.require_room(size if compression == "none" else 2 * size)
+            require_room(directory.path, size if compression == "none" else 2 * size, "a backup")
             with directory.temporary() as folder:
                 return _create(source, directory, folder, clock=clock, pace=pace, compression=compression)
     finally:

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hyperjobs.errors import BackupRunningError, StoreFullError, StorePermissionError, StoreRefusedError
+from hyperjobs.errors import BackupRunningError, StorePermissionError, StoreRefusedError
 from hyperjobs.maintenance.backup.name import BackupName
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 _LOCK = ".hyperjobs-backup.lock"
 _TEMPORARY = ".hyperjobs-tmp-"
-_SPARE_BYTES = 16 * 1024 * 1024
-"""Left on the disk beside what a backup needs: the store's own -wal has to grow meanwhile."""
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
@@ -108,20 +106,6 @@ class BackupDirectory:
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
-    def require_room(self, needed_bytes: int) -> None:
-        """Return when the disk has room for a backup.
-
-        Raises:
-            StoreFullError: it has not; the message says how much is there.
-        """
-        system = os.statvfs(self.path)
-        free_bytes = system.f_bavail * system.f_frsize
-        if free_bytes < needed_bytes + _SPARE_BYTES:
-            raise StoreFullError(
-                f"{self.path}: a backup needs {_mebibytes(needed_bytes + _SPARE_BYTES)}, {_mebibytes(free_bytes)} are free; "
-                "make room, or name a directory on another disk"
-            )
-
     def publish(self, manifest: Path, backup: Path, name: BackupName) -> None:
         """Give both files their names, replacing nothing, and sync the directory. The lock is held.
 
@@ -167,7 +151,3 @@ def _appear(file: Path, at: Path) -> None:
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
     return entry.is_file(follow_symlinks=False)
-
-
-def _mebibytes(size: int) -> str:
-    return f"{size / 2**20:,.1f} MiB"

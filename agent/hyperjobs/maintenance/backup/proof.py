@@ -83,32 +83,75 @@ def verify(directory: Path, name: BackupName, keep_on: Callable[[], None] = lamb
         HyperjobsError: it could not be read.
     """
     file = directory / str(name)
+    manifest = manifest_of(directory, name)
+    require_same_file(file, manifest, keep_on)
+    if name.compression == "none":
+        proven = prove_database(file, keep_on)
+    else:
+        with tempfile.TemporaryDirectory(prefix="hyperjobs-verify-") as folder:
+            plain = Path(folder) / "jobs.db"
+            unpack(file, plain, manifest.database_bytes, keep_on)
+            proven = prove_database(plain, keep_on)
+    require_same_content(file, proven, manifest)
+    return manifest
+
+
+def manifest_of(directory: Path, name: BackupName) -> Manifest:
+    """The manifest of one backup.
+
+    Raises:
+        BackupDamagedError: there is none, or it is of another backup.
+    """
     manifest = read_manifest(directory / name.manifest)
     if manifest.name != str(name) or manifest.sequence != name.sequence:
-        raise BackupDamagedError(f"{file}: the manifest beside it is of {manifest.name}")
+        raise BackupDamagedError(f"{directory / str(name)}: the manifest beside it is of {manifest.name}")
+    return manifest
+
+
+def require_same_file(file: Path, manifest: Manifest, keep_on: Callable[[], None] = lambda: None) -> None:
+    """Return when a file is, byte for byte, the one that a manifest describes.
+
+    Raises:
+        BackupDamagedError: it is not, or is not there.
+        HyperjobsError: it could not be read.
+    """
     try:
         size = file.lstat().st_size
         if size != manifest.bytes:
             raise BackupDamagedError(f"{file}: {size} bytes, where its manifest says {manifest.bytes}")
         if file_sha256(file, keep_on) != manifest.sha256:
             raise BackupDamagedError(f"{file}: its bytes are not those of its manifest (sha256 differs)")
-        if name.compression == "none":
-            proven = prove_database(file, keep_on)
-        else:
-            with tempfile.TemporaryDirectory(prefix="hyperjobs-verify-") as folder:
-                plain = Path(folder) / "jobs.db"
-                unpack(file, plain, manifest.database_bytes, keep_on)
-                proven = prove_database(plain, keep_on)
     except FileNotFoundError as exc:
         raise BackupDamagedError(f"{file}: there is a manifest and no backup") from exc
     except OSError as exc:
         raise HyperjobsError(f"{file}: cannot be read: {exc.strerror or exc}") from exc
+
+
+def require_same_content(file: Path, proven: Proven, manifest: Manifest) -> None:
+    """Return when what was found in a backup is what its manifest describes.
+
+    Raises:
+        BackupDamagedError: it is not.
+    """
     found = (proven.content.jobs, proven.content.digest, proven.flavour, proven.schema_sha256)
     if found != (manifest.jobs, manifest.digest, manifest.flavour, manifest.schema_sha256):
         raise BackupDamagedError(
             f"{file}: its {proven.content.jobs} jobs are not the {manifest.jobs} of its manifest (content differs)"
         )
-    return manifest
+
+
+def copy_file(source: Path, copy: Path) -> None:
+    """Copy a backup's file into a new one.
+
+    Raises:
+        BackupDamagedError: it is not there.
+    """
+    try:
+        with source.open("rb") as stream, new_file(copy) as target:
+            while block := stream.read(_BLOCK_BYTES):
+                target.write(block)
+    except FileNotFoundError as exc:
+        raise BackupDamagedError(f"{source}: there is a manifest and no backup") from exc
 
 
 def pack(plain: Path, packed: Path, keep_on: Callable[[], None]) -> None:

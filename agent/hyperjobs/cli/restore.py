@@ -1,0 +1,100 @@
+"""``hyperjobs restore``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.ask import ask
+from hyperjobs.cli.backup import LATEST, backup_named, directory_of, directory_option, names_in
+from hyperjobs.cli.moment import Moment, show_age
+from hyperjobs.cli.place import StorePlace, store_options
+from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.table import emit
+from hyperjobs.cli.text import printable
+from hyperjobs.errors import BackupNotFoundError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from hyperjobs.maintenance.backup.name import BackupName
+
+
+@click.command("restore")
+@click.argument("backup", type=UnicodeText(), default=LATEST)
+@click.option("--at", type=Moment(), metavar="WHEN", help="The newest backup taken then or before, instead of BACKUP.")
+@click.option("--to", metavar="PATH", help="Make this new file of it, and leave the store alone.")
+@click.option("--live", is_flag=True, help="Write it into the store while others have that open.")
+@click.option("--dry-run", is_flag=True, help="Prove the backup, say what would be done, and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@directory_option
+@store_options
+@verbose_option
+@click.pass_context
+def restore_command(  # noqa: PLR0913 - one for each option
+    context: click.Context,
+    *,
+    backup: str,
+    at: datetime | None,
+    to: str | None,
+    live: bool,
+    dry_run: bool,
+    yes: bool,
+    directory: str | None,
+    place: StorePlace,
+) -> None:
+    """Put a backup in the store's place.
+
+    The backup is proven first. Without --live it is refused while another process has the store open. What was in the
+    store is kept beside it.
+    """
+    from hyperjobs.maintenance.restore.staging import staged  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.maintenance.restore.swap import put_new, swap  # noqa: PLC0415 - as above
+
+    if to is not None and live:
+        raise click.UsageError("--to makes a new file, --live writes into the store: give one of them")
+    store = place.find() if to is None or directory is None else None
+    where = directory_of(directory, store)
+    name = backup_named(where, backup) if at is None else _newest_before(where, at)
+    target = Path(os.path.realpath(store if to is None and store is not None else to or ""))
+    clock = setting_of(context).clock
+    with staged(where, name, target) as (database, manifest):
+        plan = (
+            f"{target}: {manifest.jobs:,} jobs of {name}, taken {show_age(name.at, now=clock.now())} ago, "
+            f"{'into the open store' if live else 'as a new file' if not target.exists() else 'in its place'}"
+        )
+        if dry_run:
+            emit(f"would restore {printable(plan)}{_openers(target)}")
+            return
+        if to is None and not yes:
+            ask(f"restore {printable(plan)}? [y/N] ")
+        kept: Path | None = None
+        if to is not None or not target.exists():
+            put_new(database, target)
+        elif live:
+            from hyperjobs.maintenance.restore.live import restore_live  # noqa: PLC0415 - as above
+
+            kept = restore_live(database, target, now=clock.now())
+        else:
+            kept = swap(database, target, now=clock.now())
+    emit(f"restored {printable(plan)}" + (f"; what was there is {printable(str(kept))}" if kept else ""))
+
+
+def _newest_before(where: Path, at: datetime) -> BackupName:
+    found = [name for name in names_in(where) if name.at <= at]
+    if not found:
+        raise BackupNotFoundError(
+            f"{where}: there is no backup of {at:%Y-%m-%dT%H:%M:%SZ} or before; see 'backup list'"
+        )
+    return found[-1]
+
+
+def _openers(target: Path) -> str:
+    from hyperjobs.store.holder import openers_of  # noqa: PLC0415 - only for a dry run
+
+    pids = [str(pid) for pid in openers_of(target) if pid != os.getpid()]
+    return f"; it is open in pid {', '.join(pids)}, so only with --live" if pids else ""

@@ -1,0 +1,72 @@
+"""A backup's database brought beside the place it is meant for, and proven there."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hyperjobs.maintenance.backup.proof import (
+    copy_file,
+    manifest_of,
+    prove_database,
+    require_same_content,
+    require_same_file,
+    unpack,
+)
+from hyperjobs.maintenance.room import require_room
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hyperjobs.maintenance.backup.manifest import Manifest
+    from hyperjobs.maintenance.backup.name import BackupName
+
+
+@contextlib.contextmanager
+def staged(directory: Path, name: BackupName, target: Path) -> Iterator[tuple[Path, Manifest]]:
+    """The database of a backup as a file in a private directory beside ``target``; both go with the block.
+
+    What was copied is what is proven: the backup itself may change afterwards.
+
+    Raises:
+        BackupDamagedError: it is not what its manifest says.
+        StoreFullError: there is no room beside the target.
+    """
+    manifest = manifest_of(directory, name)
+    is_packed = name.compression != "none"
+    require_room(target.parent, manifest.database_bytes + (manifest.bytes if is_packed else 0), "a restore")
+    _forget_killed(target)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_prefix(target)}{os.getpid()}-", dir=target.parent))
+    try:
+        copy, plain = folder / "copy", folder / "plain"
+        copy_file(directory / str(name), copy)
+        require_same_file(copy, manifest)
+        if is_packed:
+            unpack(copy, plain, manifest.database_bytes, lambda: None)
+            copy.unlink()
+        else:
+            plain = copy
+        require_same_content(directory / str(name), prove_database(plain), manifest)
+        yield plain, manifest
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prefix(target: Path) -> str:
+    return f".{target.name}.hyperjobs-restore-"
+
+
+def _forget_killed(target: Path) -> None:
+    """Remove what a restore that was killed left: its private directory, and a second name of the store."""
+    for path in target.parent.glob(f"{glob.escape(_prefix(target))}*"):
+        pid = path.name.removeprefix(_prefix(target)).partition("-")[0]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+    for path in target.parent.glob(f"{glob.escape(target.name)}.before-restore-*"):
+        if target.exists() and not path.is_symlink() and path.samefile(target):
+            path.unlink()

@@ -1,0 +1,120 @@
+"""Putting a proven database in a store's place while nobody has the store open."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from hyperjobs.errors import NotAJobStoreError, StoreBusyError, StoreDamagedError, StoreRefusedError
+from hyperjobs.maintenance.backup.directory import sync_directory
+from hyperjobs.store.connection import Connection
+from hyperjobs.store.holder import openers_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+_BESIDE = ("-wal", "-shm", "-journal")
+
+
+def put_new(database: Path, target: Path) -> None:
+    """Give a proven database the name ``target``, which nothing has.
+
+    Raises:
+        StoreRefusedError: something has that name.
+    """
+    try:
+        os.link(database, target)
+    except FileExistsError as exc:
+        raise StoreRefusedError(f"{target}: is there already; name a path that is not", reason="exists") from exc
+    database.unlink()  # a store has one name
+    sync_directory(target.parent)
+
+
+def swap(database: Path, target: Path, *, now: datetime) -> Path:
+    """Put a proven database in the store's place; the old one is kept.
+
+    The old store first becomes one whole file: its -wal is written back and removed by SQLite, under the lock that
+    keeps everyone else out. Then one rename decides, so that at any moment the old or the new store is whole.
+
+    Args:
+        database: in the file system of ``target``; it has no other use afterwards.
+        target: the store.
+        now: for the name of what is kept.
+
+    Returns:
+        Where the old store is now.
+
+    Raises:
+        StoreRefusedError: another process has the store open; the message says which.
+    """
+    kept = target.with_name(f"{target.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
+    with _alone(target):
+        _take_after(database, target)
+        os.link(target, kept)
+        for suffix in _BESIDE:  # only of a store too damaged for SQLite to write its -wal back
+            beside = target.with_name(target.name + suffix)
+            with contextlib.suppress(FileNotFoundError):
+                beside.rename(kept.with_name(kept.name + suffix))
+        # Litestream would go on from what it remembers of the old file
+        with contextlib.suppress(FileNotFoundError):
+            target.with_name(f".{target.name}-litestream").rename(kept.with_name(f".{kept.name}-litestream"))
+        database.replace(target)
+        sync_directory(target.parent)
+    return kept
+
+
+@contextlib.contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Have the store to ourselves, without a -wal; a damaged one as it lies, when nobody has it open."""
+    _refuse_openers(target)
+    try:
+        connection = Connection(target, busy_timeout_s=0.0)
+    except (StoreDamagedError, NotAJobStoreError):
+        yield
+        return
+    try:
+        try:
+            # Leaving WAL needs everyone else gone; it also writes the -wal back and removes it.
+            is_alone = connection.value("PRAGMA journal_mode=DELETE") == "delete"
+            connection.rows("BEGIN EXCLUSIVE")
+            is_alone = is_alone and connection.value("PRAGMA journal_mode") == "delete"
+        except StoreBusyError as exc:
+            raise _refusal(target, str(exc.holder or "another process")) from exc
+        except StoreDamagedError:
+            is_alone = True
+        _refuse_openers(target)
+        if not is_alone:
+            raise _refusal(target, "another process")
+        yield
+    finally:
+        connection.rollback()
+        connection.close()
+
+
+def _refuse_openers(target: Path) -> None:
+    others = [pid for pid in openers_of(target) if pid != os.getpid()]
+    if others:
+        raise _refusal(target, ", ".join(f"pid {pid}" for pid in others))
+
+
+def _refusal(target: Path, who: str) -> StoreRefusedError:
+    return StoreRefusedError(
+        f"{target}: {who} has the store open; stop it first, or restore into the open store with --live",
+        reason="in_use",
+    )
+
+
+def _take_after(database: Path, target: Path) -> None:
+    """Give the new file the old one's mode and, where the system lets us, owner; and sync it."""
+    status = target.stat()
+    descriptor = os.open(database, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        with contextlib.suppress(PermissionError):
+            os.fchown(descriptor, status.st_uid, status.st_gid)
+        os.fchmod(descriptor, status.st_mode & 0o777)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,33 @@
+"""Whether a disk has room, asked before anything is written."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from hyperjobs.errors import StoreFullError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SPARE_BYTES = 16 * 1024 * 1024
+"""Left over beside what is needed: the store's own -wal has to grow meanwhile."""
+
+
+def require_room(directory: Path, needed_bytes: int, what: str) -> None:
+    """Return when the file system of ``directory`` has room for ``what``.
+
+    Raises:
+        StoreFullError: it has not; the message says how much is there.
+    """
+    system = os.statvfs(directory)
+    free_bytes = system.f_bavail * system.f_frsize
+    if free_bytes < needed_bytes + _SPARE_BYTES:
+        raise StoreFullError(
+            f"{directory}: {what} needs {_mebibytes(needed_bytes + _SPARE_BYTES)}, {_mebibytes(free_bytes)} are free; "
+            "make room, or name a directory on another disk"
+        )
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:,.1f} MiB"
