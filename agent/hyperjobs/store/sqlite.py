@@ -345,7 +345,8 @@ class SQLiteJobStore:
         if db.execute("SELECT 1 FROM sqlite_schema WHERE name='hyperjobs_hour'").fetchall():
             from hyperjobs.store.ledger.rollup import has_counts, period_stats  # noqa: PLC0415 - only where a ledger is
 
-            if not has_counts(db):  # the first count is not in
+            # While the first count is not in, the rows are what there is; a ledger's refusal does not wait for it.
+            if by != "user" and not has_counts(db):
                 return statistics.count_finished(db, by, since, until)
             # it takes the whole hour a moment is in, and the end does not belong to the period
             return period_stats(db, since, statistics.just_before(until), by, now=self._clock.now())
