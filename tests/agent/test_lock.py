@@ -87,6 +87,22 @@ def test_who_holds_a_store_can_be_asked_and_asking_changes_nothing(place):
     assert agent_holding(*place) is None
 
 
+def test_a_lock_file_that_takes_no_name_is_held_all_the_same(place, tmp_path):
+    """A FIFO can be locked and not cut, as a file on a full disk cannot be written."""
+    store, state_dir = place
+    os.mkfifo(store.with_name(f"{store.name}.hyperjobs.lock"))
+    first, second = AgentLock(store, state_dir), AgentLock(store, tmp_path / "other")
+    first.acquire()
+    first.acquire()
+
+    with pytest.raises(AgentRunningError, match="not named"):
+        second.acquire()
+    assert agent_holding(store, tmp_path / "other") == "another process"
+    first.release()
+    second.acquire()
+    second.release()
+
+
 def test_a_lock_is_never_taken_through_a_link(place, tmp_path):
     store, state_dir = place
     victim = tmp_path / "victim"

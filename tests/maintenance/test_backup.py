@@ -297,26 +297,20 @@ def test_files_of_others_in_the_directory_are_left_alone(store, directory):
     assert len(directory.names()) == 1
 
 
-def test_the_leftovers_of_a_killed_backup_are_cleared_by_the_next(store, directory):
+def in_the_middle(store: Path, directory: BackupDirectory) -> subprocess.Popen[bytes]:
+    """The command in a process of its own, with its copy begun and far from done."""
+    words = ["backup", "create", "--store", str(store), "--pages", "1", "--pause", "5000"]
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "hyperjobs",
-            "backup",
-            "create",
-            "--store",
-            str(store),
-            "--pages",
-            "1",
-            "--pause",
-            "5000",
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        [sys.executable, "-m", "hyperjobs", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
+    assert process.stderr is not None
     while not (directory.path.exists() and left_over(directory)):
         assert process.poll() is None, process.stderr.read()
+    return process
+
+
+def test_the_leftovers_of_a_killed_backup_are_cleared_by_the_next(store, directory):
+    process = in_the_middle(store, directory)
     process.kill()
     process.communicate(timeout=DEADLINE_S)
     manifest = directory.path / replace(_a_name(), sequence=9).manifest
@@ -331,25 +325,7 @@ def test_the_leftovers_of_a_killed_backup_are_cleared_by_the_next(store, directo
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_command_that_is_told_to_stop_leaves_nothing_and_says_how_it_ended(store, directory, number):
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "hyperjobs",
-            "backup",
-            "create",
-            "--store",
-            str(store),
-            "--pages",
-            "1",
-            "--pause",
-            "5000",
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    while not (directory.path.exists() and left_over(directory)):
-        assert process.poll() is None, process.stderr.read()
+    process = in_the_middle(store, directory)
     process.send_signal(number)
     _, err = process.communicate(timeout=DEADLINE_S)
 

@@ -14,6 +14,9 @@ from hyperjobs.store.state import state_stem
 if TYPE_CHECKING:
     from pathlib import Path
 
+_SAFELY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""A FIFO that somebody put in the place of a lock file must not hang who opens or reads it."""
+
 
 class AgentLock:
     """flock on a file beside the store and on one in the state directory; never on the store itself.
@@ -55,7 +58,7 @@ class AgentLock:
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o750) if is_needed else None
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _SAFELY, 0o640)
         except OSError as exc:
             if not is_needed:
                 return
@@ -65,7 +68,7 @@ class AgentLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
-            holder = os.read(descriptor, 100).decode(errors="replace").strip()
+            holder = _named(descriptor)
             os.close(descriptor)
             self.release()
             raise AgentRunningError(
@@ -82,13 +85,21 @@ def agent_holding(store: Path, state_dir: Path) -> str | None:
     lock = AgentLock(store, state_dir)
     for path in (lock._beside, lock._in_state):  # noqa: SLF001 - same module
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            descriptor = os.open(path, os.O_RDONLY | _SAFELY)
         except OSError:
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
-            return os.read(descriptor, 100).decode(errors="replace").strip() or "another process"
+            return _named(descriptor) or "another process"
         finally:
             os.close(descriptor)
     return None
+
+
+def _named(descriptor: int) -> str:
+    """Who holds a lock, as its file says; empty when it does not."""
+    try:
+        return os.read(descriptor, 100).decode(errors="replace").strip()
+    except OSError:
+        return ""
