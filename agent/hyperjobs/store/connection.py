@@ -44,6 +44,9 @@ _LONGEST_WAIT_S: Final = 0.05
 _WAL_KEPT_BYTES: Final = 64 * 1024 * 1024
 """A -wal larger than this is cut back after its checkpoint instead of keeping its peak for ever."""
 
+_STEPS_BETWEEN_LOOKS: Final = 20_000
+"""Of SQLite's virtual machine: some hundred microseconds between two questions whether to stop."""
+
 _live: weakref.WeakSet[Connection] = weakref.WeakSet()
 
 
@@ -92,6 +95,7 @@ class Connection:
         busy_timeout_s: how long a lock is waited for before StoreBusyError.
         synchronous: ``FULL`` keeps every acknowledged write through a power cut; ``NORMAL`` can lose the last ones.
         clock: kept for those who stamp what they write. Locks are waited for in real time whatever it says.
+        is_stopping: asked while statements run and locks are waited for; once true, they end as by :meth:`interrupt`.
 
     Raises:
         StoreError: one of its kinds; see :func:`check_path` and ``failure.translate``.
@@ -107,6 +111,7 @@ class Connection:
         busy_timeout_s: float = 5.0,
         synchronous: str = "FULL",
         clock: Clock | None = None,
+        is_stopping: Callable[[], bool] | None = None,
     ) -> None:
         if synchronous.upper() not in _SYNCHRONOUS:
             raise StoreError(f"synchronous={synchronous!r} is none of {', '.join(sorted(_SYNCHRONOUS))}")
@@ -119,6 +124,7 @@ class Connection:
         self._pid = os.getpid()
         self._interrupted = threading.Event()
         self._waited_s = 0.0
+        self._is_stopping = is_stopping or (lambda: False)
         try:
             self.raw = self._open_immutable() if immutable else self._open(read_only=read_only, create=create)
         except apsw.Error as exc:
@@ -126,6 +132,8 @@ class Connection:
         _live.add(self)
         try:
             self._harden(synchronous.upper())
+            if is_stopping is not None:
+                self.raw.set_progress_handler(is_stopping, _STEPS_BETWEEN_LOOKS)
             # kept for change(): a new cursor for each statement costs a tenth of it
             self._writer = self.raw.cursor()
         except apsw.Error as exc:
@@ -278,6 +286,9 @@ class Connection:
         """Sleep a little for a lock; ``False`` when the deadline passed or a stop came (SQLite's busy handler)."""
         left = self.busy_timeout_s - self._waited_s
         if left <= 0:
+            return False
+        if self._is_stopping():
+            self._interrupted.set()
             return False
         pause = min(_FIRST_WAIT_S * 2 ** min(tries, 10), _LONGEST_WAIT_S)
         began = time.monotonic()

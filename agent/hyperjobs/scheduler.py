@@ -1,0 +1,1 @@
+"""When tasks run by themselves: the scheduling library, given our own slots."""
