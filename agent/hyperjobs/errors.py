@@ -10,6 +10,8 @@
     ├── BackupRunningError        exit 4   somebody else is at work in this directory of backups
     ├── BackupDamagedError        exit 3   a backup is not what its manifest says
     ├── BackupNotFoundError       exit 7   there is no such backup
+    ├── TaskRunningError          exit 4   this task is running already
+    ├── MaintenanceHeldError      exit 6   maintenance is frozen or paused
     └── StoreError                exit 1   the store could not do it
         ├── StoreNotFoundError    exit 7   there is no file
         ├── NotAJobStoreError     exit 7   there is a file, but it is no job store
@@ -86,6 +88,24 @@ class BackupNotFoundError(HyperjobsError):
 
     exit_code = 7
     reason = "no_backup"
+
+
+class TaskRunningError(HyperjobsError):
+    """This task is running already, here or in another process."""
+
+    exit_code = 4
+    reason = "running"
+
+
+class MaintenanceHeldError(HyperjobsError):
+    """Maintenance is held; ``reason`` is ``frozen`` or ``paused``."""
+
+    exit_code = 6
+    reason = "frozen"
+
+    def __init__(self, message: str, *, reason: str = "frozen") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class StoreError(HyperjobsError):

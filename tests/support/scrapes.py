@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from hyperjobs.agent.care import Care
 from hyperjobs.agent.lock import AgentLock
+from hyperjobs.agent.workshop import Workshop
 from hyperjobs.config import load_config
 from hyperjobs.metrics.agent import AgentSource
 from hyperjobs.metrics.catalogue import groups
@@ -60,6 +61,7 @@ class HandTurned:
         self.lock = AgentLock(store, state_dir)
         self.lock.acquire()
         started_at = self.clock.now()
+        self.workshop = Workshop(config, store, self.state, clock=self.clock)
         self.care = Care(
             config,
             store,
@@ -67,6 +69,7 @@ class HandTurned:
             continuity=Continuity(self.state),
             troubles=self.troubles,
             lock=self.lock,
+            workshop=self.workshop,
             agent=AgentSource(
                 version="1.2.3",
                 sqlite=sqlite_version(),

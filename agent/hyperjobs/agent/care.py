@@ -13,6 +13,7 @@ from hyperjobs.metrics.collector import Collector
 from hyperjobs.metrics.jobs import JobsSource
 from hyperjobs.metrics.ledger import LedgerSource
 from hyperjobs.metrics.store import StoreSource
+from hyperjobs.metrics.tasks import TasksSource
 from hyperjobs.store.checkpoint import Checkpointer
 from hyperjobs.store.flavour import wal_reset_safe
 from hyperjobs.store.ledger.keeper import Keeper
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from hyperjobs.agent.lock import AgentLock
+    from hyperjobs.agent.workshop import Workshop
     from hyperjobs.clock import Clock
     from hyperjobs.config import Config
     from hyperjobs.metrics.source import Source
@@ -59,6 +61,7 @@ class Care:
         continuity: Continuity,
         troubles: Troubles,
         lock: AgentLock,
+        workshop: Workshop,
         agent: Source,
         clock: Clock,
         counts: Counts | None = None,
@@ -92,8 +95,11 @@ class Care:
         )
         sources: list[Source] = [
             JobsSource(lambda: self._stalls.stalled),
-            StoreSource(path, troubles, is_wal_reset_safe=wal_reset_safe(sqlite_version())),
+            StoreSource(
+                path, troubles, workshop.condition, workshop.holds, is_wal_reset_safe=wal_reset_safe(sqlite_version())
+            ),
             LedgerSource(self.counts),
+            TasksSource(workshop.runs, workshop.holds, dict),
             agent,
         ]
         self._collector = Collector(sources, self._reader, continuity, clock=clock)
