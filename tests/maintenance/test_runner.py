@@ -168,6 +168,22 @@ def test_a_task_does_not_overlap_with_itself(runner, clock):
     assert runner.run(Work(clock, end=again)).run.outcome is Outcome.OK
 
 
+def test_a_slot_whose_task_a_person_runs_is_recorded_as_left_to_them(runner, runs, clock):
+    scheduled = Work(clock)
+
+    def meanwhile(_turn):
+        runner.run(scheduled, slot=SLOT)
+        return Report(summary="by hand")
+
+    runner.run(Work(clock, end=meanwhile))
+
+    assert scheduled.turns == []
+    assert {(run.slot, run.outcome, run.reason) for run in runs.latest()} == {
+        (None, Outcome.OK, ""),
+        (SLOT, Outcome.SKIPPED, "running"),
+    }
+
+
 _HOLD = """
 import sys
 from pathlib import Path

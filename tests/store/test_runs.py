@@ -139,13 +139,15 @@ def test_a_run_with_nothing_to_do_is_a_success_and_one_that_was_held_is_none(run
 
 
 def test_marks_and_misses_are_kept(runs, state):
-    assert runs.mark("prune") is None
-    runs.set_mark("prune", START)
+    at = START + timedelta(microseconds=1)
+    assert runs.mark("prune", "@daily UTC") is None
+    runs.set_mark("prune", "@daily UTC", at)
     runs.add_missed("prune", 2)
     runs.add_missed("prune", 1)
 
     again = Runs(state)
-    assert again.mark("prune") == START
+    assert again.mark("prune", "@daily UTC") == at
+    assert again.mark("prune", "@daily Europe/Berlin") is None
     assert again.tallies() == {("task_missed_runs", "prune", ""): 3}
 
 

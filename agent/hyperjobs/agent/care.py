@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from hyperjobs.agent.loop import Loop
+from hyperjobs.agent.night import Night
 from hyperjobs.errors import StorePermissionError, StoreReadOnlyError, StoreRefusedError
 from hyperjobs.metrics.collector import Collector
 from hyperjobs.metrics.jobs import JobsSource
@@ -93,13 +94,14 @@ class Care:
         self._stalls = StallWatch(
             path, stalled_after=config.metrics.stalled_after, options=options, state=state, clock=clock
         )
+        self._night = Night(workshop)
         sources: list[Source] = [
             JobsSource(lambda: self._stalls.stalled),
             StoreSource(
                 path, troubles, workshop.condition, workshop.holds, is_wal_reset_safe=wal_reset_safe(sqlite_version())
             ),
             LedgerSource(self.counts),
-            TasksSource(workshop.runs, workshop.holds, dict),
+            TasksSource(workshop.runs, workshop.holds, self._night.planned),
             agent,
         ]
         self._collector = Collector(sources, self._reader, continuity, clock=clock)
@@ -115,6 +117,7 @@ class Care:
         """Begin to look after the store."""
         for loop in self._loops:
             loop.start()
+        self._night.start()
 
     def collect(self, deadline_s: float | None = None) -> list[Metric]:
         """What a scrape shows, found by the deadline (in the clock's ``monotonic``)."""
@@ -123,6 +126,7 @@ class Care:
 
     def stop(self, timeout_s: float) -> bool:
         """End what runs, a scrape also, and in the middle of a statement; whether all ended in time."""
+        self._night.ask_to_stop()
         for loop in self._loops:
             loop.stop()
         is_done = False
@@ -135,6 +139,7 @@ class Care:
             is_done = all(loop.join(_STOP_STEP_S) for loop in self._loops) and self._collecting.acquire(
                 timeout=_STOP_STEP_S
             )
+        is_done = self._night.stop(max(until_s - self._clock.monotonic(), _STOP_STEP_S)) and is_done
         if is_done:
             try:
                 self._reader.close()

@@ -80,9 +80,10 @@ class Runner:
             The run; ``None`` when its slot had one already.
 
         Raises:
-            TaskRunningError: the task is running, here or in another process.
+            TaskRunningError: a person's run finds the task running, here or in another process.
             StoreError: the state file cannot be written.
         """
+        # A slot whose task a person runs at the moment is recorded as skipped.
         turn = Turn(
             now=self._clock.now(),
             clock=self._clock,
@@ -94,7 +95,13 @@ class Runner:
         run = Run(id=0, task=task.name, slot=slot, started_at=turn.now)
         if is_dry:
             return self._finish(run, *self._attempt(task, turn))
-        with self._alone(task.name):
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self._alone(task.name))
+            except TaskRunningError as exc:
+                if slot is None:
+                    raise
+                return self._give_way(run, exc)
             self._runs.end_dead(task.name, turn.now)
             run_id = self._runs.begin(task.name, slot, turn.now)
             if run_id is None:
@@ -108,6 +115,23 @@ class Runner:
             finally:
                 _tell(finished.run, error)
             return finished
+
+    def end_dead(self) -> None:
+        """Record what a killed process left running as interrupted."""
+        for task in {run.task for run in self._runs.running()}:
+            with contextlib.suppress(TaskRunningError), self._alone(task):
+                self._runs.end_dead(task, self._clock.now())
+
+    def _give_way(self, run: Run, error: TaskRunningError) -> Finished | None:
+        """Record that a slot was left to a run that a person has under way."""
+        run_id = self._runs.begin(run.task, run.slot, run.started_at)
+        if run_id is None:
+            return None
+        report = Report(summary=str(error), skipped=error.reason)
+        finished = self._finish(replace(run, id=run_id), report, None, 0.0)
+        self._runs.end(finished.run, {})
+        _tell(finished.run, None)
+        return finished
 
     def _held(self, task: Task, slot: str | None, now: datetime) -> MaintenanceHeldError | None:
         if task.heeds_freeze and (frozen := self._holds.frozen()):

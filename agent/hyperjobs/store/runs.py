@@ -23,7 +23,7 @@ _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS run(id INTEGER PRIMARY KEY, task TEXT NOT NULL, slot TEXT, started REAL NOT NULL,
         ended REAL, outcome TEXT, reason TEXT, summary TEXT, detail TEXT, host TEXT, version TEXT, pid INTEGER,
         UNIQUE(task, slot))""",
-    """CREATE TABLE IF NOT EXISTS task(name TEXT PRIMARY KEY, first REAL NOT NULL, mark REAL, last_started REAL,
+    """CREATE TABLE IF NOT EXISTS task(name TEXT PRIMARY KEY, first REAL NOT NULL, mark TEXT, schedule TEXT, last_started REAL,
         last_success REAL, last_seconds REAL) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS tally(name TEXT, a TEXT, b TEXT, value INTEGER NOT NULL, PRIMARY KEY(name, a, b))
         WITHOUT ROWID""",
@@ -150,16 +150,17 @@ class Runs:
             for task in tasks:
                 _know(db, task, now)
 
-    def mark(self, task: str) -> datetime | None:
-        """Until when the slots of a task have been looked at."""
-        rows = self._state.rows("SELECT mark FROM task WHERE name=? AND mark IS NOT NULL", (task,))
-        return datetime.fromtimestamp(rows[0][0], UTC) if rows else None
+    def mark(self, task: str, schedule: str) -> datetime | None:
+        """Until when the slots of a task by this schedule have been looked at."""
+        rows = self._state.rows("SELECT mark FROM task WHERE name=? AND schedule=?", (task, schedule))
+        return datetime.fromisoformat(rows[0][0]) if rows else None
 
-    def set_mark(self, task: str, at: datetime) -> None:
+    def set_mark(self, task: str, schedule: str, at: datetime) -> None:
         """Remember until when the slots of a task have been looked at."""
         with self._state.writing() as db:
             _know(db, task, at)
-            db.execute("UPDATE task SET mark=? WHERE name=?", (at.timestamp(), task))
+            # as text, for it is exact to the microsecond
+            db.execute("UPDATE task SET mark=?,schedule=? WHERE name=?", (at.isoformat(), schedule, task))
 
     def has_run(self, task: str, slot: str) -> bool:
         """Whether there was a run for this slot."""
@@ -209,7 +210,7 @@ def _know(db: apsw.Connection, task: str, now: datetime) -> None:
 
 def _end_task(db: apsw.Connection, run: Run) -> None:
     assert run.ended_at is not None  # noqa: S101 - see the caller
-    if run.outcome is Outcome.SKIPPED and run.reason in {"frozen", "paused"}:
+    if run.outcome is Outcome.SKIPPED and run.reason in {"frozen", "paused", "running"}:
         return  # it was not its turn: neither a success nor a duration
     seconds = run.detail.get("seconds", 0.0)
     db.execute("UPDATE task SET last_seconds=? WHERE name=?", (seconds, run.task))

@@ -1,0 +1,70 @@
+"""Unattended maintenance: the scheduler's slots become runs."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import structlog
+
+from hyperjobs.agent.timetable import entries
+from hyperjobs.errors import HyperjobsError
+from hyperjobs.metrics.tasks import Planned
+from hyperjobs.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from hyperjobs.agent.workshop import Workshop
+    from hyperjobs.cron.slots import Slot
+
+log = structlog.get_logger(__name__)
+
+
+class Night:
+    """Runs the store's tasks by their schedules, from :meth:`start` to :meth:`stop`."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+        self._stopping = threading.Event()
+        self._entries = entries(workshop.config)
+        self._scheduler = Scheduler(self._entries, self._run, workshop.runs, workshop.clock)
+
+    def start(self) -> None:
+        """Begin; what was missed while nobody ran is looked at first."""
+        tasks = [entry.task for entry in self._entries]
+        self._workshop.runs.know(tasks, self._workshop.clock.now())
+        self._workshop.runner.end_dead()
+        self._scheduler.start()
+
+    def ask_to_stop(self) -> None:
+        """Tell a run that is under way to end, and begin no other; returns at once."""
+        self._stopping.set()
+
+    def stop(self, timeout_s: float) -> bool:
+        """End; whether the run that was under way ended in time."""
+        self._stopping.set()
+        return self._scheduler.stop(timeout_s)
+
+    def planned(self) -> dict[str, Planned]:
+        """When each task runs next."""
+        now = self._workshop.clock.now()
+        found = {}
+        for entry in self._entries:
+            coming = self._scheduler.next_run(entry.task)
+            found[entry.task] = Planned(
+                coming.starts if coming is not None else None, entry.schedule.expected_interval(now).total_seconds()
+            )
+        return found
+
+    def _run(self, task: str, slot: Slot) -> None:
+        if self._stopping.is_set():
+            return
+        try:
+            self._workshop.runner.run(
+                self._workshop.task(task),
+                slot=slot.nominal,
+                is_stopping=self._stopping.is_set,
+                wait=self._stopping.wait,
+            )
+        except HyperjobsError as exc:
+            # The task itself fails into its record; this is the record that could not be written.
+            log.error("task.not_run", task=task, slot=slot.nominal, reason=exc.reason, error=str(exc))  # noqa: TRY400 - the message says all
