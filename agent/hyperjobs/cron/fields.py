@@ -46,7 +46,7 @@ _DAYS_OF_THE_CALENDAR = 146_097
 """After 400 years the calendar begins anew; a schedule without a day until then has none."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Fields:
     """What an expression says about days and times, without a zone.
 
@@ -57,7 +57,7 @@ class Fields:
 
     times: tuple[time, ...]
     is_interval: bool
-    _cron: CronSim = field(repr=False, compare=False)
+    _cron: CronSim = field(repr=False)
 
     def has(self, day: date) -> bool:
         """Whether a day has slots."""
@@ -90,7 +90,7 @@ def read_fields(text: str) -> Fields:
         raise ValueError(f"has {len(words)} field{plural}; {_FORM}")
     for place, word in enumerate(words):
         _check(word, place)
-    never = f"never comes: the months {words[3]!r} have no day {words[2]!r}; correct the day or the month"
+    never = f"never comes: there is no day {words[2]} on weekday {words[4]} in month {words[3]}; correct one of them"
     try:
         cron = CronSim(" ".join(words), _SAMPLE)
     except CronSimError as exc:  # each field is sound, so it is about how they go together
@@ -124,4 +124,4 @@ def _check(word: str, place: int) -> None:
         shown = f"has the {_NAMES[place]} field {word[:20]!a}"
         if any(int(start) > int(end) for start, end in _BACKWARDS.findall(word)):
             raise ValueError(f"{shown}, whose range runs backwards; write two ranges with a comma between") from exc
-        raise ValueError(f"{shown}; a {_NAMES[place]} is {_RANGES[place]}") from exc
+        raise ValueError(f"{shown}; it takes {_RANGES[place]}") from exc

@@ -94,15 +94,15 @@ class FixedTimes:
         """Each of the day's times once, also those that the clocks skip."""
         if not self.fields.has(day):
             return []
-        start, end, offset = (cuts := list(pieces(*_around(day), self.tz)))[0]
-        if len(cuts) == 1:
-            midnight = datetime.combine(day, time(), UTC) - offset
+        offsets = [offset for _, _, offset in pieces(*_around(day), self.tz)]
+        if len(offsets) > 1:
             return [
-                Slot(self._name(day, at), midnight + timedelta(hours=at.hour, minutes=at.minute))
-                for at in self.fields.times
+                Slot(self._name(day, at), first_instant(datetime.combine(day, at), self.tz)) for at in self.fields.times
             ]
+        midnight = datetime.combine(day, time(), UTC) - offsets[0]
         return [
-            Slot(self._name(day, at), first_instant(datetime.combine(day, at), self.tz)) for at in self.fields.times
+            Slot(self._name(day, at), midnight + timedelta(hours=at.hour, minutes=at.minute))
+            for at in self.fields.times
         ]
 
     def count(self, day: date) -> int:
