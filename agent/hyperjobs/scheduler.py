@@ -1,1 +1,248 @@
-"""When tasks run by themselves: the scheduling library, given our own slots."""
+"""When tasks run by themselves: the scheduling library, given our own slots.
+
+APScheduler is the timer and the workers. What is due is the timetable's to say, so a timer that goes off too early, too
+late or twice does no harm; it only has to go off.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor  # type: ignore[import-untyped] # the library has no types
+from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped] # as above
+from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped] # as above
+
+from hyperjobs.maintenance.timetable import Timetable, next_look, next_slot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hyperjobs.clock import Clock
+    from hyperjobs.cron.slots import Slot
+    from hyperjobs.maintenance.timetable import Marks, Planned, TimetableEntry
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY_S = 5.0
+_STEP_S = 1.0
+"""A wall clock that moved by more than this against the monotonic one was set, or the machine slept."""
+_ONE_AT_WORK_ONE_WAITING = 2
+_LONGEST_WAIT = timedelta(hours=1)
+"""A timer that goes off in vain costs nothing; one that was lost would cost a night."""
+
+
+class Scheduler:
+    """Runs each task at its slots: heavy tasks one after the other, light ones beside them.
+
+    Tasks that fall due together run in the order of the entries. A start looks at once for what was missed.
+
+    Args:
+        entries: the tasks, in the order in which they run when several are due.
+        run: does the work of one slot; what it raises is logged, and the next slot comes all the same.
+        marks: what outlives the agent.
+        clock: the wall clock that slots are held against, and the monotonic one that tells when it was set.
+        look_every_s: how often, in real seconds, the two are compared.
+    """
+
+    def __init__(
+        self,
+        entries: Sequence[TimetableEntry],
+        run: Callable[[str, Slot], object],
+        marks: Marks,
+        clock: Clock,
+        *,
+        look_every_s: float = LOOK_EVERY_S,
+    ) -> None:
+        self._entries = tuple(entries)
+        self._clock = clock
+        self._look_every_s = look_every_s
+        self._watch = _ClockWatch(clock)
+        self._stopping = threading.Event()
+        timetable = Timetable(marks)
+        heavy = [entry for entry in self._entries if not entry.is_light]
+        light = [entry for entry in self._entries if entry.is_light]
+        self._lanes = [
+            _Lane(name, lane, run, timetable, clock, self._watch, self._stopping)
+            for name, lane in (("heavy", heavy), ("light", light))
+            if lane
+        ]
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it tells of each timer; what ran is ours to tell
+        self._library = BackgroundScheduler(timezone=UTC, daemon=True)
+        self._looker = threading.Thread(target=self._look_again_and_again, name="schedule", daemon=True)
+
+    def start(self) -> None:
+        """Begin; what is due is looked for at once."""
+        self._watch.begin()
+        for lane in self._lanes:
+            self._library.add_executor(ThreadPoolExecutor(max_workers=1), lane.name)
+            self._library.add_job(
+                lane.turn,
+                _SlotTrigger(lane, self._clock),
+                id=lane.name,
+                executor=lane.name,
+                next_run_time=datetime.now(UTC),
+                misfire_grace_time=None,
+                coalesce=True,
+                # The one that waits finds what came due while the other worked, so no third is needed.
+                max_instances=_ONE_AT_WORK_ONE_WAITING,
+            )
+        self._library.start()
+        self._looker.start()
+
+    def look(self) -> None:
+        """Compare the clocks, and look for what is due if the wall clock was set, a look failed or a timer is late."""
+        stepped_s = self._watch.step_s()
+        if stepped_s:
+            log.warning("scheduler.clock_stepped", seconds=round(stepped_s, 3))
+        for lane in self._lanes:
+            if stepped_s or lane.has_failed or lane.looks_at <= self._clock.now():
+                self._library.modify_job(lane.name, next_run_time=datetime.now(UTC))
+
+    def next_run(self, task: str) -> Planned | None:
+        """What of a task comes next."""
+        now = self._clock.now()
+        return next((next_slot(entry, now) for entry in self._entries if entry.task == task), None)
+
+    def stop(self, timeout_s: float) -> bool:
+        """End all waiting at once; no further run begins.
+
+        A run that is at work has its own way to be told; it is waited for.
+
+        Returns:
+            Whether everything ended in time.
+        """
+        self._stopping.set()
+        if self._library.running:
+            self._looker.join()
+            self._library.shutdown(wait=False)
+        until_s = self._clock.monotonic() + timeout_s
+        return all(lane.join(max(until_s - self._clock.monotonic(), 0)) for lane in self._lanes)
+
+    def _look_again_and_again(self) -> None:
+        while not self._stopping.wait(self._look_every_s):
+            try:
+                self.look()
+            except Exception:
+                log.exception("scheduler.look_failed")
+
+
+class _Lane:
+    """The tasks of one worker."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the scheduler's own parts
+        self,
+        name: str,
+        entries: Sequence[TimetableEntry],
+        run: Callable[[str, Slot], object],
+        timetable: Timetable,
+        clock: Clock,
+        watch: _ClockWatch,
+        stopping: threading.Event,
+    ) -> None:
+        self.name = name
+        self.entries = tuple(entries)
+        self.has_failed = False
+        self.looks_at = clock.now() + _LONGEST_WAIT
+        self._run = run
+        self._timetable = timetable
+        self._clock = clock
+        self._watch = watch
+        self._stopping = stopping
+        self._working = threading.Lock()
+        self._failure: str | None = None
+
+    def turn(self) -> None:
+        """Run what is due, the first entry first, until nothing is."""
+        with self._working:
+            try:
+                while not self._stopping.is_set() and (found := self._due()):
+                    self._run_one(*found)
+            except Exception as exc:
+                self.has_failed = True
+                if str(exc) != self._failure:
+                    log.exception("scheduler.look_failed", lane=self.name)
+                self._failure = str(exc)
+            else:
+                self.has_failed, self._failure = False, None
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the end of the run at work; whether it came."""
+        is_idle = self._working.acquire(timeout=timeout_s)
+        if is_idle:
+            self._working.release()
+        return is_idle
+
+    def _due(self) -> tuple[TimetableEntry, Slot] | None:
+        for entry in self.entries:
+            awake_since = self._watch.awake_since()
+            slot = self._timetable.due(entry, self._clock.now(), awake_since=awake_since)
+            if slot is not None:
+                return entry, slot
+        return None
+
+    def _run_one(self, entry: TimetableEntry, slot: Slot) -> None:
+        try:
+            self._run(entry.task, slot)
+        except Exception:
+            log.exception("scheduler.run_failed", task=entry.task, slot=slot.nominal)
+        finally:
+            self._timetable.finish(entry, slot)
+
+
+class _SlotTrigger(BaseTrigger):  # type: ignore[misc] # the library has no types
+    """Goes off when one of a lane's tasks is to be looked at."""
+
+    def __init__(self, lane: _Lane, clock: Clock) -> None:
+        self._lane = lane
+        self._clock = clock
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:  # noqa: ARG002 - the library's signature
+        """The instant by the library's clock; its own ``now`` is older than the time it took to get here."""
+        here = self._clock.now()
+        looks = [look for entry in self._lane.entries if (look := next_look(entry, here)) is not None]
+        wait = min([_LONGEST_WAIT, *(look - here for look in looks)])
+        self._lane.looks_at = here + wait
+        return datetime.now(UTC) + wait
+
+
+class _ClockWatch:
+    """Knows since when the wall clock has run without a step."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._awake_since = clock.now()
+        self._ahead_s = self._read()
+        self._unsaid_s = 0.0
+
+    def begin(self) -> None:
+        """Count from now."""
+        with self._lock:
+            self._awake_since, self._ahead_s, self._unsaid_s = self._clock.now(), self._read(), 0.0
+
+    def awake_since(self) -> datetime:
+        """The start, or the last step, if that was later."""
+        with self._lock:
+            self._compare()
+            return self._awake_since
+
+    def step_s(self) -> float:
+        """By how much the wall clock was set since this was last asked; 0 when it was not."""
+        with self._lock:
+            self._compare()
+            unsaid_s, self._unsaid_s = self._unsaid_s, 0.0
+            return unsaid_s
+
+    def _compare(self) -> None:
+        ahead_s = self._read()
+        step_s, self._ahead_s = ahead_s - self._ahead_s, ahead_s
+        if abs(step_s) > _STEP_S:
+            self._unsaid_s += step_s
+            self._awake_since = self._clock.now()
+
+    def _read(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby, takewhile
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ PUNCTUAL = timedelta(minutes=1)
 """So late a slot may always run, however short ``catch_up`` is: a timer is never exact."""
 
 _TICK = timedelta(microseconds=1)
+_SLACK = timedelta(seconds=1)
+"""More than the ticks by which slots of one instant are told apart."""
 _MOST_ASKED = 1000
 """Of so many slots that were passed over, the newest, the ledger of runs is asked; older ones count as missed."""
 _LONGEST = timedelta(days=3653)
@@ -34,12 +36,16 @@ _LONGEST = timedelta(days=3653)
 class Marks(Protocol):
     """What a timetable remembers; it outlives the agent."""
 
-    def mark(self, task: str) -> datetime | None:
-        """How far a task has been looked after, to the microsecond; ``None`` before its first start."""
+    def mark(self, task: str, schedule: str) -> datetime | None:
+        """How far a task has been looked after by this schedule, to the microsecond.
+
+        ``None`` before its first start, and when the last mark was set by another schedule: what a new one would have
+        had in the past is not made up for.
+        """
         ...
 
-    def set_mark(self, task: str, at: datetime) -> None:
-        """Remember it."""
+    def set_mark(self, task: str, schedule: str, at: datetime) -> None:
+        """Remember it, in place of what was there for the task."""
         ...
 
     def has_run(self, task: str, slot: str) -> bool:
@@ -119,9 +125,9 @@ class Timetable:
             awake_since: since when somebody has been looking without a break. What came due later was not slept
                 through: if it is late, then because others ran, and ``catch_up`` does not end it.
         """
-        mark = self._marks.mark(entry.task)
+        mark = self._mark(entry)
         if mark is None or now < mark:
-            self._marks.set_mark(entry.task, now)
+            self._set_mark(entry, now)
             return None
         passed = self._passed(entry, mark, now)
         if not passed:
@@ -137,22 +143,23 @@ class Timetable:
             self._marks.add_missed(entry.task, missed)
         decided = waiting[0].due - _TICK if waiting else newest.due
         if decided > mark:
-            self._marks.set_mark(entry.task, decided)
+            self._set_mark(entry, decided)
         if not waiting or not _is_open(entry, now):
             return None
         return waiting[0].slot
 
     def finish(self, entry: TimetableEntry, slot: Slot) -> None:
         """Say that the slot :meth:`due` gave was run, however that ended; it does not come again."""
-        rank = self._rank(entry, slot)
-        mark, due = self._marks.mark(entry.task), _due(entry, slot, rank)
-        # The clock may have been set back while it ran; a mark in the future would hide what is to come.
+        mark = self._mark(entry)
+        due = next(due for each, due in _with_due(entry, entry.schedule.before(slot.at)) if each == slot)
         if mark is not None and mark < due:
-            self._marks.set_mark(entry.task, due)
+            self._set_mark(entry, due)
 
-    def _rank(self, entry: TimetableEntry, slot: Slot) -> int:
-        together = list(takewhile(lambda each: each.at == slot.at, entry.schedule.before(slot.at)))
-        return next((rank for rank, each in enumerate(reversed(together)) if each == slot), 0)
+    def _mark(self, entry: TimetableEntry) -> datetime | None:
+        return self._marks.mark(entry.task, str(entry.schedule))
+
+    def _set_mark(self, entry: TimetableEntry, at: datetime) -> None:
+        self._marks.set_mark(entry.task, str(entry.schedule), at)
 
     def _has_run(self, entry: TimetableEntry, passed: _Passed) -> bool:
         return self._marks.has_run(entry.task, passed.slot.nominal)
@@ -161,18 +168,22 @@ class Timetable:
         """The slots that came due after the mark, the newest of them if there are very many."""
         found: list[_Passed] = []
         for slot, due in _with_due(entry, entry.schedule.before(now)):
-            if slot.at <= mark - entry.jitter - PUNCTUAL or len(found) >= _MOST_ASKED:
+            if slot.at <= mark - entry.jitter - _SLACK or len(found) >= _MOST_ASKED:
                 break
             if mark < due <= now:
                 found.append(_Passed(slot, due))
         return found
 
     def _count_missed(self, entry: TimetableEntry, mark: datetime, passed: list[_Passed]) -> int:
-        """How many there are beside the newest."""
+        """How many came due after the mark beside those that were looked at."""
         if len(passed) < _MOST_ASKED:
             return 0
         oldest = min(each.slot.at for each in passed)
-        return entry.schedule.count(max(mark, oldest - _LONGEST), oldest - _TICK)
+        if mark < oldest - _LONGEST:
+            return entry.schedule.count(oldest - _LONGEST, oldest - _TICK)
+        delayed = _with_due(entry, entry.schedule.between(mark - entry.jitter - _SLACK, mark))
+        looked_at = sum(each.slot.at == oldest for each in passed)
+        return entry.schedule.count(mark, oldest) - looked_at + sum(due > mark for _, due in delayed)
 
 
 def next_slot(entry: TimetableEntry, now: datetime) -> Planned | None:
@@ -182,7 +193,7 @@ def next_slot(entry: TimetableEntry, now: datetime) -> Planned | None:
 
 def upcoming(entries: Iterable[TimetableEntry], now: datetime, count: int) -> list[Planned]:
     """What begins next, so many of each task; by when it begins, and what begins together in the order of entries."""
-    planned = [each for entry in entries for each, _ in zip(_planned(entry, now), range(count), strict=False)]
+    planned = [each for entry in entries for each in islice(_planned(entry, now), count)]
     return sorted(planned, key=lambda each: each.starts)
 
 
@@ -198,7 +209,7 @@ def next_look(entry: TimetableEntry, now: datetime) -> datetime | None:
 def _planned(entry: TimetableEntry, now: datetime) -> Iterator[Planned]:
     """What is to come, by when it comes due."""
     held: list[tuple[datetime, Slot]] = []
-    for slot, due in _with_due(entry, entry.schedule.after(now - entry.jitter - PUNCTUAL)):
+    for slot, due in _with_due(entry, entry.schedule.after(now - entry.jitter - _SLACK)):
         # With jitter a slot may come due before an earlier one: it is held until none can come before it.
         while held and held[0][0] <= slot.at:
             yield _plan(entry, held.pop(0))
