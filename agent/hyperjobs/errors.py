@@ -10,6 +10,9 @@
     ├── BackupRunningError        exit 4   somebody else is at work in this directory of backups
     ├── BackupDamagedError        exit 3   a backup is not what its manifest says
     ├── BackupNotFoundError       exit 7   there is no such backup
+    ├── ArchiveBusyError          exit 4   somebody else is at work in this directory of archives
+    ├── ArchiveDamagedError       exit 3   an archive of pruned jobs is not what its manifest says
+    ├── ArchiveNotFoundError      exit 7   there is no such archive
     └── StoreError                exit 1   the store could not do it
         ├── StoreNotFoundError    exit 7   there is no file
         ├── NotAJobStoreError     exit 7   there is a file, but it is no job store
@@ -86,6 +89,27 @@ class BackupNotFoundError(HyperjobsError):
 
     exit_code = 7
     reason = "no_backup"
+
+
+class ArchiveBusyError(HyperjobsError):
+    """Somebody else is at work in this directory of archives."""
+
+    exit_code = 4
+    reason = "archive_busy"
+
+
+class ArchiveDamagedError(HyperjobsError):
+    """An archive of pruned jobs is not what its manifest says."""
+
+    exit_code = 3
+    reason = "archive_damaged"
+
+
+class ArchiveNotFoundError(HyperjobsError):
+    """There is no such archive of pruned jobs."""
+
+    exit_code = 7
+    reason = "no_archive"
 
 
 class StoreError(HyperjobsError):
