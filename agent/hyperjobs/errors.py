@@ -10,8 +10,9 @@
     ├── BackupRunningError        exit 4   somebody else is at work in this directory of backups
     ├── BackupDamagedError        exit 3   a backup is not what its manifest says
     ├── BackupNotFoundError       exit 7   there is no such backup
-    ├── TaskRunningError          exit 4   this task is running already
-    ├── MaintenanceHeldError      exit 6   maintenance is frozen or paused
+    ├── ArchiveBusyError          exit 4   somebody else is at work in this directory of archives
+    ├── ArchiveDamagedError       exit 3   an archive of pruned jobs is not what its manifest says
+    ├── ArchiveNotFoundError      exit 7   there is no such archive
     └── StoreError                exit 1   the store could not do it
         ├── StoreNotFoundError    exit 7   there is no file
         ├── NotAJobStoreError     exit 7   there is a file, but it is no job store
@@ -90,22 +91,25 @@ class BackupNotFoundError(HyperjobsError):
     reason = "no_backup"
 
 
-class TaskRunningError(HyperjobsError):
-    """This task is running already, here or in another process."""
+class ArchiveBusyError(HyperjobsError):
+    """Somebody else is at work in this directory of archives."""
 
     exit_code = 4
-    reason = "running"
+    reason = "archive_busy"
 
 
-class MaintenanceHeldError(HyperjobsError):
-    """Maintenance is held; ``reason`` is ``frozen`` or ``paused``."""
+class ArchiveDamagedError(HyperjobsError):
+    """An archive of pruned jobs is not what its manifest says."""
 
-    exit_code = 6
-    reason = "frozen"
+    exit_code = 3
+    reason = "archive_damaged"
 
-    def __init__(self, message: str, *, reason: str = "frozen") -> None:
-        super().__init__(message)
-        self.reason = reason
+
+class ArchiveNotFoundError(HyperjobsError):
+    """There is no such archive of pruned jobs."""
+
+    exit_code = 7
+    reason = "no_archive"
 
 
 class StoreError(HyperjobsError):
