@@ -8,12 +8,12 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from hyperjobs.errors import BackupDamagedError, HyperjobsError, StoreError
 from hyperjobs.maintenance.backup.manifest import Manifest, read_manifest
 from hyperjobs.store.connection import Connection
-from hyperjobs.store.content import Content, read_content
+from hyperjobs.store.content import Content, count_content, read_content
 from hyperjobs.store.flavour import recognise, require_job_store
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ _BLOCK_BYTES = 1 << 20
 _MESSAGES = 3
 
 
+Level = Literal["quick", "full"]
+
+
 @dataclass(frozen=True, slots=True)
 class Proven:
     """What was found in a database that is whole."""
@@ -34,32 +37,61 @@ class Proven:
     schema_sha256: str
 
 
-def prove_database(path: Path, keep_on: Callable[[], None] = lambda: None) -> Proven:
-    """Check a database that nobody writes to: its pages, that it is a job store, and all its jobs.
+def prove_database(path: Path, keep_on: Callable[[], None] = lambda: None, *, level: Level = "full") -> Proven:
+    """Check a database that nobody writes to: its pages, that it is a job store, and its jobs.
 
     ``integrity_check`` finds a third of single flipped bits and calls an empty file ok, so it is only one of three.
+
+    Args:
+        path: the database.
+        keep_on: called now and then, also while SQLite works; what it raises ends the proof.
+        level: ``full`` reads every index and every value; 0.8 s at a hundred thousand jobs. ``quick`` is for a file
+            whose bytes were just found to be those of one that stood the full proof: its pages are looked at and its
+            jobs counted, in a tenth of that; the digest stays empty.
 
     Raises:
         BackupDamagedError: it is damaged or no job store; the message holds SQLite's first words.
     """
+    stop = _Stop(keep_on)
+    pragma = "integrity_check" if level == "full" else "quick_check"
     try:
-        connection = Connection(path, immutable=True)
+        connection = Connection(path, immutable=True, is_stopping=stop.is_asked)
         try:
-            words = [str(row[0]) for row in connection.rows(f"PRAGMA integrity_check({_MESSAGES})")]
+            words = [str(row[0]) for row in connection.rows(f"PRAGMA {pragma}({_MESSAGES})")]
             if words != ["ok"]:
                 raise BackupDamagedError(f"{path}: damaged: {'; '.join(words)}")
             recognition = recognise(connection)
             require_job_store(recognition, path)
             keep_on()
-            content = connection.read(lambda db: read_content(db, keep_on))
+            content = connection.read(lambda db: read_content(db, keep_on) if level == "full" else count_content(db))
             schema = connection.rows("SELECT type,name,sql FROM sqlite_schema ORDER BY type,name")
         finally:
             connection.close()
     except StoreError as exc:
+        stop.raise_again()
         if exc.reason == "interrupted":
             raise
         raise BackupDamagedError(f"{path}: no usable job store: {exc}") from exc
     return Proven(content, str(recognition.flavour), hashlib.sha256(repr(schema).encode()).hexdigest())
+
+
+class _Stop:
+    """What ``keep_on`` raises, turned into the yes or no that a running statement asks for, and back."""
+
+    def __init__(self, keep_on: Callable[[], None]) -> None:
+        self._keep_on = keep_on
+        self._raised: BaseException | None = None
+
+    def is_asked(self) -> bool:
+        try:
+            self._keep_on()
+        except BaseException as exc:  # noqa: BLE001 - SQLite calls this: what is raised here is raised again outside
+            self._raised = exc
+        return self._raised is not None
+
+    def raise_again(self) -> None:
+        if self._raised is not None:
+            raise self._raised
 
 
 def file_sha256(path: Path, keep_on: Callable[[], None] = lambda: None) -> str:
@@ -133,14 +165,15 @@ def require_same_content(file: Path, proven: Proven, manifest: Manifest) -> None
     Raises:
         BackupDamagedError: it is not.
     """
-    found = (proven.content.jobs, proven.content.digest, proven.flavour, proven.schema_sha256)
+    digest = proven.content.digest or manifest.digest  # not read where the file's own bytes were compared
+    found = (proven.content.jobs, digest, proven.flavour, proven.schema_sha256)
     if found != (manifest.jobs, manifest.digest, manifest.flavour, manifest.schema_sha256):
         raise BackupDamagedError(
             f"{file}: its {proven.content.jobs} jobs are not the {manifest.jobs} of its manifest (content differs)"
         )
 
 
-def copy_file(source: Path, copy: Path) -> None:
+def copy_file(source: Path, copy: Path, keep_on: Callable[[], None] = lambda: None) -> None:
     """Copy a backup's file into a new one.
 
     Raises:
@@ -150,6 +183,7 @@ def copy_file(source: Path, copy: Path) -> None:
         with source.open("rb") as stream, new_file(copy) as target:
             while block := stream.read(_BLOCK_BYTES):
                 target.write(block)
+                keep_on()
     except FileNotFoundError as exc:
         raise BackupDamagedError(f"{source}: there is a manifest and no backup") from exc
 

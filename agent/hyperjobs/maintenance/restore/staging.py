@@ -21,17 +21,33 @@ from hyperjobs.maintenance.backup.proof import (
 from hyperjobs.maintenance.room import require_room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from hyperjobs.maintenance.backup.manifest import Manifest
     from hyperjobs.maintenance.backup.name import BackupName
+    from hyperjobs.maintenance.backup.proof import Level
 
 
 @contextlib.contextmanager
-def staged(directory: Path, name: BackupName, target: Path) -> Iterator[tuple[Path, Manifest]]:
+def staged(
+    directory: Path,
+    name: BackupName,
+    target: Path,
+    keep_on: Callable[[], None] = lambda: None,
+    *,
+    level: Level = "quick",
+) -> Iterator[tuple[Path, Manifest]]:
     """The database of a backup as a file in a private directory beside ``target``; both go with the block.
 
     What was copied is what is proven: the backup itself may change afterwards.
+
+    Args:
+        directory: of the backups.
+        name: which of them.
+        target: what the database is meant for; it is not touched.
+        keep_on: called at every step, several times a second; what it raises ends it all and leaves nothing.
+        level: how the copy is proven once its bytes are those of the manifest, which was written after a full proof;
+            see :func:`~hyperjobs.maintenance.backup.proof.prove_database`.
 
     Raises:
         BackupDamagedError: it is not what its manifest says.
@@ -44,14 +60,14 @@ def staged(directory: Path, name: BackupName, target: Path) -> Iterator[tuple[Pa
     folder = Path(tempfile.mkdtemp(prefix=f"{_prefix(target)}{os.getpid()}-", dir=target.parent))
     try:
         copy, plain = folder / "copy", folder / "plain"
-        copy_file(directory / str(name), copy)
-        require_same_file(copy, manifest)
+        copy_file(directory / str(name), copy, keep_on)
+        require_same_file(copy, manifest, keep_on)
         if is_packed:
-            unpack(copy, plain, manifest.database_bytes, lambda: None)
+            unpack(copy, plain, manifest.database_bytes, keep_on)
             copy.unlink()
         else:
             plain = copy
-        require_same_content(directory / str(name), prove_database(plain), manifest)
+        require_same_content(directory / str(name), prove_database(plain, keep_on, level=level), manifest)
         yield plain, manifest
     finally:
         shutil.rmtree(folder, ignore_errors=True)
