@@ -10,6 +10,7 @@
     ├── BackupRunningError        exit 4   somebody else is at work in this directory of backups
     ├── BackupDamagedError        exit 3   a backup is not what its manifest says
     ├── BackupNotFoundError       exit 7   there is no such backup
+    ├── BackupUploadError         exit 1   a backup is safe here, and not at every other destination
     └── StoreError                exit 1   the store could not do it
         ├── StoreNotFoundError    exit 7   there is no file
         ├── NotAJobStoreError     exit 7   there is a file, but it is no job store
@@ -29,7 +30,10 @@ metric label and in logs; ``exit_code`` is what the command line answers.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class HyperjobsError(Exception):
@@ -86,6 +90,20 @@ class BackupNotFoundError(HyperjobsError):
 
     exit_code = 7
     reason = "no_backup"
+
+
+class BackupUploadError(HyperjobsError):
+    """A backup is safe in its directory, and could not be brought to every other destination.
+
+    Attributes:
+        detail: what the run did all the same, for its record.
+    """
+
+    reason = "upload"
+
+    def __init__(self, message: str, *, detail: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.detail = dict(detail)
 
 
 class StoreError(HyperjobsError):
