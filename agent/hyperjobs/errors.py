@@ -13,6 +13,9 @@
     ├── ArchiveBusyError          exit 4   somebody else is at work in this directory of archives
     ├── ArchiveDamagedError       exit 3   an archive of pruned jobs is not what its manifest says
     ├── ArchiveNotFoundError      exit 7   there is no such archive
+    ├── TaskRunningError          exit 4   this task is running already
+    ├── MaintenanceHeldError      exit 6   maintenance is frozen or paused
+    ├── BackupUploadError         exit 1   a backup is safe here, and not at every other destination
     └── StoreError                exit 1   the store could not do it
         ├── StoreNotFoundError    exit 7   there is no file
         ├── NotAJobStoreError     exit 7   there is a file, but it is no job store
@@ -32,7 +35,10 @@ metric label and in logs; ``exit_code`` is what the command line answers.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class HyperjobsError(Exception):
@@ -91,6 +97,24 @@ class BackupNotFoundError(HyperjobsError):
     reason = "no_backup"
 
 
+class TaskRunningError(HyperjobsError):
+    """This task is running already, here or in another process."""
+
+    exit_code = 4
+    reason = "running"
+
+
+class MaintenanceHeldError(HyperjobsError):
+    """Maintenance is held; ``reason`` is ``frozen`` or ``paused``."""
+
+    exit_code = 6
+    reason = "frozen"
+
+    def __init__(self, message: str, *, reason: str = "frozen") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class ArchiveBusyError(HyperjobsError):
     """Somebody else is at work in this directory of archives."""
 
@@ -110,6 +134,20 @@ class ArchiveNotFoundError(HyperjobsError):
 
     exit_code = 7
     reason = "no_archive"
+
+
+class BackupUploadError(HyperjobsError):
+    """A backup is safe in its directory, and could not be brought to every other destination.
+
+    Attributes:
+        detail: what the run did all the same, for its record.
+    """
+
+    reason = "upload"
+
+    def __init__(self, message: str, *, detail: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.detail = dict(detail)
 
 
 class StoreError(HyperjobsError):

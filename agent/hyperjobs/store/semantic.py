@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import apsw
 
@@ -145,7 +145,9 @@ def _is_clean(texts: bytes) -> bool:
 
 def _rows_sql(flavour: Flavour) -> str:
     """SQL for every value, text as bytes, and its type, of the rows that a condition names."""
-    pairs = ",".join(f"CASE typeof({c}) WHEN 'text' THEN CAST({c} AS BLOB) ELSE {c} END,typeof({c})" for c in COLUMNS[flavour])
+    pairs = ",".join(
+        f"CASE typeof({c}) WHEN 'text' THEN CAST({c} AS BLOB) ELSE {c} END,typeof({c})" for c in COLUMNS[flavour]
+    )
     return f"SELECT {pairs} FROM jobs WHERE {{}}"  # noqa: S608 - our own columns
 
 

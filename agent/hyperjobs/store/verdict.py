@@ -47,7 +47,16 @@ _STATUSES: Final = frozenset(status.encode() for status in JobStatus)
 
 TEXTS: Final = {
     Flavour.HYPERSDK: ("id", "name", "vm_name", "vm_path", "provider", "output_dir", "error", "metadata", "user"),
-    Flavour.DAEMON: ("id", "name", "vm_path", "output_path", "error", "progress_json", "result_json", "definition_json"),
+    Flavour.DAEMON: (
+        "id",
+        "name",
+        "vm_path",
+        "output_path",
+        "error",
+        "progress_json",
+        "result_json",
+        "definition_json",
+    ),
 }
 """The columns that hold any text."""
 COLUMNS: Final = {
@@ -131,9 +140,9 @@ def _text(name: str, value: Any, kind: str) -> set[str]:
         text = value.decode()
     except UnicodeDecodeError:
         return kinds | {"not_utf8"}
-    if name == "metadata" and not _is_object(text, also_null=True):
-        kinds.add("metadata_not_object")
-    elif name.endswith("_json") and text and not _is_json(text):
+    if (name == "metadata" and not _is_object(text, also_null=True)) or (
+        name.endswith("_json") and text and not _is_json(text)
+    ):
         kinds.add("metadata_not_object")
     return kinds
 

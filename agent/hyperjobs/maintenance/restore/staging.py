@@ -10,13 +10,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hyperjobs.maintenance.backup.manifest import manifest_of
+from hyperjobs.maintenance.backup.pack import copy_file, unpack
 from hyperjobs.maintenance.backup.proof import (
-    copy_file,
-    manifest_of,
     prove_database,
+    require_proof,
     require_same_content,
     require_same_file,
-    unpack,
 )
 from hyperjobs.maintenance.room import require_room
 
@@ -62,8 +62,9 @@ def staged(
         copy, plain = folder / "copy", folder / "plain"
         copy_file(directory / str(name), copy, keep_on)
         require_same_file(copy, manifest, keep_on)
+        require_proof(directory / str(name), manifest)
         if is_packed:
-            unpack(copy, plain, manifest.database_bytes, keep_on)
+            unpack(copy, plain, name.compression, manifest.database_bytes, keep_on)
             copy.unlink()
         else:
             plain = copy
