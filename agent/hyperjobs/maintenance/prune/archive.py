@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hyperjobs import __version__
 from hyperjobs.errors import ArchiveDamagedError
 from hyperjobs.maintenance.backup.directory import sync_directory
-from hyperjobs.maintenance.backup.proof import new_file
+from hyperjobs.maintenance.backup.pack import new_file
 from hyperjobs.maintenance.prune.frame import Frame, FrameWriter, read_frames
 from hyperjobs.maintenance.prune.line import ids_of, job_line, note_line, parse_line, shape_ids
 from hyperjobs.maintenance.prune.manifest import FORMAT, ArchiveManifest, read_manifest
