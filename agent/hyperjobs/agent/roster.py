@@ -1,13 +1,25 @@
-"""The tasks by name, each made as the configuration says; and when each is due."""
+"""The tasks by name, each made as the configuration says."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hyperjobs.config.care import NEVER
+from hyperjobs.cron.window import parse_window
+from hyperjobs.cron.zone import find_zone
 from hyperjobs.errors import ConfigError
+from hyperjobs.maintenance.checkpoint import CheckpointTask
+from hyperjobs.maintenance.optimize import OptimizeTask
+from hyperjobs.maintenance.prune.task import PruneTask
+from hyperjobs.maintenance.reindex import ReindexTask
+from hyperjobs.maintenance.reserve import Reserve
+from hyperjobs.maintenance.vacuum.task import VacuumTask
+from hyperjobs.store.retention import Retention
+from hyperjobs.store.runs import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from datetime import datetime, timedelta
 
     from hyperjobs.agent.workshop import Workshop
     from hyperjobs.maintenance.task import Task
@@ -15,6 +27,11 @@ if TYPE_CHECKING:
 
 def make_task(shop: Workshop, name: str, **changes: Any) -> Task:
     """A task by its name.
+
+    Args:
+        shop: whose task it is.
+        name: ``prune``, ``vacuum`` and so on.
+        changes: arguments of the task that differ from what the configuration says.
 
     Raises:
         ConfigError: there is none of this name.
@@ -25,4 +42,88 @@ def make_task(shop: Workshop, name: str, **changes: Any) -> Task:
     return maker(shop, **changes)
 
 
-_MAKERS: dict[str, Callable[..., Task]] = {}
+def retention_of(shop: Workshop) -> Retention:
+    """How long jobs are kept."""
+    prune = shop.config.maintenance.prune
+    ages = {status: getattr(prune.retention, status) for status in type(prune.retention).model_fields}
+    return Retention(_aged(ages), {provider: _aged(own) for provider, own in prune.providers.items()})
+
+
+def _prune(shop: Workshop, **changes: Any) -> Task:
+    prune = shop.config.maintenance.prune
+    return PruneTask(
+        shop.store,
+        **{
+            "retention": retention_of(shop),
+            "archive_directory": shop.archive_directory if prune.archive.enabled else None,
+            "archive_keep": prune.archive.keep,
+            "max_share": prune.max_share,
+            "max_clock_jump": prune.max_clock_jump,
+            "last_seen": shop.timekeeper.expected,
+            "keep_newest": prune.keep_newest,
+            **changes,
+        },
+    )
+
+
+def _vacuum(shop: Workshop, **changes: Any) -> Task:
+    vacuum = shop.config.maintenance.vacuum
+    zone = vacuum.timezone or shop.config.maintenance.timezone
+    return VacuumTask(
+        shop.store,
+        **{
+            "mode": str(vacuum.mode),
+            "min_free": vacuum.min_free,
+            "is_in_window": _within(vacuum.window, zone, otherwise=True),
+            "speed": lambda: _last_detail(shop, "vacuum", "mb_per_second"),
+            **changes,
+        },
+    )
+
+
+def _checkpoint(shop: Workshop, **changes: Any) -> Task:
+    care = shop.config.maintenance
+    return CheckpointTask(
+        shop.store,
+        **{
+            "truncate": _within(care.checkpoint.truncate, care.timezone, otherwise=False),
+            "reserve": Reserve(shop.store, care.reserve, clock=shop.clock) if care.reserve else None,
+            **changes,
+        },
+    )
+
+
+def _optimize(shop: Workshop, **changes: Any) -> Task:
+    return OptimizeTask(shop.store, **changes)
+
+
+def _reindex(shop: Workshop, **changes: Any) -> Task:
+    return ReindexTask(shop.store, **changes)
+
+
+_MAKERS: dict[str, Callable[..., Task]] = {
+    "prune": _prune,
+    "vacuum": _vacuum,
+    "optimize": _optimize,
+    "checkpoint": _checkpoint,
+    "reindex": _reindex,
+}
+
+
+def _aged(ages: Mapping[str, timedelta | None]) -> dict[str, timedelta | None]:
+    """``never`` as the tasks have it."""
+    return {status: None if age == NEVER else age for status, age in ages.items()}
+
+
+def _within(window: str | None, zone: str, *, otherwise: bool) -> Callable[[datetime], bool]:
+    if window is None:
+        return lambda _now: otherwise
+    hours, place = parse_window(window), find_zone(zone)
+    return lambda now: hours.contains(now, place)
+
+
+def _last_detail(shop: Workshop, task: str, name: str) -> float | None:
+    """A number of the newest good run that has it."""
+    found = shop.runs.last_ended(task, Outcome.OK)
+    value = found.detail.get(name) if found is not None else None
+    return float(value) if isinstance(value, int | float) else None

@@ -11,6 +11,7 @@ from hyperjobs.store.condition import Condition
 from hyperjobs.store.holds import Holds
 from hyperjobs.store.runs import Runs
 from hyperjobs.store.state import StateFile
+from hyperjobs.store.timekeeper import Timekeeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +48,14 @@ class Workshop:
         self.runs = Runs(state)
         self.holds = Holds(state)
         self.condition = Condition(state)
+        self.timekeeper = Timekeeper(state, clock=clock, max_jump=config.maintenance.prune.max_clock_jump)
         self.runner = Runner(self.runs, self.holds, locks=state.path.with_suffix(""), clock=clock)
+
+    @property
+    def archive_directory(self) -> Path:
+        """Where prune puts jobs before it deletes them."""
+        named = self.config.maintenance.prune.archive.directory
+        return named if named is not None else self.config.store.state_dir / "archive"
 
     def task(self, name: str, **changes: Any) -> Task:
         """A task as the configuration has it, but for what ``changes`` say."""
