@@ -165,7 +165,7 @@ def _rewrite(method: Method, space: Space, terms: Terms, why: str) -> Plan:
 
 
 def _blocked_seconds(space: Space, terms: Terms) -> float:
-    return round(space.used_bytes / 1e6 / (terms.mb_per_second or ASSUMED_MB_PER_SECOND), 3)
+    return space.used_bytes / 1e6 / (terms.mb_per_second or ASSUMED_MB_PER_SECOND)
 
 
 def _nothing(reason: str, why: str) -> Plan:

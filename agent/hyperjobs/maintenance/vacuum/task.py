@@ -121,7 +121,8 @@ class VacuumTask:
             if not was_limited:
                 raise
             why = f"it stopped the writers for {blocked_s:.1f} s and was not done, so it was given up; nothing was changed"
-            return _report(replace(chosen, why=why), space, skipped="blocks_too_long", blocked_s=blocked_s)
+            # slower than that, for it was not done: so the next run does not even try
+            return _report(replace(chosen, why=why), space, skipped="blocks_too_long", blocked_s=1.25 * blocked_s)
         limit.lift()
         blocked_s = turn.clock.monotonic() - started_s
         full.give_back_wal(connection, is_replicated=terms.is_replicated)
@@ -207,7 +208,7 @@ def _report(  # noqa: PLR0913 - what there is to say
         "free_share": round(before.free_share, 4),
         "auto_vacuum": before.auto_vacuum.name.lower(),
         "predicted_gain_bytes": chosen.gain_bytes,
-        "predicted_block_seconds": chosen.blocked_seconds,
+        "predicted_block_seconds": round(chosen.blocked_seconds, 3),
         "room_bytes": chosen.room_bytes,
     }
     reclaimed = None
