@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from hyperjobs.errors import BackupDamagedError, HyperjobsError, StoreError
+from hyperjobs.errors import BackupDamagedError, HyperjobsError, StoreError, StoreInterruptedError
 from hyperjobs.maintenance.backup.manifest import Manifest, read_manifest
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.content import Content, count_content, read_content
@@ -67,9 +67,9 @@ def prove_database(path: Path, keep_on: Callable[[], None] = lambda: None, *, le
             schema = connection.rows("SELECT type,name,sql FROM sqlite_schema ORDER BY type,name")
         finally:
             connection.close()
-    except StoreError as exc:
+    except (StoreError, UnicodeDecodeError) as exc:
         stop.raise_again()
-        if exc.reason == "interrupted":
+        if isinstance(exc, StoreInterruptedError):
             raise
         raise BackupDamagedError(f"{path}: no usable job store: {exc}") from exc
     return Proven(content, str(recognition.flavour), hashlib.sha256(repr(schema).encode()).hexdigest())
