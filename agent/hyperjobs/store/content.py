@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import apsw
 
@@ -80,7 +80,7 @@ def read_content(db: apsw.Connection, keep_on: Callable[[], None] = lambda: None
 
 def _read_chunk(db: apsw.Connection, sql: str, after: int, most: int) -> _Chunk:
     try:
-        found = db.execute(sql, (after, most)).fetchall()
+        found: Any = db.execute(sql, (after, most)).fetchall()
     except apsw.TooBigError:
         if most == 1:
             raise

@@ -48,6 +48,16 @@ class Findings:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     examples: dict[str, list[str]] = field(default_factory=dict)
 
+    def add(self, chunk: _Chunk) -> None:
+        """Count what was found in some rows."""
+        self.rows += chunk.rows
+        for job_id, kinds in chunk.odd:
+            for kind in sorted(kinds):
+                self.counts[kind] += 1
+                shown = self.examples.setdefault(kind, [])
+                if len(shown) < _EXAMPLES:
+                    shown.append(job_id)
+
     @property
     def found(self) -> dict[str, int]:
         """The kinds that were found."""
@@ -75,28 +85,16 @@ def check_rows(
         StoreDamagedError: SQLite cannot read on.
     """
     findings = Findings()
-    verdict = Verdict(flavour, now)
-    sql, rows_sql = _chunk_sql(flavour, now), _rows_sql(flavour)
     jobs, end = connection.rows("SELECT (SELECT count(*) FROM jobs),(SELECT max(rowid) FROM jobs)")[0]
-    last, most = _LOWEST_ROWID, _MOST_ROWS
-
-    def look(db: apsw.Connection) -> _Chunk:
-        return _look(db, sql, rows_sql, last, end, most, verdict)
-
+    scan = _Scan(flavour, now, end)
     while True:
-        chunk = connection.read(look)
+        chunk = connection.read(scan.look)
         if not chunk.rows:
             return findings
-        if chunk.last <= last:  # only in a table that is no tree any more: going on from here would never end
+        if chunk.last <= scan.last:  # only in a table that is no tree any more: going on from here would never end
             raise StoreDamagedError(f"{connection.path}: the rows of jobs are out of order: the table is damaged")
-        last, most = chunk.last, max(1, min(_MOST_ROWS, _CHUNK_BYTES * chunk.rows // max(chunk.size_bytes, 1)))
-        findings.rows += chunk.rows
-        for job_id, kinds in chunk.odd:
-            for kind in kinds:
-                findings.counts[kind] += 1
-                shown = findings.examples.setdefault(kind, [])
-                if len(shown) < _EXAMPLES:
-                    shown.append(job_id)
+        scan.go_on(chunk)
+        findings.add(chunk)
         progress(findings.rows, max(jobs, findings.rows))
         keep_on()
 
@@ -111,25 +109,41 @@ class _Chunk:
     odd: tuple[tuple[str, frozenset[str]], ...] = ()
 
 
-def _look(  # noqa: PLR0913 - all that one chunk is made of
-    db: apsw.Connection, sql: str, rows_sql: str, after: int, end: int, most: int, verdict: Verdict
-) -> _Chunk:
-    try:
-        texts, suspects, last, rows = db.execute(sql, (after, end, most)).fetchall()[0]
-    except apsw.TooBigError:  # the texts of these rows are longer than SQLite lets one value be
-        last, rows = after, 0
-        texts, suspects = b"\xff", None
-        for (last,) in db.execute("SELECT rowid FROM jobs WHERE rowid>? ORDER BY rowid LIMIT 1", (after,)):
-            rows = 1
-    if not rows:
-        return _Chunk(after, 0)
-    if not _is_clean(texts):
-        cells = db.execute(rows_sql.format("rowid>? AND rowid<=?"), (after, last))
-    elif suspects:
-        cells = db.execute(rows_sql.format(f"rowid IN ({suspects})"))
-    else:
-        return _Chunk(last, rows, len(texts))
-    return _Chunk(last, rows, len(texts), tuple(odd for row in cells if (odd := verdict.of(row))[1]))
+class _Scan:
+    """Where the look at all rows is; ``end`` is the last rowid of when it began, for writers go on appending."""
+
+    def __init__(self, flavour: Flavour, now: datetime, end: int) -> None:
+        self.last = _LOWEST_ROWID
+        self._most = _MOST_ROWS
+        self._end = end
+        self._verdict = Verdict(flavour, now)
+        self._chunk_sql = _chunk_sql(flavour, now)
+        self._rows_sql = _rows_sql(flavour)
+
+    def look(self, db: apsw.Connection) -> _Chunk:
+        """What is odd in the next rows, in the caller's snapshot."""
+        suspects: Any
+        try:
+            found: Any = db.execute(self._chunk_sql, (self.last, self._end, self._most)).fetchall()[0]
+            texts, suspects, last, rows = found
+        except apsw.TooBigError:  # the texts of these rows are longer than SQLite lets one value be
+            found = db.execute("SELECT min(rowid) FROM jobs WHERE rowid>?", (self.last,)).fetchall()
+            texts, suspects, last, rows = b"", found[0][0], found[0][0], 1
+        if not rows:
+            return _Chunk(self.last, 0)
+        if not _is_clean(texts):
+            condition = f"rowid>{self.last} AND rowid<={last}"
+        elif suspects is not None:
+            condition = f"rowid IN ({suspects})"
+        else:
+            return _Chunk(last, rows, len(texts))
+        verdicts = map(self._verdict.of, db.execute(self._rows_sql.format(condition)))
+        return _Chunk(last, rows, len(texts), tuple(verdict for verdict in verdicts if verdict[1]))
+
+    def go_on(self, chunk: _Chunk) -> None:
+        """Let the next look be at what follows, of about as many bytes as one look should be."""
+        self.last = chunk.last
+        self._most = max(1, min(_MOST_ROWS, _CHUNK_BYTES * chunk.rows // max(chunk.size_bytes, 1)))
 
 
 def _is_clean(texts: bytes) -> bool:

@@ -96,7 +96,7 @@ class Verdict:
             else:
                 kinds |= _text(name, value, kind)
         kinds |= self._times({name: cells[name] for name in _TIMES})
-        return _shown(*cells["id"]), frozenset(kinds)
+        return _shown(cells["id"][0]), frozenset(kinds)
 
     def _may_daemon_leave(self, name: str) -> bool:
         """Whether it is the daemon's habit to leave this column NULL."""
@@ -140,9 +140,8 @@ def _text(name: str, value: Any, kind: str) -> set[str]:
         text = value.decode()
     except UnicodeDecodeError:
         return kinds | {"not_utf8"}
-    if (name == "metadata" and not _is_object(text, also_null=True)) or (
-        name.endswith("_json") and text and not _is_json(text)
-    ):
+    is_json = name == "metadata" or (name.endswith("_json") and text)
+    if is_json and not _is_json(text, must_be_object=name == "metadata"):
         kinds.add("metadata_not_object")
     return kinds
 
@@ -159,33 +158,20 @@ def _size(value: Any, kind: str) -> set[str]:
     return {"size_negative"} if value < 0 else set()
 
 
-def _is_object(text: str, *, also_null: bool) -> bool:
-    if text == "null":
-        return also_null
-    found = _loaded(text)
-    return isinstance(found, dict) or (also_null and found is None)
-
-
-def _is_json(text: str) -> bool:
-    return _loaded(text) is not _NOTHING
-
-
-_NOTHING: Final = object()
-
-
-def _loaded(text: str) -> object:
+def _is_json(text: str, *, must_be_object: bool) -> bool:
+    """Whether it is JSON; of an object or ``null`` if it must."""
     try:
-        found: object = json.loads(text, parse_constant=_refuse_constant)
+        found = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        return _NOTHING
-    return found
+        return False
+    return not must_be_object or found is None or isinstance(found, dict)
 
 
 def _refuse_constant(word: str) -> None:
     raise ValueError(f"{word} is no JSON")
 
 
-def _shown(value: Any, kind: str) -> str:
+def _shown(value: Any) -> str:
     """An id as it can be shown: printable, and not long."""
     text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
     shown = "".join(c if c.isprintable() else "\ufffd" for c in text[: _LONGEST_ID + 1])

@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from hyperjobs.errors import BackupDamagedError, HyperjobsError, StoreError
+from hyperjobs.errors import BackupDamagedError, HyperjobsError, StoreError, StoreInterruptedError
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.backup.manifest import Manifest, manifest_of
 from hyperjobs.maintenance.backup.pack import file_sha256, nothing, unpack
@@ -67,9 +67,9 @@ def prove_database(path: Path, keep_on: Callable[[], None] = nothing, *, level: 
             schema = connection.rows("SELECT type,name,sql FROM sqlite_schema ORDER BY type,name")
         finally:
             connection.close()
-    except StoreError as exc:
+    except (StoreError, UnicodeDecodeError) as exc:
         stop.raise_again()
-        if exc.reason == "interrupted":
+        if isinstance(exc, StoreInterruptedError):
             raise
         raise BackupDamagedError(f"{path}: no usable job store: {exc}") from exc
     return Proven(content, str(recognition.flavour), hashlib.sha256(repr(schema).encode()).hexdigest())
