@@ -38,16 +38,25 @@ def read_content(db: apsw.Connection, keep_on: Callable[[], None] = lambda: None
         db: in a transaction, or of a file that nobody writes to.
         keep_on: called every few thousand rows; what it raises ends the reading.
     """
-    names = sorted(str(row[0]) for row in db.execute("SELECT name FROM pragma_table_info('jobs')"))
-    cells = "||','||".join(map(_cell, names))
+    names = columns(db)
     total = jobs = 0
-    for (row,) in db.execute(f"SELECT {cells} FROM jobs"):  # noqa: S608 - quoted names
+    for (row,) in db.execute(f"SELECT {row_sql(names)} FROM jobs"):  # noqa: S608 - quoted names
         total += int.from_bytes(hashlib.blake2b(row.encode("ascii"), digest_size=32).digest())
         jobs += 1
         if jobs % _ROWS_A_LOOK == 0:
             keep_on()
     head = hashlib.blake2b("\n".join(names).encode(), digest_size=32).digest()
     return Content(jobs, f"{(total + int.from_bytes(head)) % _MODULUS:064x}")
+
+
+def columns(db: apsw.Connection) -> list[str]:
+    """The columns of the jobs table, in the order of their names."""
+    return sorted(str(row[0]) for row in db.execute("SELECT name FROM pragma_table_info('jobs')"))
+
+
+def row_sql(names: list[str]) -> str:
+    """SQL for all values of a row as one ASCII text, equal for equal rows alone."""
+    return "||','||".join(map(_cell, names))
 
 
 def _cell(name: str) -> str:
