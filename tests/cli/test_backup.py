@@ -5,9 +5,20 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import replace
 
 import apsw
 import pytest
+
+
+@pytest.fixture
+def hj(hj):
+    return replace(hj, environment={"HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(backups(hj))})
+
+
+@pytest.fixture
+def bare(bare):
+    return replace(bare, environment={"HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(backups(bare))})
 
 
 @pytest.fixture

@@ -347,7 +347,7 @@ def test_files_of_others_in_the_directory_are_left_alone(store, directory):
 
 def in_the_middle(store: Path, directory: BackupDirectory) -> subprocess.Popen[bytes]:
     """The command in a process of its own, with its copy begun and far from done."""
-    words = ["backup", "create", "--store", str(store), "--pages", "1", "--pause", "5000"]
+    words = ["backup", "create", "--store", str(store), "--dir", str(directory.path), "--pages", "1", "--pause", "5000"]
     process = subprocess.Popen(
         [sys.executable, "-m", "hyperjobs", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,18 +11,22 @@ import click
 
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
-from hyperjobs.cli.backup import LATEST, backup_named, directory_of, directory_option, names_in
+from hyperjobs.cli.backup_setting import directory_option, settings, store_of
 from hyperjobs.cli.moment import Moment, show_age
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.table import emit
 from hyperjobs.cli.text import printable
-from hyperjobs.errors import BackupNotFoundError
+from hyperjobs.errors import BackupDamagedError, StoreRefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
+    from hyperjobs.maintenance.backup.manifest import Manifest
     from hyperjobs.maintenance.backup.name import BackupName
+
+LATEST = "latest"
 
 
 @click.command("restore")
@@ -52,17 +57,17 @@ def restore_command(  # noqa: PLR0913 - one for each option
     The backup is proven first. Without --live it is refused while another process has the store open. What was in the
     store is kept beside it.
     """
-    from hyperjobs.maintenance.restore.staging import staged  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.maintenance.backup.choice import choose  # noqa: PLC0415 - SQLite only where it is used
     from hyperjobs.maintenance.restore.swap import put_new, swap  # noqa: PLC0415 - as above
 
     if to is not None and live:
         raise click.UsageError("--to makes a new file, --live writes into the store: give one of them")
-    store = place.find() if to is None or directory is None else None
-    where = directory_of(directory, store)
-    name = backup_named(where, backup) if at is None else _newest_before(where, at)
+    store = place.find() if to is None else store_of(place, to)
+    where = settings(place, directory).directory
+    name = choose(where, store, backup, at=at).name
     target = Path(os.path.realpath(store if to is None and store is not None else to or ""))
     clock = setting_of(context).clock
-    with staged(where, name, target) as (database, manifest):
+    with _proven(where, name, target) as (database, manifest):
         plan = (
             f"{target}: {manifest.jobs:,} jobs of {name}, taken {show_age(name.at, now=clock.now())} ago, "
             f"{'into the open store' if live else 'as a new file' if not target.exists() else 'in its place'}"
@@ -84,13 +89,19 @@ def restore_command(  # noqa: PLR0913 - one for each option
     emit(f"restored {printable(plan)}" + (f"; what was there is {printable(str(kept))}" if kept else ""))
 
 
-def _newest_before(where: Path, at: datetime) -> BackupName:
-    found = [name for name in names_in(where) if name.at <= at]
-    if not found:
-        raise BackupNotFoundError(
-            f"{where}: there is no backup of {at:%Y-%m-%dT%H:%M:%SZ} or before; see 'backup list'"
-        )
-    return found[-1]
+@contextlib.contextmanager
+def _proven(where: Path, name: BackupName, target: Path) -> Iterator[tuple[Path, Manifest]]:
+    """A backup brought beside its target; one that is damaged is refused, as everything unsafe is."""
+    from hyperjobs.maintenance.restore.staging import staged  # noqa: PLC0415 - SQLite only where it is used
+
+    with contextlib.ExitStack() as stack:
+        try:
+            found = stack.enter_context(staged(where, name, target))
+        except BackupDamagedError as exc:
+            raise StoreRefusedError(
+                f"{exc}; nothing was restored: choose another of 'hyperjobs backup list'", reason="backup_damaged"
+            ) from exc
+        yield found
 
 
 def _openers(target: Path) -> str:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+from hyperjobs.errors import StoreInterruptedError
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 
 class Stop:
-    """The two signals as an event, so that work ends at its next safe point.
+    """The two signals as an event, for the length of a block; an error that a stop brought about ends with it.
 
     Attributes:
         code: what the process answers when one came, else 0.
@@ -23,9 +28,12 @@ class Stop:
         self._before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> bool:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        return bool(self.code) and isinstance(exc, StoreInterruptedError)
 
     def is_set(self) -> bool:
         """Whether one came."""
@@ -34,6 +42,11 @@ class Stop:
     def wait(self, seconds: float) -> bool:
         """Sleep so long, or until one comes; whether one came."""
         return self.event.wait(seconds)
+
+    def keep_on(self) -> None:
+        """Return, or raise StoreInterruptedError when one came."""
+        if self.event.is_set():
+            raise StoreInterruptedError("stopped before it was done")
 
     def _heard(self, number: int, _frame: object) -> None:
         self.code = 128 + number

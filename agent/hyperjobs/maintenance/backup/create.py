@@ -23,7 +23,7 @@ from hyperjobs.store.snapshot import Copied, Pace, copy_snapshot
 from hyperjobs.store.version import sqlite_version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from hyperjobs.clock import Clock
@@ -81,7 +81,7 @@ def take_backup(
     require_job_store(recognise(source), source.path)
     size = database_bytes(source)
     directory.prepare()
-    with _disk_errors(directory.path), directory.locked():
+    with disk_errors(directory.path), directory.locked():
         if doubt and not spare_damaged(read_catalogue(directory.path, source.path)):
             raise StoreRefusedError(
                 f"{directory.path}: holds as many backups of {source.path} in doubt as are kept ({doubt}); "
@@ -90,7 +90,7 @@ def take_backup(
             )
         require_room(directory.path, room_needed(size, compression), "a backup")
         with directory.temporary() as folder:
-            taken = _take(source, folder, directory.next_sequence(), pace=pace, compression=compression, doubt=doubt)
+            taken = take(source, folder, directory.next_sequence(), pace=pace, compression=compression, doubt=doubt)
             manifest = taken.manifest
             if not manifest.digest and not spare_damaged(read_catalogue(directory.path, source.path)):
                 raise BackupDamagedError(
@@ -120,16 +120,37 @@ def room_needed(size: int, compression: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
+class Taken:
+    """A copy and its manifest, in a private folder."""
+
     file: Path
     name: BackupName
     manifest: Manifest
 
 
-def _take(  # noqa: PLR0913 - what the public one has checked and opened
-    source: Connection, folder: Path, sequence: int, *, pace: Pace, compression: str, doubt: str
-) -> _Taken:
-    """A backup and its manifest in a private folder."""
+def take(  # noqa: PLR0913 - what the public ones have checked and opened
+    source: Connection,
+    folder: Path,
+    sequence: int,
+    *,
+    pace: Pace,
+    compression: str,
+    doubt: str = "",
+    prepare: Callable[[Path], None] | None = None,
+    called: str | None = None,
+) -> Taken:
+    """Copy a store into a private folder and prove the copy; one that does not stand its proof is given back too.
+
+    Args:
+        source: on the store.
+        folder: empty, and nobody else's.
+        sequence: of the backup.
+        pace: how fast, and when to give up.
+        compression: of the file.
+        doubt: as for :func:`take_backup`.
+        prepare: changes the copy before it is proven.
+        called: the file's name, when it is not to be named as a backup.
+    """
     clock = source.clock
     plain, file = folder / "plain", folder / "packed"
     started, started_s = clock.now(), clock.monotonic()
@@ -137,6 +158,11 @@ def _take(  # noqa: PLR0913 - what the public one has checked and opened
     flavour = str(recognise(source).flavour)
     new_file(plain).close()
     copied = copy_snapshot(source, plain, pace)
+    pages = copied.pages
+    if prepare is not None:
+        before = plain.stat().st_size
+        prepare(plain)
+        pages = pages * plain.stat().st_size // before
     copied_s = clock.monotonic()
     found = doubt
     try:
@@ -151,12 +177,12 @@ def _take(  # noqa: PLR0913 - what the public one has checked and opened
     else:
         pack(plain, file, compression, pace.keep_on)
     manifest = Manifest(
-        name=str(name),
+        name=called or str(name),
         sequence=name.sequence,
         bytes=file.stat().st_size,
         sha256=file_sha256(file, pace.keep_on),
         database_bytes=plain.stat().st_size,
-        pages=copied.pages,
+        pages=pages,
         jobs=proven.content.jobs,
         digest=proven.content.digest,
         flavour=proven.flavour,
@@ -171,11 +197,11 @@ def _take(  # noqa: PLR0913 - what the public one has checked and opened
         state=DAMAGED if found else VERIFIED,
         found=found[:_LONGEST_FOUND],
     )
-    return _Taken(file, name, manifest)
+    return Taken(file, name, manifest)
 
 
 @contextlib.contextmanager
-def _disk_errors(directory: Path) -> Iterator[None]:
+def disk_errors(directory: Path) -> Iterator[None]:
     """What the system says of a disk, in our words."""
     try:
         yield

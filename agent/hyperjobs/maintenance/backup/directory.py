@@ -136,8 +136,8 @@ class BackupDirectory:
 
         The manifest first: one without its backup counts for nothing and is cleared by whoever comes next.
         """
-        _appear(manifest, self.path / name.manifest)
-        _appear(backup, self.path / str(name))
+        appear(manifest, self.path / name.manifest)
+        appear(backup, self.path / str(name))
         sync_directory(self.path)
 
     def remove(self, name: BackupName) -> None:
@@ -214,7 +214,7 @@ def _remove_unused(path: Path) -> None:
         os.close(descriptor)
 
 
-def _appear(file: Path, at: Path) -> None:
+def appear(file: Path, at: Path) -> None:
     """Give a file a second name; where the file system has no links, move it there, the lock keeping others out."""
     try:
         os.link(file, at)
