@@ -8,7 +8,12 @@ from hyperjobs.config.care import NEVER
 from hyperjobs.cron.window import parse_window
 from hyperjobs.cron.zone import find_zone
 from hyperjobs.errors import ConfigError
+from hyperjobs.maintenance.backup.retention import Policy
+from hyperjobs.maintenance.backup.task import BackupTask
 from hyperjobs.maintenance.checkpoint import CheckpointTask
+from hyperjobs.maintenance.drill import DrillTask
+from hyperjobs.maintenance.integrity.full import FullTask
+from hyperjobs.maintenance.integrity.quick import QuickTask
 from hyperjobs.maintenance.optimize import OptimizeTask
 from hyperjobs.maintenance.prune.task import PruneTask
 from hyperjobs.maintenance.reindex import ReindexTask
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from hyperjobs.agent.workshop import Workshop
+    from hyperjobs.maintenance.backup.directory import BackupDirectory
     from hyperjobs.maintenance.task import Task
 
 
@@ -101,10 +107,62 @@ def _reindex(shop: Workshop, **changes: Any) -> Task:
     return ReindexTask(shop.store, **changes)
 
 
+def _backup(shop: Workshop, *, directory: BackupDirectory | None = None, **changes: Any) -> Task:
+    backup = shop.config.maintenance.backup
+    return BackupTask(
+        shop.store,
+        directory or shop.backups,
+        **{
+            "compression": str(backup.compress),
+            "policy": Policy(**backup.keep.model_dump()),
+            "minimum": backup.minimum,
+            "pause_s": backup.pause.total_seconds(),
+            "is_frozen": lambda: bool(shop.holds.frozen()),
+            **changes,
+        },
+    )
+
+
+def _integrity_quick(shop: Workshop, **changes: Any) -> Task:
+    return QuickTask(
+        shop.store,
+        **{
+            "freeze": shop.freeze,
+            "set_integrity": shop.condition.set_integrity,
+            "check_drift": shop.check_drift,
+            **changes,
+        },
+    )
+
+
+def _integrity_full(shop: Workshop, *, directory: BackupDirectory | None = None, **changes: Any) -> Task:
+    backups = directory or shop.backups
+    return FullTask(
+        shop.store,
+        backups,
+        **{
+            "newest": lambda: shop.newest_backup(backups),
+            "distrust": shop.distrust,
+            "freeze": shop.freeze,
+            "set_integrity": shop.condition.set_integrity,
+            **changes,
+        },
+    )
+
+
+def _drill(shop: Workshop, *, directory: BackupDirectory | None = None, **changes: Any) -> Task:
+    backups = directory or shop.backups
+    return DrillTask(shop.store, backups, **{"newest": lambda: shop.newest_backup(backups), **changes})
+
+
 _MAKERS: dict[str, Callable[..., Task]] = {
+    "integrity-quick": _integrity_quick,
+    "backup": _backup,
+    "integrity-full": _integrity_full,
     "prune": _prune,
     "vacuum": _vacuum,
     "optimize": _optimize,
+    "drill": _drill,
     "checkpoint": _checkpoint,
     "reindex": _reindex,
 }

@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from hyperjobs.agent.roster import make_task
+from hyperjobs.maintenance.backup.catalogue import newest_verified, read_catalogue
+from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.runner import Runner
 from hyperjobs.store.condition import Condition
 from hyperjobs.store.holds import Holds
-from hyperjobs.store.runs import Runs
+from hyperjobs.store.runs import Outcome, Runs
 from hyperjobs.store.state import StateFile
 from hyperjobs.store.timekeeper import Timekeeper
 
@@ -19,7 +23,12 @@ if TYPE_CHECKING:
 
     from hyperjobs.clock import Clock
     from hyperjobs.config import Config
+    from hyperjobs.maintenance.backup.name import BackupName
+    from hyperjobs.maintenance.runner import Finished
     from hyperjobs.maintenance.task import Task
+
+
+log = structlog.get_logger(__name__)
 
 
 class Workshop:
@@ -49,7 +58,40 @@ class Workshop:
         self.holds = Holds(state)
         self.condition = Condition(state)
         self.timekeeper = Timekeeper(state, clock=clock, max_jump=config.maintenance.prune.max_clock_jump)
-        self.runner = Runner(self.runs, self.holds, locks=state.path.with_suffix(""), clock=clock)
+        self.runner = Runner(self.runs, self.holds, locks=state.path.with_suffix(""), clock=clock, observe=self.note)
+
+    @property
+    def backups(self) -> BackupDirectory:
+        """The directory of backups."""
+        path = self.config.maintenance.backup.directory
+        # a place that nobody named is ours to make; of a path that somebody did, an unmounted disk is not filled in
+        is_ours = "directory" not in self.config.maintenance.backup.model_fields_set
+        return BackupDirectory(path, make_parents=is_ours)
+
+    def newest_backup(self, backups: BackupDirectory) -> BackupName | None:
+        """The store's newest verified backup in a directory."""
+        entry = newest_verified(read_catalogue(backups.path, self.store))
+        return entry.name if entry is not None else None
+
+    def freeze(self, reason: str, message: str) -> None:
+        """Stop what deletes or rewrites until a person has looked."""
+        if self.holds.freeze(reason, message, self.clock.now()):
+            log.error("store.frozen", reason=reason, error=message)
+
+    def distrust(self, backup: BackupName, message: str) -> None:
+        """Stop the rotation of backups until a person has looked."""
+        if self.holds.distrust(str(backup), message, self.clock.now()):
+            log.error("backup.distrusted", backup=str(backup), error=message)
+
+    def note(self, finished: Finished) -> None:
+        """Remember what a run found for the metrics; of a check that could not be made, nothing."""
+        run = finished.run
+        if run.outcome is not Outcome.OK:
+            return
+        if run.task == "integrity-quick":
+            self.condition.set_anomalies(run.detail.get("anomalies", {}))
+        elif run.task == "checkpoint":
+            self.condition.set_checkpoint_blocked(bool(run.detail.get("is_blocked")))
 
     @property
     def archive_directory(self) -> Path:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import BackupDamagedError, BackupNotFoundError
-from hyperjobs.maintenance.backup.proof import manifest_of
+from hyperjobs.maintenance.backup.manifest import manifest_of
 from hyperjobs.maintenance.restore.staging import staged
 from hyperjobs.maintenance.restore.swap import put_new
 from hyperjobs.maintenance.scratch import private_folder

@@ -49,8 +49,17 @@ class Finished:
 class Runner:
     """Runs tasks of one store. Thread-safe; one task never overlaps with itself, in whatever process."""
 
-    def __init__(self, runs: Runs, holds: Holds, *, locks: Path, clock: Clock) -> None:
-        """``locks`` is the path that each task's lock file begins with."""
+    def __init__(
+        self,
+        runs: Runs,
+        holds: Holds,
+        *,
+        locks: Path,
+        clock: Clock,
+        observe: Callable[[Finished], object] = lambda _finished: None,
+    ) -> None:
+        """``locks`` is the path that each task's lock file begins with; ``observe`` is told of each recorded run."""
+        self._observe = observe
         self._runs = runs
         self._holds = holds
         self._locks = locks
@@ -112,6 +121,7 @@ class Runner:
             finished = self._finish(run, report, error, seconds)
             try:
                 self._runs.end(finished.run, report.counts)
+                self._observe(finished)
             finally:
                 _tell(finished.run, error)
             return finished

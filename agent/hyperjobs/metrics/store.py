@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hyperjobs.store.reader import Snapshot, Troubles
 
 
-_DAMAGE, _BAD_BACKUP = "integrity", "backup"
+_DAMAGE, _BAD_BACKUP = "damaged", "backup"
 """Why maintenance is frozen: the first stops prune, vacuum and rotation, the second rotation alone."""
 
 
