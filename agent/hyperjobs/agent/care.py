@@ -9,6 +9,7 @@ import structlog
 
 from hyperjobs.agent.loop import Loop
 from hyperjobs.agent.night import Night
+from hyperjobs.agent.options import ledger_options
 from hyperjobs.errors import StorePermissionError, StoreReadOnlyError, StoreRefusedError
 from hyperjobs.metrics.collector import Collector
 from hyperjobs.metrics.jobs import JobsSource
@@ -18,7 +19,6 @@ from hyperjobs.metrics.tasks import TasksSource
 from hyperjobs.store.checkpoint import Checkpointer
 from hyperjobs.store.flavour import wal_reset_safe
 from hyperjobs.store.ledger.keeper import Keeper
-from hyperjobs.store.ledger.options import LedgerOptions
 from hyperjobs.store.ledger.scan import Scanner
 from hyperjobs.store.reader import StoreReader
 from hyperjobs.store.stall import StallWatch
@@ -94,6 +94,9 @@ class Care:
         self._stalls = StallWatch(
             path, stalled_after=config.metrics.stalled_after, options=options, state=state, clock=clock
         )
+        workshop.drift_found = self._drift_found
+        self._timekeeper = workshop.timekeeper
+        self._is_clock_believed = True
         self._night = Night(workshop)
         sources: list[Source] = [
             JobsSource(lambda: self._stalls.stalled),
@@ -179,7 +182,19 @@ class Care:
             return _IDLE_S
         return self._checkpointer.turn(is_stopping)
 
+    def _drift_found(self, jobs: int) -> None:
+        self.counts.drift += jobs
+
+    def _read_clock(self) -> None:
+        """Notice a clock that was set, while the uptime still tells by how much; a jump is told once."""
+        is_believed = self._timekeeper.read()
+        if is_believed != self._is_clock_believed:
+            expected = self._timekeeper.expected()
+            log.warning("clock.believed" if is_believed else "clock.doubted", expected=str(expected))
+        self._is_clock_believed = is_believed
+
     def _sample(self, _is_stopping: Callable[[], bool]) -> float:
+        self._read_clock()
         if not (self._keeper.is_serving or (self._is_scanning and self._scanner.view.is_ready)):
             return _IDLE_S  # what is wrong with the store is the ledger loop's to report, once
         self._stalls.sample()
@@ -187,13 +202,3 @@ class Care:
 
     def _scanned(self) -> LedgerView | None:
         return self._scanner.view if self._is_scanning else None
-
-
-def ledger_options(config: Config) -> LedgerOptions:
-    """The ledger's options from the configuration."""
-    return LedgerOptions(
-        providers=tuple(config.metrics.providers),
-        max_providers=config.metrics.max_providers,
-        bounds=tuple(config.metrics.duration_buckets),
-        history=config.store.history,
-    )

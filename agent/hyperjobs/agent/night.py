@@ -15,6 +15,7 @@ from hyperjobs.scheduler import Scheduler
 if TYPE_CHECKING:
     from hyperjobs.agent.workshop import Workshop
     from hyperjobs.cron.slots import Slot
+    from hyperjobs.maintenance.task import Task
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +27,7 @@ class Night:
         self._workshop = workshop
         self._stopping = threading.Event()
         self._entries = entries(workshop.config)
+        self._tasks: dict[str, Task] = {}  # kept, for some compare with what they saw the last time
         self._scheduler = Scheduler(self._entries, self._run, workshop.runs, workshop.clock)
 
     def start(self) -> None:
@@ -59,8 +61,10 @@ class Night:
         if self._stopping.is_set():
             return
         try:
+            if task not in self._tasks:
+                self._tasks[task] = self._workshop.task(task)
             self._workshop.runner.run(
-                self._workshop.task(task),
+                self._tasks[task],
                 slot=slot.nominal,
                 is_stopping=self._stopping.is_set,
                 wait=self._stopping.wait,

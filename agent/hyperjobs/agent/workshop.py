@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from hyperjobs.agent.options import ledger_options
 from hyperjobs.agent.roster import make_task
+from hyperjobs.config.loader import default_backups
 from hyperjobs.maintenance.backup.catalogue import newest_verified, read_catalogue
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.runner import Runner
 from hyperjobs.store.condition import Condition
 from hyperjobs.store.holds import Holds
+from hyperjobs.store.ledger.drift import check_drift
 from hyperjobs.store.runs import Outcome, Runs
 from hyperjobs.store.state import StateFile
 from hyperjobs.store.timekeeper import Timekeeper
@@ -37,7 +41,8 @@ class Workshop:
     Attributes:
         config: what tasks are made by.
         store: path of the store.
-        check_drift: compares the ledger with the table and repairs it; ``None`` without an agent.
+        options: how the store's ledger is kept.
+        drift_found: told of each comparison of the ledger with the table by how many jobs it was off.
     """
 
     def __init__(
@@ -47,13 +52,14 @@ class Workshop:
         state: StateFile,
         *,
         clock: Clock,
-        check_drift: Callable[[], int] | None = None,
+        drift_found: Callable[[int], object] = lambda _jobs: None,
     ) -> None:
         self.config = config
         self.store = store
         self.state = state
         self.clock = clock
-        self.check_drift = check_drift
+        self.options = ledger_options(config)
+        self.drift_found = drift_found
         self.runs = Runs(state)
         self.holds = Holds(state)
         self.condition = Condition(state)
@@ -65,8 +71,7 @@ class Workshop:
         """The directory of backups."""
         path = self.config.maintenance.backup.directory
         # a place that nobody named is ours to make; of a path that somebody did, an unmounted disk is not filled in
-        is_ours = "directory" not in self.config.maintenance.backup.model_fields_set
-        return BackupDirectory(path, make_parents=is_ours)
+        return BackupDirectory(path, make_parents=path == default_backups(os.environ))
 
     def newest_backup(self, backups: BackupDirectory) -> BackupName | None:
         """The store's newest verified backup in a directory."""
@@ -82,6 +87,14 @@ class Workshop:
         """Stop the rotation of backups until a person has looked."""
         if self.holds.distrust(str(backup), message, self.clock.now()):
             log.error("backup.distrusted", backup=str(backup), error=message)
+
+    def check_drift(self) -> int:
+        """Compare the ledger, if there is one, with the table, and put it right; by how many jobs it was off."""
+        if self.config.store.ledger == "scan":
+            return 0
+        drift = check_drift(self.store, self.options, clock=self.clock)
+        self.drift_found(drift)
+        return drift
 
     def note(self, finished: Finished) -> None:
         """Remember what a run found for the metrics; of a check that could not be made, nothing."""

@@ -1,0 +1,20 @@
+"""What the configuration says, as the store has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hyperjobs.store.ledger.options import LedgerOptions
+
+if TYPE_CHECKING:
+    from hyperjobs.config import Config
+
+
+def ledger_options(config: Config) -> LedgerOptions:
+    """The ledger's options from the configuration."""
+    return LedgerOptions(
+        providers=tuple(config.metrics.providers),
+        max_providers=config.metrics.max_providers,
+        bounds=tuple(config.metrics.duration_buckets),
+        history=config.store.history,
+    )
