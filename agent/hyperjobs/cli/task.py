@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli.ask import ask
 from hyperjobs.cli.moment import write_instant
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
@@ -20,8 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hyperjobs.agent.workshop import Workshop
+    from hyperjobs.maintenance.runner import Finished
     from hyperjobs.maintenance.task import Task
     from hyperjobs.store.runs import Run
+
+_SKIPPED = "skipped"
 
 
 def task_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,6 +45,7 @@ def run_task(
     *,
     is_dry: bool,
     as_json: bool,
+    question: str = "",
     **changes: Any,
 ) -> int:
     """Run one task of the store once, and say how it went; give the exit code.
@@ -53,36 +56,45 @@ def run_task(
         name: of the task.
         is_dry: say what would be done.
         as_json: write the record instead of a sentence.
+        question: asked, with what would be done, before anything is; empty is not to ask.
         changes: what the command line says beside the configuration, as the task's maker takes it.
     """
-    progress = Progress()
     with workshop(context, place) as shop, Stop() as stop:
         task: Task = shop.task(name, **changes)
-        try:
-            finished = shop.runner.run(task, is_dry=is_dry, is_stopping=stop.is_set, wait=stop.wait, progress=progress)
-        finally:
-            progress.end()
-        assert finished is not None  # noqa: S101 - a run without a slot is never the second one of it
+        if question and not is_dry:
+            foreseen = _run(shop, task, stop, is_dry=True)
+            if foreseen.error is None and foreseen.run.outcome != _SKIPPED:
+                ask(f"{printable(foreseen.run.summary)}; {question} [y/N] ")
+        finished = _run(shop, task, stop, is_dry=is_dry)
         if as_json:
             emit_json(run_shape(finished.run))
-        if stop.code and finished.error is not None:
-            return stop.code
         if finished.error is not None:
+            if stop.code:
+                return stop.code
             raise finished.error
         if not as_json:
             emit(printable(finished.run.summary))
     return 0
 
 
+def _run(shop: Workshop, task: Task, stop: Stop, *, is_dry: bool) -> Finished:
+    progress = Progress()
+    try:
+        finished = shop.runner.run(task, is_dry=is_dry, is_stopping=stop.is_set, wait=stop.wait, progress=progress)
+    finally:
+        progress.end()
+    assert finished is not None  # noqa: S101 - a run without a slot is never the second one of it
+    return finished
+
+
 @contextlib.contextmanager
 def workshop(context: click.Context, place: StorePlace) -> Iterator[Workshop]:
     """The store's tasks and their records, as the configuration has them, for the length of a command."""
     from hyperjobs.agent.workshop import opened_workshop  # noqa: PLC0415 - only where maintenance is
-    from hyperjobs.config import load_config  # noqa: PLC0415 - pydantic only where a configuration is read
     from hyperjobs.logs import configure_logs  # noqa: PLC0415 - as above
 
     path = place.find()
-    config = load_config(Path(place.config) if place.config else None, environ=os.environ)
+    config = place.load()
     configure_logs("warning" if not setting_of(context).verbose else config.log.level, config.log.format)
     with opened_workshop(config, path, clock=setting_of(context).clock) as shop:
         yield shop

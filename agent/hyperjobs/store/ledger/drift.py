@@ -9,7 +9,7 @@ from hyperjobs.store.connection import Connection
 from hyperjobs.store.ledger.label import status_label
 from hyperjobs.store.ledger.replay import replay
 from hyperjobs.store.ledger.rollup import log_span, read_log, read_meta, read_rollup
-from hyperjobs.store.ledger.schema import has_tables
+from hyperjobs.store.ledger.schema import has_tables, ours
 from hyperjobs.store.ledger.select import fetch
 from hyperjobs.store.ledger.tally import Tally
 
@@ -89,7 +89,7 @@ def check_drift(path: Path, options: LedgerOptions, *, clock: Clock) -> int:
 
 
 def _can_compare(db: apsw.Connection) -> bool:
-    if not has_tables(db) or read_meta(db)["state"] != "ready":
+    if not has_tables(ours(db)) or read_meta(db)["state"] != "ready":
         return False
     first, last = log_span(db)
     return last - first < _LONGEST_LOG
