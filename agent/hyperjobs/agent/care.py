@@ -11,6 +11,7 @@ from hyperjobs.agent.loop import Loop
 from hyperjobs.agent.night import Night
 from hyperjobs.agent.options import ledger_options
 from hyperjobs.errors import StorePermissionError, StoreReadOnlyError, StoreRefusedError
+from hyperjobs.metrics.backup import BackupSource
 from hyperjobs.metrics.collector import Collector
 from hyperjobs.metrics.jobs import JobsSource
 from hyperjobs.metrics.ledger import LedgerSource
@@ -105,6 +106,7 @@ class Care:
             ),
             LedgerSource(self.counts),
             TasksSource(workshop.runs, workshop.holds, self._night.planned),
+            BackupSource(config.maintenance.backup.directory, path, workshop.runs, workshop.condition),
             agent,
         ]
         self._collector = Collector(sources, self._reader, continuity, clock=clock)
