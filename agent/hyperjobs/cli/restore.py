@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 @click.option("--at", type=Moment(), metavar="WHEN", help="The newest backup taken then or before, instead of BACKUP.")
 @click.option("--to", metavar="PATH", help="Make this new file of it, and leave the store alone.")
 @click.option("--live", is_flag=True, help="Write it into the store while others have that open.")
+@click.option("--job", "jobs", multiple=True, type=UnicodeText(), metavar="ID", help="This job alone; may be repeated.")
+@click.option("--replace", is_flag=True, help="With --job: in place of a finished job of that id in the store.")
 @click.option("--dry-run", is_flag=True, help="Prove the backup, say what would be done, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @directory_option
@@ -42,6 +44,8 @@ def restore_command(  # noqa: PLR0913 - one for each option
     at: datetime | None,
     to: str | None,
     live: bool,
+    jobs: tuple[str, ...],
+    replace: bool,
     dry_run: bool,
     yes: bool,
     directory: str | None,
@@ -50,18 +54,27 @@ def restore_command(  # noqa: PLR0913 - one for each option
     """Put a backup in the store's place.
 
     The backup is proven first. Without --live it is refused while another process has the store open. What was in the
-    store is kept beside it.
+    store is kept beside it. With --job only those jobs are brought back, while others go on using the store.
     """
     from hyperjobs.maintenance.restore.staging import staged  # noqa: PLC0415 - SQLite only where it is used
     from hyperjobs.maintenance.restore.swap import put_new, swap  # noqa: PLC0415 - as above
 
     if to is not None and live:
         raise click.UsageError("--to makes a new file, --live writes into the store: give one of them")
+    if jobs and (to is not None or live):
+        raise click.UsageError(
+            "--job brings single jobs back into the open store: it goes with neither --to nor --live"
+        )
+    if replace and not jobs:
+        raise click.UsageError("--replace goes with --job")
     store = place.find() if to is None or directory is None else None
     where = directory_of(directory, store)
     name = backup_named(where, backup) if at is None else _newest_before(where, at)
     target = Path(os.path.realpath(store if to is None and store is not None else to or ""))
     clock = setting_of(context).clock
+    if jobs:
+        _restore_jobs(context, where, name, target, jobs, replace=replace, dry_run=dry_run, yes=yes)
+        return
     with staged(where, name, target) as (database, manifest):
         plan = (
             f"{target}: {manifest.jobs:,} jobs of {name}, taken {show_age(name.at, now=clock.now())} ago, "
@@ -82,6 +95,36 @@ def restore_command(  # noqa: PLR0913 - one for each option
         else:
             kept = swap(database, target, now=clock.now())
     emit(f"restored {printable(plan)}" + (f"; what was there is {printable(str(kept))}" if kept else ""))
+
+
+def _restore_jobs(  # noqa: PLR0913 - what the command was told
+    context: click.Context,
+    where: Path,
+    name: BackupName,
+    target: Path,
+    jobs: tuple[str, ...],
+    *,
+    replace: bool,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    from hyperjobs.maintenance.restore.jobs import restore_jobs  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.maintenance.restore.staging import staged  # noqa: PLC0415 - as above
+
+    clock = setting_of(context).clock
+    with staged(where, name, target) as (database, _):
+        # looked at first, so that nobody is asked about what cannot be done
+        would = restore_jobs(database, target, jobs, clock=clock, replace=replace, is_dry=True)
+        plan = f"{target}: {would.jobs} job{'s' * (would.jobs != 1)} of {name}" + (
+            f", {len(would.replaced)} in place of what is there" if would.replaced else ""
+        )
+        if dry_run:
+            emit(f"would restore {printable(plan)}")
+            return
+        if not yes:
+            ask(f"restore {printable(plan)}? [y/N] ")
+        restore_jobs(database, target, jobs, clock=clock, replace=replace)
+    emit(f"restored {printable(plan)}")
 
 
 def _newest_before(where: Path, at: datetime) -> BackupName:
