@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from hyperjobs.store.ledger.options import LedgerOptions
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hyperjobs.config import Config
 
 
@@ -18,3 +20,9 @@ def ledger_options(config: Config) -> LedgerOptions:
         bounds=tuple(config.metrics.duration_buckets),
         history=config.store.history,
     )
+
+
+def archive_directory(config: Config) -> Path:
+    """Where prune puts jobs before it deletes them."""
+    named = config.maintenance.prune.archive.directory
+    return named if named is not None else config.store.state_dir / "archive"

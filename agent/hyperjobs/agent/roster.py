@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hyperjobs.agent.options import archive_directory
 from hyperjobs.config.care import NEVER
 from hyperjobs.cron.window import parse_window
 from hyperjobs.cron.zone import find_zone
@@ -61,7 +62,7 @@ def _prune(shop: Workshop, **changes: Any) -> Task:
         shop.store,
         **{
             "retention": retention_of(shop),
-            "archive_directory": shop.archive_directory if prune.archive.enabled else None,
+            "archive_directory": archive_directory(shop.config) if prune.archive.enabled else None,
             "archive_keep": prune.archive.keep,
             "max_share": prune.max_share,
             "max_clock_jump": prune.max_clock_jump,

@@ -106,12 +106,6 @@ class Workshop:
         elif run.task == "checkpoint":
             self.condition.set_checkpoint_blocked(bool(run.detail.get("is_blocked")))
 
-    @property
-    def archive_directory(self) -> Path:
-        """Where prune puts jobs before it deletes them."""
-        named = self.config.maintenance.prune.archive.directory
-        return named if named is not None else self.config.store.state_dir / "archive"
-
     def task(self, name: str, **changes: Any) -> Task:
         """A task as the configuration has it, but for what ``changes`` say."""
         return make_task(self, name, **changes)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hyperjobs.maintenance.backup.directory import BackupDirectory
     from hyperjobs.maintenance.backup.retention import Policy
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupSettings:
     """What the configuration says of backups.

@@ -21,7 +21,7 @@ _MODES = ["auto", "incremental", "full"]
 @directory_option
 @task_options
 @click.pass_context
-def integrity_command(
+def integrity_command(  # noqa: PLR0913 - one for each option
     context: click.Context, *, full: bool, directory: str | None, is_dry: bool, as_json: bool, place: StorePlace
 ) -> int:
     """Check the live store, beside its writers: pages, rows, orphans, and the ledger against the table.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +14,8 @@ from hyperjobs.cli.text import printable
 from hyperjobs.errors import AgentRunningError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hyperjobs.config import Config
     from hyperjobs.store.connection import Connection
 

@@ -38,7 +38,7 @@ def task_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def run_task(
+def run_task(  # noqa: PLR0913 - one for each option
     context: click.Context,
     place: StorePlace,
     name: str,

@@ -26,21 +26,24 @@ class RawText(bytes):
     __slots__ = ()
 
 
-def read_cells(db: apsw.Connection, rest: str, bindings: Sequence[Any] = (), *, extra: str) -> list[tuple[Any, ...]]:
-    """Return the rows of ``SELECT extra, every column FROM jobs rest``: each one what ``extra`` names, then its cells.
+def read_cells(
+    db: apsw.Connection, rest: str, bindings: Sequence[Any] = (), *, extra: str = "1", table: str = "jobs"
+) -> list[tuple[Any, ...]]:
+    """Return the rows of ``SELECT extra, every column FROM table rest``: each what ``extra`` names, then its cells.
 
     Args:
         db: of a store of hypersdk's flavour.
         rest: conditions and order.
         bindings: of them.
         extra: further columns, none of them text.
+        table: one with the columns of a store's.
     """
     try:
-        found = db.execute(f"SELECT {extra},{COLUMN_LIST} FROM jobs {rest}", bindings).fetchall()  # noqa: S608 - ours
+        found = db.execute(f"SELECT {extra},{COLUMN_LIST} FROM {table} {rest}", bindings).fetchall()  # noqa: S608 - ours
         width = len(found[0]) - len(COLUMNS) if found else 0
         return [(*row[:width], row[width:]) for row in found]
     except UnicodeDecodeError:
-        raw = rows(db, f"SELECT {extra},{RAW_COLUMN_LIST} FROM jobs {rest}", bindings)  # noqa: S608 - ours
+        raw = rows(db, f"SELECT {extra},{RAW_COLUMN_LIST} FROM {table} {rest}", bindings)  # noqa: S608 - ours
         width = len(raw[0]) - 2 * len(COLUMNS)
         return [(*row[:width], tuple(map(_cell, row[width::2], row[width + 1 :: 2]))) for row in raw]
 

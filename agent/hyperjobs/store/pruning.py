@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import apsw
 
 from hyperjobs.errors import InvalidJobError, StoreRefusedError
 from hyperjobs.store import query
-from hyperjobs.store.cells import Cells, read_cells, text_of
-from hyperjobs.store.due import PLACE, Range, Rule
-from hyperjobs.store.flavour import COLUMNS
-from hyperjobs.store.ledger.select import rows as select
-from hyperjobs.store.pins import has_pins
+from hyperjobs.store.batch import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from hyperjobs.clock import Clock
+    from hyperjobs.store.cells import Cells
     from hyperjobs.store.connection import Connection
+    from hyperjobs.store.due import Range, Rule
     from hyperjobs.store.flavour import Recognition
 
 BATCH_ROWS: Final = 250
@@ -30,23 +28,6 @@ BATCH_ROWS: Final = 250
 
 _STUCK_BATCHES: Final = 5
 """Batches in a row of which no row goes, before it is said that something keeps them."""
-_STATUS: Final = COLUMNS.index("status")
-_PROVIDER: Final = COLUMNS.index("provider")
-
-
-class _Row(NamedTuple):
-    """A row that was due when it was read.
-
-    Attributes:
-        place: in the index on created_at.
-        key: its status and provider.
-        cells: all of it, where it is kept.
-    """
-
-    rowid: int
-    place: bytes | None
-    key: tuple[str, str]
-    cells: Cells
 
 
 @dataclass(slots=True)
@@ -66,9 +47,7 @@ class Pruned:
 
 
 class Keeping:
-    """What becomes of rows before they are deleted: here nothing. An archive overrides both."""
-
-    reads_rows = False
+    """What becomes of rows before they are deleted: here nothing. An archive does both."""
 
     def keep(self, rows: Sequence[Cells]) -> None:
         """Make these rows last through a power cut; they are deleted when this returns, and not when it raises."""
@@ -151,28 +130,30 @@ class Pruning:
             StoreRefusedError: rows do not go although they are deleted.
             StoreError: the store could not do it; batches that were committed stay so.
         """
-        return all(self._run_range(part) for part in self._rule.ranges())
+        batch = Batch(self._connection)
+        kept = self._connection.value("PRAGMA wal_autocheckpoint")
+        self._connection.rows("PRAGMA wal_autocheckpoint=0")
+        try:
+            return all(self._run_range(part, batch) for part in self._rule.ranges())
+        finally:
+            self._connection.rows(f"PRAGMA wal_autocheckpoint={kept}")
+            batch.close()
 
-    def _run_range(self, part: Range) -> bool:
+    def _run_range(self, part: Range, batch: Batch) -> bool:
         place: bytes | None = part.start
         while True:
             left = BATCH_ROWS if self._most is None else min(BATCH_ROWS, self._most - self.done.total)
-            rows = self._read(part, place, left) if left > 0 else []
-            cells = [row.cells for row in rows]
-            if rows and self._keeping.reads_rows:
+            batch.fill(self._rule, part, place, left)
+            cells = [row.cells for row in batch.rows]
+            if cells:
                 self._keeping.keep(cells)
             if self._rest():
                 self._keeping.left(cells)
                 return False
-            if not rows:
+            if not cells:
                 return True
-            self._delete(rows)
-            place = part.after(place, rows[-1].place)
-
-    def _read(self, part: Range, place: bytes | None, most: int) -> list[_Row]:
-        """Return the next rows that are due."""
-        has_cells = self._keeping.reads_rows
-        return self._connection.read(lambda db: _read_due(db, self._rule, part, place, most, has_cells=has_cells))
+            self._delete(batch)
+            place = part.after(place, batch.last)
 
     def _rest(self) -> bool:
         """Let the writers have what is left of their time; reading and keeping the next rows was a part of it."""
@@ -182,11 +163,12 @@ class Pruning:
         self._owed_s = None
         return bool(self._pause(max(left_s, 0.0)))
 
-    def _delete(self, rows: list[_Row]) -> None:
+    def _delete(self, batch: Batch) -> None:
         began_s = self._clock.monotonic()
-        deleted, left = self._connection.write(lambda db: self._delete_due(db, rows))
+        deleted, left = batch.delete()
         self._ended_s = self._clock.monotonic()
         self._owed_s = self._ended_s - began_s
+        checkpoint(self._connection)
         if left:
             self._keeping.left(left)
         self.done.jobs.update(deleted)
@@ -198,59 +180,19 @@ class Pruning:
                 reason="triggers",
             )
 
-    def _delete_due(self, db: apsw.Connection, rows: list[_Row]) -> tuple[Counter[tuple[str, str]], list[Cells]]:
-        """Delete those that still are as they were read, and due: a writer may have been at them since.
-
-        Returns:
-            What went, and the rows that did not.
-        """
-        condition, values = self._rule.condition(has_pins=has_pins(db))
-        sql = f"DELETE FROM jobs WHERE rowid=? AND {condition}"  # noqa: S608 - ours
-        now = _now(db, rows) if self._keeping.reads_rows else None
-        deleted: Counter[tuple[str, str]] = Counter()
-        left: list[Cells] = []
-        for row in rows:
-            if now is None or now.get(row.rowid) == row.cells:
-                db.execute(sql, (row.rowid, *values))
-                # of this statement alone: the total would count what the ledger's triggers write
-                if db.changes():
-                    deleted[row.key] += 1
-                    continue
-            left.append(row.cells)
-        return deleted, left
-
 
 def first_due(connection: Connection, rule: Rule, most: int) -> list[Cells]:
     """Return some of the jobs that are due, as they lie in the file."""
-    found: list[_Row] = []
     query.register(connection.raw)
-    for part in rule.ranges():
-        left = most - len(found)
-        found += connection.read(
-            lambda db, part=part, left=left: _read_due(db, rule, part, part.start, left, has_cells=True)  # type: ignore[misc]
-        )
-    return [row.cells for row in found]
-
-
-def _read_due(  # noqa: PLR0913 - what a page is, and how much of it
-    db: apsw.Connection, rule: Rule, part: Range, place: bytes | None, most: int, *, has_cells: bool
-) -> list[_Row]:
-    condition, values = rule.condition(has_pins=has_pins(db))
-    rest = f"WHERE {part.sql} AND {condition} ORDER BY created_at LIMIT ?"
-    bindings = (*part.bindings(place), *values, most)
-    if has_cells:
-        return [
-            _Row(rowid, at, (text_of(cells[_STATUS]), text_of(cells[_PROVIDER])), cells)
-            for rowid, at, cells in read_cells(db, rest, bindings, extra=f"rowid,{PLACE}")
-        ]
-    found = select(db, f"SELECT rowid,{PLACE},status,CAST(provider AS BLOB) FROM jobs {rest}", bindings)  # noqa: S608 - ours
-    return [_Row(rowid, at, (status, text_of(provider)), ()) for rowid, at, status, provider in found]
-
-
-def _now(db: apsw.Connection, rows: list[_Row]) -> dict[int, Cells]:
-    """Return these rows as they are now; a rowid may by now be another job's."""
-    marks = ",".join("?" * len(rows))
-    return dict(read_cells(db, f"WHERE rowid IN ({marks})", [row.rowid for row in rows], extra="rowid"))
+    batch = Batch(connection)
+    found: list[Cells] = []
+    try:
+        for part in rule.ranges():
+            batch.fill(rule, part, part.start, most - len(found))
+            found += [row.cells for row in batch.rows]
+    finally:
+        batch.close()
+    return found
 
 
 def checkpoint(connection: Connection) -> None:

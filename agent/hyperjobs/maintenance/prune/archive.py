@@ -95,8 +95,6 @@ class Archive(Keeping):
         clock: for the time it ended.
     """
 
-    reads_rows = True
-
     def __init__(
         self, directory: ArchiveDirectory, name: ArchiveName, *, store: Path, cutoffs: Cutoffs, clock: Clock
     ) -> None:

@@ -20,7 +20,10 @@ _PLAIN: Final = (str, int, type(None))
 
 def job_line(cells: Cells) -> bytes:
     """A job as one line: an object of its columns."""
-    return _line(dict(zip(COLUMNS, map(_shape, cells), strict=True)))
+    try:
+        return _line(dict(zip(COLUMNS, cells, strict=True)))
+    except (TypeError, ValueError):  # bytes, or a number that is not finite: rare, and so not looked for
+        return _line(dict(zip(COLUMNS, map(_shape, cells), strict=True)))
 
 
 def note_line(note: dict[str, Any]) -> bytes:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from hyperjobs.errors import ArchiveDamagedError, ConfigError, StoreInterruptedError, StoreRefusedError
+from hyperjobs.errors import ArchiveDamagedError, ConfigError, StoreInterruptedError
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.maintenance.prune.archive import Archive, manifest_of, recover
 from hyperjobs.maintenance.prune.directory import ArchiveDirectory
@@ -25,7 +25,7 @@ from hyperjobs.maintenance.prune.plan import (
 )
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.maintenance.task import Report
-from hyperjobs.store.flavour import Flavour, recognise, require_job_store
+from hyperjobs.store.flavour import recognise, require_hypersdk
 from hyperjobs.store.pruning import Pruning, refuse_triggers
 
 if TYPE_CHECKING:
@@ -103,10 +103,11 @@ class PruneTask:
         """
         is_set = self._retention.is_set
         with opened(self._store, turn, read_only=turn.is_dry or not is_set, synchronous="NORMAL") as connection:
-            self._refuse_flavour(connection)
+            recognition = recognise(connection)
+            require_hypersdk(recognition, self._store, "prune")
             if not is_set:
                 return _advice(count_common_ages(connection, turn.now))
-            refuse_triggers(recognise(connection), self._store)
+            refuse_triggers(recognition, self._store)
             refuse_clock_jump(
                 turn.now,
                 last_seen=self._last_seen(),
@@ -122,15 +123,6 @@ class PruneTask:
                 keep_newest=self._keep_newest,
             )
             return self._foretold(plan) if turn.is_dry else self._prune(connection, plan, turn)
-
-    def _refuse_flavour(self, connection: Connection) -> None:
-        recognition = recognise(connection)
-        require_job_store(recognition, self._store)
-        if recognition.flavour is not Flavour.HYPERSDK:
-            raise StoreRefusedError(
-                f"{self._store}: prune refused, this is the daemon's own store; its daemon cleans it up",
-                reason="daemon_store",
-            )
 
     def _foretold(self, plan: Plan) -> Report:
         where = "" if self._directory is None else f", archived into about {_mebibytes(plan.archive_bytes)}"

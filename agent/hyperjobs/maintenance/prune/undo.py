@@ -12,14 +12,13 @@ from hyperjobs.errors import StoreInterruptedError, StoreRefusedError
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.maintenance.prune.archive import archived_rows, manifest_of, recover, source_sha256
 from hyperjobs.maintenance.room import require_room
-from hyperjobs.store.flavour import Flavour, recognise, require_job_store
+from hyperjobs.store.flavour import recognise, require_hypersdk
 from hyperjobs.store.pruning import refuse_triggers
 from hyperjobs.store.returning import bring_back, find_there
 
 if TYPE_CHECKING:
     from hyperjobs.maintenance.prune.directory import ArchiveDirectory
     from hyperjobs.maintenance.task import Turn
-    from hyperjobs.store.connection import Connection
 
 _ROW_BYTES = 16_384
 
@@ -65,7 +64,9 @@ def undo(store: Path, directory: ArchiveDirectory, run: str, turn: Turn, *, any_
     with contextlib.ExitStack() as stack:
         stack.enter_context(directory.locked())
         connection = stack.enter_context(opened(real, turn, read_only=turn.is_dry))
-        _refuse(connection, real)
+        recognition = recognise(connection)
+        require_hypersdk(recognition, real, "bringing jobs back")
+        refuse_triggers(recognition, real, "bringing jobs back")
         manifest = manifest_of(directory, name)
         if manifest is None:
             manifest = recover(directory, name, connection, clock=turn.clock, is_dry=turn.is_dry)
@@ -93,13 +94,3 @@ def undo(store: Path, directory: ArchiveDirectory, run: str, turn: Turn, *, any_
                     f"{real}: stopped with {undone.returned:,} of {undone.archived:,} jobs back; the same again brings the rest"
                 )
     return undone
-
-
-def _refuse(connection: Connection, store: Path) -> None:
-    recognition = recognise(connection)
-    require_job_store(recognition, store)
-    if recognition.flavour is not Flavour.HYPERSDK:
-        raise StoreRefusedError(
-            f"{store}: this is the daemon's own store, which no prune was of", reason="daemon_store"
-        )
-    refuse_triggers(recognition, store, "bringing back")

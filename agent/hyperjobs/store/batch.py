@@ -1,0 +1,108 @@
+"""One batch of a prune: rows copied aside as they are, and then deleted by one statement if they still are so.
+
+Inside the write transaction no Python runs but to begin and to end it. A statement for each row, or a function of ours
+in its condition, would there wait for the interpreter's lock again and again, with every writer waiting behind it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from hyperjobs.store.cells import Cells, read_cells, text_of
+from hyperjobs.store.due import PLACE, Range, Rule
+from hyperjobs.store.flavour import COLUMNS
+from hyperjobs.store.ledger.select import rows
+from hyperjobs.store.pins import TABLE, has_pins
+from hyperjobs.store.rows import COLUMN_LIST
+
+if TYPE_CHECKING:
+    import apsw
+
+    from hyperjobs.store.connection import Connection
+
+_NAME: Final = "temp.hyperjobs_batch"
+# without types, so that every value stays what it was
+_CREATE: Final = f"CREATE TABLE IF NOT EXISTS {_NAME}(rid INTEGER PRIMARY KEY,place,{COLUMN_LIST})"
+_FILL: Final = f"INSERT INTO {_NAME} SELECT rowid,{PLACE},{COLUMN_LIST} FROM jobs"  # noqa: S608 - ours
+# the plus takes the column's affinity off: equal is the same value of the same type
+_UNCHANGED: Final = " AND ".join(f"+j.{name} IS +b.{name}" for name in COLUMNS)
+_STILL: Final = f"SELECT b.rid FROM {_NAME} b CROSS JOIN main.jobs j ON j.rowid=b.rid WHERE {_UNCHANGED}"  # noqa: S608 - ours
+_DELETE: Final = f"DELETE FROM main.jobs WHERE rowid IN ({_STILL})"  # noqa: S608 - ours
+_STATUS: Final = COLUMNS.index("status")
+_PROVIDER: Final = COLUMNS.index("provider")
+
+
+class Row(NamedTuple):
+    """A row of the batch.
+
+    Attributes:
+        rowid: where it was; by the time it is deleted that can be another job's.
+        cells: what it was.
+    """
+
+    rowid: int
+    cells: Cells
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Its status and provider, as text."""
+        return text_of(self.cells[_STATUS]), text_of(self.cells[_PROVIDER])
+
+
+class Batch:
+    """The batch of one connection; a new fill takes the place of what it held.
+
+    Args:
+        connection: kept in memory there, apart from the store.
+
+    Attributes:
+        rows: of the last fill.
+        last: the greatest place of them in the index on created_at; ``None`` when none of them has one.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.rows: list[Row] = []
+        self.last: bytes | None = None
+        self._connection = connection
+        connection.rows("PRAGMA temp_store=MEMORY")
+        connection.rows(_CREATE)
+
+    def fill(self, rule: Rule, part: Range, place: bytes | None, most: int) -> None:
+        """Take the next rows that are due, as they are now."""
+        connection = self._connection
+        connection.rows(f"DELETE FROM {_NAME}")  # noqa: S608 - ours
+        if most > 0:
+            condition, values = rule.condition(has_pins=connection.read(has_pins))
+            # one statement is one snapshot, and what it writes is not the store
+            connection.rows(
+                f"{_FILL} WHERE {part.sql} AND {condition} ORDER BY created_at LIMIT ?",
+                (*part.bindings(place), *values, most),
+            )
+        found = connection.run(lambda db: read_cells(db, "ORDER BY place,rid", extra="rid,place", table=_NAME))
+        self.rows = [Row(rowid, cells) for rowid, _, cells in found]
+        self.last = found[-1][1] if found else None
+
+    def delete(self) -> tuple[Counter[tuple[str, str]], list[Cells]]:
+        """Delete the rows that still are as they were, and not pinned by now, in one transaction.
+
+        Returns:
+            What went, by status and provider, and the rows that did not go.
+        """
+        left = self._connection.write(self._delete)
+        deleted = Counter(row.key for row in self.rows if row.rowid not in left)
+        return deleted, [row.cells for row in self.rows if row.rowid in left]
+
+    def close(self) -> None:
+        """Forget it."""
+        self._connection.rows(f"DROP TABLE IF EXISTS {_NAME}")
+
+    def _delete(self, db: apsw.Connection) -> set[int]:
+        unpinned = f" AND b.id NOT IN (SELECT job_id FROM main.{TABLE})" if has_pins(db) else ""  # noqa: S608 - ours
+        sql = _DELETE.removesuffix(")") + unpinned + ")"
+        db.execute(sql)
+        # of this statement alone: the total would count what the ledger's triggers write
+        if db.changes() == len(self.rows):
+            return set()
+        still = f"SELECT b.rid FROM {_NAME} b WHERE EXISTS (SELECT 1 FROM main.jobs j WHERE j.id=b.id)"  # noqa: S608 - ours
+        return {rowid for (rowid,) in rows(db, still)}
