@@ -286,7 +286,9 @@ def test_a_writer_stopped_in_its_transaction_makes_it_busy_and_its_commit_is_the
 def test_a_store_with_a_reader_in_its_transaction_is_not_written_anew_for_nothing(old_store):
     before = space_of(old_store).pages
     with held(old_store, "BEGIN", "SELECT count(*) FROM jobs") as reader:
-        execute(old_store, "UPDATE jobs SET user='x' WHERE rowid%50=0")  # so that the reader needs what lies in the -wal
+        execute(
+            old_store, "UPDATE jobs SET user='x' WHERE rowid%50=0"
+        )  # so that the reader needs what lies in the -wal
 
         report = vacuum(old_store)
 

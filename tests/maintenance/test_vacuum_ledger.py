@@ -42,7 +42,10 @@ def some_writes(db: apsw.Connection, chance: random.Random, number: int) -> None
 def counted(path: Path) -> Counter[tuple[str, str]]:
     db = apsw.Connection(str(path))
     found = Counter(
-        {(provider, status): n for provider, status, n in db.execute("SELECT provider,status,count(*) FROM jobs GROUP BY 1,2")}
+        {
+            (provider, status): n
+            for provider, status, n in db.execute("SELECT provider,status,count(*) FROM jobs GROUP BY 1,2")
+        }
     )
     db.close()
     return found

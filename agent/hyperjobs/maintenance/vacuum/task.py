@@ -127,7 +127,10 @@ class VacuumTask:
         blocked_s = turn.clock.monotonic() - started_s
         full.give_back_wal(connection, is_replicated=terms.is_replicated)
         turn.progress("writing the store anew", 1, 1)
-        return _report(chosen, space, after=read_space(connection), blocked_s=blocked_s)
+        after = read_space(connection)
+        if connection.path.stat().st_size > after.size_bytes:
+            chosen = replace(chosen, why=f"{chosen.why}; the file itself shrinks with the next checkpoint")
+        return _report(chosen, space, after=after, blocked_s=blocked_s)
 
 
 class _Limit:
