@@ -404,7 +404,7 @@ def test_a_disk_that_fills_up_in_the_middle_leaves_the_store_whole_and_its_write
 
         with pytest.raises(StoreFullError):
             full.rewrite(connection)
-        full.give_back_wal(connection, is_replicated=False)
+        full.give_back_wal(connection, turn().wait, is_replicated=False)
         connection.close()
 
         assert free_bytes(disk) > MIB
