@@ -286,7 +286,9 @@ def test_a_writer_stopped_in_its_transaction_makes_it_busy_and_its_commit_is_the
 def test_a_store_with_a_reader_in_its_transaction_is_not_written_anew_for_nothing(old_store):
     before = space_of(old_store).pages
     with held(old_store, "BEGIN", "SELECT count(*) FROM jobs") as reader:
-        execute(old_store, "UPDATE jobs SET user='x' WHERE rowid%50=0")  # so that the reader needs what lies in the -wal
+        execute(
+            old_store, "UPDATE jobs SET user='x' WHERE rowid%50=0"
+        )  # so that the reader needs what lies in the -wal
 
         report = vacuum(old_store)
 
@@ -402,7 +404,7 @@ def test_a_disk_that_fills_up_in_the_middle_leaves_the_store_whole_and_its_write
 
         with pytest.raises(StoreFullError):
             full.rewrite(connection)
-        full.give_back_wal(connection, is_replicated=False)
+        full.give_back_wal(connection, turn().wait, is_replicated=False)
         connection.close()
 
         assert free_bytes(disk) > MIB

@@ -13,9 +13,7 @@ from hyperjobs.store.space import AutoVacuum, Space
 def space(
     *, pages: int = 1000, free_pages: int = 500, auto_vacuum: AutoVacuum = AutoVacuum.NONE, wal_bytes: int = 0
 ) -> Space:
-    return Space(
-        pages=pages, free_pages=free_pages, page_size_bytes=4096, auto_vacuum=auto_vacuum, wal_bytes=wal_bytes
-    )
+    return Space(pages=pages, free_pages=free_pages, page_size_bytes=4096, auto_vacuum=auto_vacuum, wal_bytes=wal_bytes)
 
 
 @pytest.mark.parametrize("auto_vacuum", [AutoVacuum.NONE, AutoVacuum.INCREMENTAL])
@@ -59,9 +57,7 @@ def test_the_block_is_predicted_from_the_last_measured_speed_and_else_from_a_car
 
 
 _SPACES = st.builds(
-    lambda pages, share, kind, wal: space(
-        pages=pages, free_pages=int(pages * share), auto_vacuum=kind, wal_bytes=wal
-    ),
+    lambda pages, share, kind, wal: space(pages=pages, free_pages=int(pages * share), auto_vacuum=kind, wal_bytes=wal),
     st.integers(1, 10**7),
     st.floats(0, 0.999),
     st.sampled_from(AutoVacuum),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from hyperjobs.errors import StoreFullError
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.maintenance.task import Report
 from hyperjobs.store.holder import described, readers_of
 from hyperjobs.store.neighbour import litestream_beside
-from hyperjobs.store.wal import Mode, Moved, checkpoint, wal_bytes
+from hyperjobs.store.wal import LOCK_WAIT_S, Mode, Moved, checkpoint, empty, move, wal_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from hyperjobs.maintenance.reserve import Reserve
     from hyperjobs.maintenance.task import Turn
     from hyperjobs.store.connection import Connection
-
-_LOCK_WAIT_S: Final = 0.25
-"""While a TRUNCATE waits for readers, the writers wait for it."""
-_TRIES: Final = 10
-_TRY_AGAIN_S: Final = 0.02
-"""Another checkpoint at work, the agent's own or a writer's, is done soon."""
 
 
 class CheckpointTask:
@@ -62,7 +56,7 @@ class CheckpointTask:
             StoreFullError: the disk is full; the reserve was let go if there was one, and the message says so.
             StoreError: as :class:`~hyperjobs.store.connection.Connection` says.
         """
-        with opened(self._store, turn, synchronous="NORMAL", busy_timeout_s=_LOCK_WAIT_S) as connection:
+        with opened(self._store, turn, synchronous="NORMAL", busy_timeout_s=LOCK_WAIT_S) as connection:
             is_replicated = litestream_beside(connection, connection.path)
             if turn.is_dry:
                 looked = checkpoint(connection, Mode.LOOK)
@@ -74,7 +68,7 @@ class CheckpointTask:
             self._judge(moved, frozenset(readers))
             is_emptied = False
             if not is_replicated and moved.frames >= 0 and self._truncate(turn.now):
-                is_emptied = checkpoint(connection, Mode.TRUNCATE).is_empty
+                is_emptied = empty(connection, turn.wait).is_empty
             if self._reserve is not None:
                 self._reserve.keep()
             return _report(
@@ -88,7 +82,7 @@ class CheckpointTask:
 
     def _move(self, connection: Connection, turn: Turn, *, is_replicated: bool) -> Moved:
         try:
-            moved = _passive(connection, turn)
+            moved = move(connection, turn.wait)
         except StoreFullError:
             raise self._relieved(connection, turn, is_replicated=is_replicated) from None
         if self._reserve is not None and self._reserve.is_disk_full:
@@ -103,9 +97,9 @@ class CheckpointTask:
             return StoreFullError(f"{full} and there is no reserve to let go; make room now, writers are failing")
         before = wal_bytes(connection.path)
         try:
-            _passive(connection, turn)
+            move(connection, turn.wait)
             if not is_replicated:
-                checkpoint(connection, Mode.TRUNCATE)
+                empty(connection, turn.wait)
         except StoreFullError:
             return StoreFullError(
                 f"{full}; the reserve was let go and is too small for a -wal of {_mib(before)}; make room now"
@@ -125,16 +119,6 @@ class CheckpointTask:
             and before[0] == moved.moved
             and (bool(before[1] & readers) or not (before[1] or readers))
         )
-
-
-def _passive(connection: Connection, turn: Turn) -> Moved:
-    """Run a PASSIVE checkpoint, once more where another one was at work."""
-    moved = checkpoint(connection, Mode.PASSIVE)
-    for _ in range(_TRIES):
-        if not moved.is_busy or turn.wait(_TRY_AGAIN_S):
-            break
-        moved = checkpoint(connection, Mode.PASSIVE)
-    return moved
 
 
 def _report(  # noqa: PLR0913 - what there is to say

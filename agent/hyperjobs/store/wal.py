@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from hyperjobs.store.holder import readers_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hyperjobs.store.connection import Connection
+
+LOCK_WAIT_S: Final = 0.25
+"""For readers to end while a TRUNCATE holds the write lock: the writers wait as long."""
+_TRIES: Final = 5
+_TRY_AGAIN_S: Final = 0.02
 
 
 class Mode(StrEnum):
@@ -59,6 +67,39 @@ def checkpoint(connection: Connection, mode: Mode) -> Moved:
     """
     busy, frames, moved = connection.rows(f"PRAGMA wal_checkpoint({mode})")[0]
     return Moved(bool(busy), frames, moved)
+
+
+def move(connection: Connection, wait: Callable[[float], object]) -> Moved:
+    """Run a PASSIVE checkpoint, and again where another one is at work: a writer's own, or the agent's, is done soon.
+
+    Args:
+        connection: in no transaction.
+        wait: sleeps so many seconds; ``True`` ends the waiting.
+    """
+    moved = checkpoint(connection, Mode.PASSIVE)
+    for _ in range(_TRIES):
+        if not moved.is_busy or wait(_TRY_AGAIN_S):
+            break
+        moved = checkpoint(connection, Mode.PASSIVE)
+    return moved
+
+
+def empty(connection: Connection, wait: Callable[[float], object]) -> Moved:
+    """Move the -wal into the store and empty it, without keeping a writer longer than ``LOCK_WAIT_S``.
+
+    TRUNCATE holds the write lock all along, so PASSIVE does the work before it, beside the writers. Where no reader is
+    in the way it was another checkpoint, for which SQLite does not wait.
+    """
+    before, connection.busy_timeout_s = connection.busy_timeout_s, LOCK_WAIT_S
+    try:
+        for _ in range(_TRIES):
+            move(connection, wait)
+            moved = checkpoint(connection, Mode.TRUNCATE)
+            if moved.is_empty or readers_of(connection.path) or wait(_TRY_AGAIN_S):
+                break
+    finally:
+        connection.busy_timeout_s = before
+    return moved
 
 
 def wal_bytes(path: Path) -> int:

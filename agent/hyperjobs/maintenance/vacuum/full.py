@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from hyperjobs.errors import StoreError
 from hyperjobs.store.space import temporary_files_beside
-from hyperjobs.store.wal import Mode, Moved, checkpoint
+from hyperjobs.store.wal import LOCK_WAIT_S, empty, move
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from hyperjobs.store.connection import Connection
-
-LOCK_WAIT_S: Final = 0.25
-"""For the lock of a VACUUM, and for the readers of the checkpoints round it: writers wait as long."""
-
-
-def empty_wal(connection: Connection) -> Moved:
-    """Move the -wal into the store and empty it, without keeping a writer longer than ``LOCK_WAIT_S``.
-
-    TRUNCATE holds the write lock all along, so PASSIVE does the work before it, beside the writers.
-    """
-    checkpoint(connection, Mode.PASSIVE)
-    with _waiting(connection, LOCK_WAIT_S):
-        return checkpoint(connection, Mode.TRUNCATE)
 
 
 def require_lock(connection: Connection) -> None:
@@ -58,14 +45,14 @@ def rewrite(connection: Connection, *, to_incremental: bool = False) -> None:
         connection.rows("VACUUM")
 
 
-def give_back_wal(connection: Connection, *, is_replicated: bool) -> None:
+def give_back_wal(connection: Connection, wait: Callable[[float], object], *, is_replicated: bool) -> None:
     """Take back what a VACUUM put into the -wal, whether it went well or filled the disk."""
     # whoever is in the way, and a failure of which another error tells already, leave it to the next checkpoint
     with contextlib.suppress(StoreError):
         if is_replicated:
-            checkpoint(connection, Mode.PASSIVE)
+            move(connection, wait)
         else:
-            empty_wal(connection)
+            empty(connection, wait)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from hyperjobs.store.flavour import recognise, require_job_store
 from hyperjobs.store.holder import described, readers_of
 from hyperjobs.store.neighbour import litestream_beside
 from hyperjobs.store.space import AutoVacuum, Space, read_space
+from hyperjobs.store.wal import empty
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +105,7 @@ class VacuumTask:
             # from one kind of auto_vacuum to the other nothing is written anew
             connection.rows("PRAGMA auto_vacuum=INCREMENTAL")
             return _report(chosen, space)
-        held_up = _held_up(connection, is_replicated=terms.is_replicated)
+        held_up = _held_up(connection, turn, is_replicated=terms.is_replicated)
         if held_up and not terms.is_forced:
             why = f"the file would not become smaller while its -wal is held: {held_up}"
             return _report(replace(chosen, why=why), space, skipped="busy_readers")
@@ -117,7 +118,7 @@ class VacuumTask:
         except BaseException as exc:
             blocked_s = turn.clock.monotonic() - started_s
             was_limited = limit.lift() and isinstance(exc, StoreInterruptedError) and not turn.is_stopping()
-            full.give_back_wal(connection, is_replicated=terms.is_replicated)
+            full.give_back_wal(connection, turn.wait, is_replicated=terms.is_replicated)
             if not was_limited:
                 raise
             why = f"it stopped the writers for {blocked_s:.1f} s and was not done, so it was given up; nothing was changed"
@@ -125,9 +126,12 @@ class VacuumTask:
             return _report(replace(chosen, why=why), space, skipped="blocks_too_long", blocked_s=1.25 * blocked_s)
         limit.lift()
         blocked_s = turn.clock.monotonic() - started_s
-        full.give_back_wal(connection, is_replicated=terms.is_replicated)
+        full.give_back_wal(connection, turn.wait, is_replicated=terms.is_replicated)
         turn.progress("writing the store anew", 1, 1)
-        return _report(chosen, space, after=read_space(connection), blocked_s=blocked_s)
+        after = read_space(connection)
+        if connection.path.stat().st_size > after.size_bytes:
+            chosen = replace(chosen, why=f"{chosen.why}; the file itself shrinks with the next checkpoint")
+        return _report(chosen, space, after=after, blocked_s=blocked_s)
 
 
 class _Limit:
@@ -150,7 +154,7 @@ class _Limit:
         return passed
 
 
-def _held_up(connection: Connection, *, is_replicated: bool) -> str:
+def _held_up(connection: Connection, turn: Turn, *, is_replicated: bool) -> str:
     """Return who keeps the -wal from being emptied; empty when nobody does.
 
     Raises:
@@ -159,7 +163,7 @@ def _held_up(connection: Connection, *, is_replicated: bool) -> str:
     if is_replicated:
         full.require_lock(connection)
         return ""  # always in the way; whoever asks for it all the same knows
-    if full.empty_wal(connection).is_empty:
+    if empty(connection, turn.wait).is_empty:
         return ""
     full.require_lock(connection)
     return readers_named(connection.path)
