@@ -49,9 +49,10 @@ def store(tmp_path):
     install(connection, now=START)
     connection.close()
     db = apsw.Connection(str(path))
-    for number in range(50):
-        insert(db, f"later-{number}", "completed", provider="secret-provider-of-a-job-that-went")
-        db.execute("DELETE FROM jobs WHERE id=?", (f"later-{number}",))
+    with db:
+        for number in range(50):
+            insert(db, f"later-{number}", "completed", provider="secret-provider-of-a-job-that-went")
+            db.execute("DELETE FROM jobs WHERE id=?", (f"later-{number}",))
     db.close()
     return path
 

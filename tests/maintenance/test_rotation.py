@@ -106,7 +106,7 @@ def test_a_newest_that_does_not_stand_its_proof_stops_the_deleting(store, direct
     file.write_bytes(data if keeps_size else data[:-1])
 
     if keeps_size:
-        with pytest.raises(BackupDamagedError, match="no longer counts, and retention deleted nothing"):
+        with pytest.raises(BackupDamagedError, match="no longer counts; retention deleted nothing"):
             rotate(directory, store, Policy(last=3), now=NOW)
         assert numbers(directory.names()) == [1, 2, 3, 4]
 

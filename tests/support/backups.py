@@ -23,8 +23,9 @@ def store_of(path: Path, jobs: int = 20) -> Path:
     """A store with some completed jobs."""
     make_store(path)
     db = apsw.Connection(str(path))
-    for number in range(jobs):
-        insert(db, f"job-{number}", "completed", size=number)
+    with db:
+        for number in range(jobs):
+            insert(db, f"job-{number}", "completed", size=number)
     db.close()
     return path
 
