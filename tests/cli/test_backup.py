@@ -46,7 +46,7 @@ def test_list_gives_the_newest_first(backed_up):
     result = backed_up.run("backup", "list")
 
     names = [line.split("\t")[0] for line in result.stdout.splitlines()]
-    assert [name.rsplit("-", 1)[1] for name in names] == ["0002.db.gz", "0001.db"]
+    assert [name.rsplit("-", 1)[1] for name in names] == ["0002.db.gz", "0001.db.zst"]
     assert {line.split("\t")[2] for line in result.stdout.splitlines()} == {"verified"}
 
 
@@ -71,7 +71,7 @@ def test_show_gives_the_manifest(backed_up):
 
 def test_verify_all_names_the_damaged_one_and_goes_on(backed_up):
     backed_up.run("backup", "create")
-    first, second = sorted(path for path in backups(backed_up).iterdir() if path.suffix == ".db")
+    first, second = sorted(path for path in backups(backed_up).iterdir() if path.suffix == ".zst")
     os.truncate(first, 4096)
 
     result = backed_up.run("backup", "verify", "--all")

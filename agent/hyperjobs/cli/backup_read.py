@@ -15,7 +15,7 @@ from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json, emit_values
 from hyperjobs.cli.text import printable
-from hyperjobs.errors import BackupDamagedError, StoreError, StoreInterruptedError
+from hyperjobs.errors import BackupDamagedError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -154,17 +154,14 @@ def diff_command(  # noqa: PLR0913 - one for each option
 
 def _stands(where: Path, entry: Entry, stop: Stop, *, now: datetime) -> bool:
     """Whether one backup is what its manifest says; what was found is said, and kept."""
-    from hyperjobs.maintenance.backup.mark import is_failed  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.maintenance.backup.check import check  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.maintenance.backup.mark import is_failed  # noqa: PLC0415 - as above
     from hyperjobs.maintenance.backup.name import FAILED  # noqa: PLC0415 - as above
-    from hyperjobs.maintenance.backup.proof import verify  # noqa: PLC0415 - as above
 
     try:
-        manifest = verify(where, entry.name, stop.keep_on)
-    except StoreInterruptedError:
-        raise
+        manifest = check(where, entry.name, now=now, keep_on=stop.keep_on)
     except BackupDamagedError as exc:
-        said = _marked(where, entry, str(exc), now=now)
-        sys.stderr.write(f"hyperjobs: {printable(f'{exc}{said}')}\n")
+        sys.stderr.write(f"hyperjobs: {printable(str(exc))}\n")
         return False
     size = f"{manifest.jobs:,} jobs, {manifest.bytes / 2**20:,.1f} MiB"
     doubt = f"; does not count: {manifest.found}" if manifest.found else ""
@@ -172,19 +169,6 @@ def _stands(where: Path, entry: Entry, stop: Stop, *, now: datetime) -> bool:
         doubt = f"; failed before, so it does not count until {entry.name}{FAILED} is removed"
     emit(printable(f"{where / manifest.name}: {size}, as its manifest says{doubt}"))
     return True
-
-
-def _marked(where: Path, entry: Entry, found: str, *, now: datetime) -> str:
-    """Let a backup that counted count no more; return what is to be said of that."""
-    from hyperjobs.maintenance.backup.mark import mark_failed  # noqa: PLC0415 - SQLite only where it is used
-
-    if not entry.is_verified and not (entry.manifest and entry.manifest.digest):
-        return ""
-    try:
-        mark_failed(where, entry.name, found=found, now=now)
-    except StoreError as exc:
-        return f"; it could not be marked, so it still counts: {exc}"
-    return "; it no longer counts"
 
 
 def _reasons(

@@ -158,11 +158,8 @@ def take(  # noqa: PLR0913 - what the public ones have checked and opened
     flavour = str(recognise(source).flavour)
     new_file(plain).close()
     copied = copy_snapshot(source, plain, pace)
-    pages = copied.pages
     if prepare is not None:
-        before = plain.stat().st_size
         prepare(plain)
-        pages = pages * plain.stat().st_size // before
     copied_s = clock.monotonic()
     found = doubt
     try:
@@ -170,7 +167,7 @@ def take(  # noqa: PLR0913 - what the public ones have checked and opened
         _require_all(proven.content.jobs, copied, plain)
     except BackupDamagedError as exc:
         found = str(exc).removeprefix(f"{plain}: ")
-        proven = Proven(Content(copied.jobs or 0, ""), flavour, "")
+        proven = Proven(Content(copied.jobs or 0, ""), flavour, "", copied.pages)
     verified_s = clock.monotonic()
     if compression == "none":
         file = plain
@@ -182,7 +179,7 @@ def take(  # noqa: PLR0913 - what the public ones have checked and opened
         bytes=file.stat().st_size,
         sha256=file_sha256(file, pace.keep_on),
         database_bytes=plain.stat().st_size,
-        pages=pages,
+        pages=proven.pages,
         jobs=proven.content.jobs,
         digest=proven.content.digest,
         flavour=proven.flavour,

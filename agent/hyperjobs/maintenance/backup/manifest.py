@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from hyperjobs.errors import BackupDamagedError
@@ -99,7 +100,16 @@ def manifest_of(directory: Path, name: BackupName) -> Manifest:
     manifest = read_manifest(directory / name.manifest)
     if manifest.name != str(name) or manifest.sequence != name.sequence:
         raise BackupDamagedError(f"{directory / str(name)}: the manifest beside it is of {manifest.name}")
+    if not _is_at(manifest.started_at, name):
+        raise BackupDamagedError(f"{directory / name.manifest}: says another time than its name: {manifest.started_at}")
     return manifest
+
+
+def _is_at(started_at: str, name: BackupName) -> bool:
+    try:
+        return datetime.fromisoformat(started_at).replace(microsecond=0) == name.at
+    except (ValueError, TypeError):
+        return False
 
 
 def read_small(path: Path) -> bytes:

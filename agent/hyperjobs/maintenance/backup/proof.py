@@ -35,6 +35,7 @@ class Proven:
     content: Content
     flavour: str
     schema_sha256: str
+    pages: int
 
 
 def prove_database(path: Path, keep_on: Callable[[], None] = nothing, *, level: Level = "full") -> Proven:
@@ -65,6 +66,7 @@ def prove_database(path: Path, keep_on: Callable[[], None] = nothing, *, level: 
             keep_on()
             content = connection.read(lambda db: read_content(db, keep_on) if level == "full" else count_content(db))
             schema = connection.rows("SELECT type,name,sql FROM sqlite_schema ORDER BY type,name")
+            pages = int(connection.value("PRAGMA page_count"))
         finally:
             connection.close()
     except (StoreError, UnicodeDecodeError) as exc:
@@ -72,7 +74,7 @@ def prove_database(path: Path, keep_on: Callable[[], None] = nothing, *, level: 
         if isinstance(exc, StoreInterruptedError):
             raise
         raise BackupDamagedError(f"{path}: no usable job store: {exc}") from exc
-    return Proven(content, str(recognition.flavour), hashlib.sha256(repr(schema).encode()).hexdigest())
+    return Proven(content, str(recognition.flavour), hashlib.sha256(repr(schema).encode()).hexdigest(), pages)
 
 
 class _Stop:
@@ -109,6 +111,8 @@ def verify(directory: Path, name: BackupName, keep_on: Callable[[], None] = noth
     manifest = manifest_of(directory, name)
     require_same_file(file, manifest, keep_on)
     require_proof(file, manifest)
+    if name.compression == "none" and manifest.database_bytes != manifest.bytes:
+        raise BackupDamagedError(f"{file}: its manifest says two sizes of one uncompressed file")
     with unpacked(directory, name, manifest, keep_on) as plain:
         proven = prove_database(plain, keep_on)
     require_same_content(file, proven, manifest)
@@ -171,8 +175,8 @@ def require_same_content(file: Path, proven: Proven, manifest: Manifest) -> None
         BackupDamagedError: it is not.
     """
     digest = proven.content.digest or manifest.digest  # not read where the file's own bytes were compared
-    found = (proven.content.jobs, digest, proven.flavour, proven.schema_sha256)
-    if found != (manifest.jobs, manifest.digest, manifest.flavour, manifest.schema_sha256):
+    found = (proven.content.jobs, digest, proven.flavour, proven.schema_sha256, proven.pages)
+    if found != (manifest.jobs, manifest.digest, manifest.flavour, manifest.schema_sha256, manifest.pages):
         raise BackupDamagedError(
             f"{file}: its {proven.content.jobs} jobs are not the {manifest.jobs} of its manifest (content differs)"
         )

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from hyperjobs.errors import BackupDamagedError, StoreFullError
 from hyperjobs.maintenance.backup.catalogue import is_own, newest_verified, read_catalogue
+from hyperjobs.maintenance.backup.check import check
 from hyperjobs.maintenance.backup.manifest import manifest_of
-from hyperjobs.maintenance.backup.mark import mark_failed
 from hyperjobs.maintenance.backup.pack import nothing
-from hyperjobs.maintenance.backup.proof import require_same_file, verify
+from hyperjobs.maintenance.backup.proof import require_same_file
 from hyperjobs.maintenance.backup.retention import MINIMUM, Decision, Policy, check_policy, decide
 
 if TYPE_CHECKING:
@@ -134,14 +134,11 @@ def _prove(
     file = directory.path / str(newest.name)
     try:
         try:
-            verify(directory.path, newest.name, keep_on)
+            check(directory.path, newest.name, now=now, keep_on=keep_on)
         except StoreFullError:
             if not is_disk_full:
                 raise
             # where nothing can be decompressed, the bytes that were proven when it was taken are proof enough
             require_same_file(file, manifest_of(directory.path, newest.name), keep_on)
     except BackupDamagedError as exc:
-        mark_failed(directory.path, newest.name, found=str(exc), now=now)
-        raise BackupDamagedError(
-            f"{exc}; it no longer counts, and retention deleted nothing; see 'hyperjobs backup list'"
-        ) from exc
+        raise BackupDamagedError(f"{exc}; retention deleted nothing; see 'hyperjobs backup list'") from exc
