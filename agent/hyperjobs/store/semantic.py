@@ -184,7 +184,8 @@ def _chunk_sql(flavour: Flavour, now: datetime) -> str:
             "typeof(progress) IN ('real','integer') AND progress BETWEEN 0 AND 100",
             "typeof(total_size)='integer' AND total_size>=0",
             "typeof(files_count)='integer' AND files_count>=0",
-            "(metadata='null' OR json_valid(metadata) AND json_type(metadata)='object')",
+            # CASE: beside AND, SQLite may run both halves, and json_type fails on what is no JSON
+            "CASE WHEN metadata='null' THEN 1 WHEN json_valid(metadata) THEN json_type(metadata)='object' END",
         ]
     else:
         sound += [

@@ -45,13 +45,21 @@ def check_pages(connection: Connection, depth: Depth) -> list[str]:
     half a second for half a gigabyte, ``integrity_check`` six.
 
     Raises:
-        StoreDamagedError: SQLite could not even go on.
         StoreInterruptedError: a stop came.
     """
-    found: list[str] = []
-    for (words,) in connection.rows(f"PRAGMA {depth}({MOST_MESSAGES})"):
-        found += [line for line in str(words).splitlines() if line and not line.startswith("***")]
+    found = connection.run(lambda db: _words(db, depth))
     return [] if found == ["ok"] else found[:MOST_MESSAGES]
+
+
+def _words(db: apsw.Connection, depth: Depth) -> list[str]:
+    """The lines of an answer; what was said before SQLite gave up is not lost."""
+    found: list[str] = []
+    try:
+        for (words,) in db.execute(f"PRAGMA {depth}({MOST_MESSAGES})"):
+            found += [line for line in str(words).splitlines() if line and not line.startswith("***")]
+    except apsw.CorruptError as exc:
+        found.append(str(exc))
+    return found
 
 
 def uncover(connection: Connection, *, write: bool = True) -> Cover:

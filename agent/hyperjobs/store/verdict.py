@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 KINDS: Final = (
     "status_unknown",
     "time_unreadable",
-    "time_number",
+    "time_integer",
+    "time_real",
     "time_impossible",
     "time_future",
     "started_before_created",
@@ -34,8 +35,8 @@ KINDS: Final = (
 )
 """Every kind of anomaly: the values of the label ``kind``. docs/metrics.md says what each stands for."""
 
-READER_BREAKING: Final = frozenset({"null_value", "metadata_not_object", "number_not_number"})
-"""One row of such a kind makes hypersdk's own client fail on the whole list; a REAL time does too."""
+READER_BREAKING: Final = frozenset({"null_value", "metadata_not_object", "number_not_number", "time_real"})
+"""One row of such a kind makes hypersdk's own client fail on the whole list."""
 
 _LAST_YEAR: Final = 9999
 _FULL: Final = 100
@@ -109,7 +110,7 @@ class Verdict:
             if kind == "null" or (value == b"" and name in _MAY_BE_NULL):
                 continue
             if kind in {"real", "integer"}:
-                kinds.add("time_number")
+                kinds.add(f"time_{kind}")
             at = instant.parse(value.decode(errors="replace") if kind == "text" else value)
             if at is None:
                 kinds |= {"time_unreadable"} if kind != "real" else set()

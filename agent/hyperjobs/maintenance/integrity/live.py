@@ -83,7 +83,7 @@ class LiveStore:
                 require_job_store(recognition, self.path)
                 messages = check_pages(connection, depth)
             if messages:
-                raise _Messages(self.path, messages)
+                raise _DescribedDamageError(self.path, messages)
         if not turn.is_dry:
             self._set_integrity(True, [])  # noqa: FBT003 - a yes or no is what it is told
         return Whole(recognition.flavour, cover)
@@ -99,7 +99,7 @@ class LiveStore:
         """Freeze and tell when the block meets damage."""
         try:
             yield
-        except _Messages as exc:
+        except _DescribedDamageError as exc:
             self._sound(turn, str(exc), exc.messages)
             raise
         except StoreDamagedError as exc:
@@ -133,7 +133,7 @@ class LiveStore:
             return None
 
 
-class _Messages(StoreDamagedError):
+class _DescribedDamageError(StoreDamagedError):
     """Damage that SQLite described."""
 
     def __init__(self, path: Path, messages: list[str]) -> None:

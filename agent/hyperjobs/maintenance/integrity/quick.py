@@ -8,6 +8,7 @@ from hyperjobs.maintenance.integrity.live import LiveStore
 from hyperjobs.maintenance.task import Report
 from hyperjobs.store.semantic import check_rows
 from hyperjobs.store.soundness import count_orphans
+from hyperjobs.store.verdict import READER_BREAKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +88,8 @@ def _summary(whole: Whole, findings: Findings, orphans: dict[str, int], drift: i
     found = ", ".join(f"{rows:,} {kind}" for kind, rows in findings.found.items())
     # What is damage and what is not must not look alike: a person is woken by one of them.
     rows = f"{findings.rows:,} jobs, impossible values in some: {found}" if found else f"{findings.rows:,} sound jobs"
+    if READER_BREAKING & findings.found.keys():
+        rows += " (for some of these hypersdk's own client cannot list any job)"
     told = f"the pages are whole{whole.said_of_wal}; {rows}"
     if orphans:
         told += f"; {sum(orphans.values()):,} rows whose job is gone, as hypersdk's daemon leaves them"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.ledger.label import status_label
-from hyperjobs.store.ledger.replay import replay
-from hyperjobs.store.ledger.rollup import log_span, read_log, read_meta, read_rollup
+from hyperjobs.store.ledger.replay import LOG_COLUMNS, replay
+from hyperjobs.store.ledger.rollup import read_meta, read_rollup
 from hyperjobs.store.ledger.schema import has_tables, ours
-from hyperjobs.store.ledger.select import fetch
+from hyperjobs.store.ledger.select import fetch, stream
 from hyperjobs.store.ledger.tally import Tally
 
 if TYPE_CHECKING:
@@ -24,20 +24,19 @@ if TYPE_CHECKING:
     from hyperjobs.store.ledger.options import LedgerOptions
     from hyperjobs.store.ledger.tally import GaugeKey
 
-_WHOLE_LOG = 2**62
-_LONGEST_LOG = 200_000
-
 
 def find_drift(db: apsw.Connection, options: LedgerOptions, *, now: datetime) -> tuple[dict[GaugeKey, int], Providers]:
     """By how much the table exceeds the ledger, (provider, status) → jobs, and the labels that this takes.
 
     ``{}`` is healthy. Compares rollup and unfolded log with a GROUP BY, in the caller's read snapshot: 0.9 s at a
-    million jobs.
+    million jobs, and 6 s more for each million rows that wait to be folded, which are never all in memory.
     """
     rollup = read_rollup(db)
     providers = options.admission(rollup.providers)
     tally = Tally(providers, bounds=tuple(json.loads(read_meta(db)["bounds"])), now=now)
-    tally.add_all(replay(read_log(db, limit=_WHOLE_LOG)))
+    for change in replay(stream(db, LOG_COLUMNS, "FROM hyperjobs_log ORDER BY seq")):
+        tally.add(change)
+        tally.history.clear()  # nobody asks here who changed
     rollup.overlay(tally)
     drift = {key: -jobs for key, jobs in rollup.gauges.items()}
     for provider, status, jobs in fetch(db, ("provider", "status", "count(*)"), "FROM jobs GROUP BY provider,status"):
@@ -73,8 +72,7 @@ def repair_drift(connection: Connection, options: LedgerOptions, *, now: datetim
 def check_drift(path: Path, options: LedgerOptions, *, clock: Clock) -> int:
     """Compare and repair on a connection of its own, beside whoever folds.
 
-    A fold meanwhile moves what is in the log into the rollup, and so leaves their sum as it is. A log that nobody has
-    folded for long is left alone: it would have to be read whole.
+    A fold meanwhile moves what is in the log into the rollup, and so leaves their sum as it is.
 
     Returns:
         By how many jobs the gauges were off; 0 also when there is no ledger, or its first count is not done.
@@ -89,7 +87,4 @@ def check_drift(path: Path, options: LedgerOptions, *, clock: Clock) -> int:
 
 
 def _can_compare(db: apsw.Connection) -> bool:
-    if not has_tables(ours(db)) or read_meta(db)["state"] != "ready":
-        return False
-    first, last = log_span(db)
-    return last - first < _LONGEST_LOG
+    return has_tables(ours(db)) and bool(read_meta(db)["state"] == "ready")
