@@ -43,6 +43,11 @@ class KeyTakenError(HyperjobsError):
 
 _ANSWERS: tuple[tuple[frozenset[str], Callable[[str], HyperjobsError], str], ...] = (
     (frozenset({"NoSuchKey", "404"}), NoKeyError, "there is no such object"),
+    (
+        frozenset({"NoSuchUpload"}),
+        functools.partial(DestinationError, reason="server"),
+        "somebody else ended the upload; put it again",
+    ),
     (frozenset({"PreconditionFailed", "412"}), KeyTakenError, "there is such an object already"),
     (
         frozenset({"NoSuchBucket"}),
