@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
+    from hyperjobs.maintenance.runner import Finished
+
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "hypersdk-go"
 
 Sample = tuple[str, tuple[tuple[str, str], ...]]
@@ -55,6 +57,7 @@ class HandTurned:
         self.clock = clock or FakeClock()
         overrides = {name.replace("__", "."): value for name, value in options.items()}
         overrides |= {"store.path": str(store), "store.state_dir": str(state_dir)}
+        overrides.setdefault("maintenance.backup.directory", str(state_dir / "backups"))
         config = load_config(None, environ={}, overrides=overrides, require_store=True)
         self.state = StateFile(state_dir, store, clock=self.clock)
         self.troubles = Troubles()
@@ -91,6 +94,12 @@ class HandTurned:
     def turn(self) -> float:
         """One turn of the ledger; returns the seconds until it wants the next."""
         return self.care._turn(lambda: False)
+
+    def run(self, task: str) -> Finished:
+        """One run of a maintenance task, as a person would start it."""
+        finished = self.workshop.runner.run(self.workshop.task(task))
+        assert finished is not None
+        return finished
 
     def body(self, accept: str = "") -> str:
         """What ``GET /metrics`` answers."""
