@@ -13,9 +13,12 @@ from hyperjobs.metrics.tasks import Planned
 from hyperjobs.scheduler import Scheduler
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from hyperjobs.agent.workshop import Workshop
     from hyperjobs.cron.slots import Slot
     from hyperjobs.maintenance.task import Task
+    from hyperjobs.maintenance.timetable import TimetableEntry
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +31,7 @@ class Night:
         self._stopping = threading.Event()
         self._entries = entries(workshop.config)
         self._tasks: dict[str, Task] = {}  # kept, for some compare with what they saw the last time
+        self._planned: tuple[datetime, datetime, dict[str, Planned]] | None = None
         self._scheduler = Scheduler(self._entries, self._run, workshop.runs, workshop.clock)
 
     def start(self) -> None:
@@ -47,15 +51,18 @@ class Night:
         return self._scheduler.stop(timeout_s)
 
     def planned(self) -> dict[str, Planned]:
-        """When each task runs next."""
+        """When each task runs next; worked out anew when that time has come, or the clock was set back."""
         now = self._workshop.clock.now()
-        found = {}
-        for entry in self._entries:
-            coming = self._scheduler.next_run(entry.task)
-            found[entry.task] = Planned(
-                coming.starts if coming is not None else None, entry.schedule.expected_interval(now).total_seconds()
-            )
-        return found
+        if self._planned is None or not self._planned[0] <= now < self._planned[1]:
+            found = {entry.task: self._plan(entry, now) for entry in self._entries}
+            until = min((plan.next_at for plan in found.values() if plan.next_at is not None), default=now)
+            self._planned = now, until, found
+        return self._planned[2]
+
+    def _plan(self, entry: TimetableEntry, now: datetime) -> Planned:
+        coming = self._scheduler.next_run(entry.task)
+        interval = entry.schedule.expected_interval(now)
+        return Planned(coming.starts if coming is not None else None, interval.total_seconds())
 
     def _run(self, task: str, slot: Slot) -> None:
         if self._stopping.is_set():
