@@ -200,11 +200,61 @@ def test_a_clock_set_forward_is_noticed_without_help_and_back_again_repeats_noth
     assert len(night.marks.runs) == 1
 
 
+def test_a_slot_that_comes_after_the_clock_was_set_back_is_not_lost_behind_a_long_run():
+    with Night(entry("backup"), entry("prune", "0 4 * * *")) as night:
+        release = night.work.hold("backup")
+        night.clock.set(NIGHT + 365 * DAY + timedelta(hours=3))
+        night.scheduler.look()
+        night.work.wait_begun("backup")  # which takes until after prune's slot
+
+        night.clock.set(NIGHT)
+        night.scheduler.look()
+        night.pass_until(NIGHT + timedelta(hours=2))
+        release.set()
+
+        night.work.wait_ended("backup", "prune")
+    assert night.marks.runs[1] == ("prune", "2026-05-05T04:00 UTC")
+
+
+def test_a_task_that_is_new_at_a_start_counts_from_the_start_also_behind_a_long_run():
+    night = Night(entry("backup"), entry("prune", "0 4 * * *"), now=NIGHT - DAY - timedelta(hours=1))
+    night.marks.marks.pop("prune")
+    night.clock.advance(DAY + timedelta(hours=2))
+    with night:
+        release = night.work.hold("backup")
+        night.work.wait_begun("backup")
+        night.pass_until(NIGHT + timedelta(hours=2))
+        release.set()
+
+        night.work.wait_ended("backup", "prune")
+
+
+def test_two_steps_that_cancel_out_are_two_steps():
+    with Night(entry("backup")) as night:
+        for moment in (EVENING + 3 * DAY, EVENING):
+            night.clock.set(moment)
+            night.scheduler._watch.awake_since()
+
+        with capture_logs() as logs:
+            night.scheduler.look()
+
+    assert [line["seconds"] for line in logs] == [3 * 86_400, -3 * 86_400]
+
+
 def test_after_a_sleep_a_slot_older_than_catch_up_is_missed():
     hour = timedelta(hours=1)
     with Night(entry("backup", catch_up=hour), entry("prune", catch_up=2 * hour)) as night:
         night.clock.set(NIGHT + hour)
         night.scheduler.look()
+
+        night.work.wait_ended("prune")
+    assert night.marks.missed == {"backup": 1}
+
+
+def test_while_the_process_is_stopped_slots_are_slept_through():
+    hour = timedelta(hours=1)
+    with Night(entry("backup", catch_up=hour), entry("prune", catch_up=2 * hour)) as night:
+        night.pass_until(NIGHT + hour)  # both clocks went on, and nobody looked
 
         night.work.wait_ended("prune")
     assert night.marks.missed == {"backup": 1}
@@ -217,7 +267,8 @@ def test_a_slot_that_only_waited_its_turn_is_not_too_late():
         night.pass_until(NIGHT)
         night.work.wait_begun("backup")
 
-        night.pass_until(NIGHT + 5 * hour)
+        for minute in range(1, 300):
+            night.pass_until(NIGHT + timedelta(minutes=minute))
         release.set()
 
         night.work.wait_ended("backup", "prune")

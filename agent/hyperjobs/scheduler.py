@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY_S = 5.0
 _STEP_S = 1.0
 """A wall clock that moved by more than this against the monotonic one was set, or the machine slept."""
+_UNSEEN_S = 60.0
+"""When nobody looked for longer, the process was stopped: what came due then was slept through."""
 _ONE_AT_WORK_ONE_WAITING = 2
 _LONGEST_WAIT = timedelta(hours=1)
 """A timer that goes off in vain costs nothing; one that was lost would cost a night."""
@@ -80,6 +82,7 @@ class Scheduler:
         """Begin; what is due is looked for at once."""
         self._watch.begin()
         for lane in self._lanes:
+            lane.anchor()
             self._library.add_executor(ThreadPoolExecutor(max_workers=1), lane.name)
             self._library.add_job(
                 lane.turn,
@@ -97,11 +100,13 @@ class Scheduler:
 
     def look(self) -> None:
         """Compare the clocks, and look for what is due if the wall clock was set, a look failed or a timer is late."""
-        stepped_s = self._watch.step_s()
-        if stepped_s:
-            log.warning("scheduler.clock_stepped", seconds=round(stepped_s, 3))
+        steps = self._watch.steps_s()
+        for step_s in steps:
+            log.warning("scheduler.clock_stepped", seconds=round(step_s, 3))
         for lane in self._lanes:
-            if stepped_s or lane.has_failed or lane.looks_at <= self._clock.now():
+            if steps:
+                lane.anchor()
+            if steps or lane.has_failed or lane.looks_at <= self._clock.now():
                 self._rearm(lane)
 
     def next_run(self, task: str) -> Planned | None:
@@ -182,13 +187,21 @@ class _Lane:
                         self._rearm(self, looked_at)
                         break
                     self._run_one(*found)
-            except Exception as exc:
-                self.has_failed = True
-                if str(exc) != self._failure:
-                    log.exception("scheduler.look_failed", lane=self.name)
-                self._failure = str(exc)
+            except Exception as exc:  # noqa: BLE001 - the marks cannot be read or written now; the next look tries again
+                self._failed(exc)
             else:
                 self.has_failed, self._failure = False, None
+
+    def anchor(self) -> None:
+        """Count from now where nothing is known, or the clock was set back before what is known.
+
+        At once and beside the worker: a run may keep it from looking for hours.
+        """
+        try:
+            for entry in self.entries:
+                self._timetable.anchor(entry, self._clock.now())
+        except Exception as exc:  # noqa: BLE001 - as above
+            self._failed(exc)
 
     def wait(self, looked_at: datetime) -> timedelta:
         """How long until the first task is to be looked at again, when all were looked at then."""
@@ -209,6 +222,12 @@ class _Lane:
             self._working.release()
         return is_idle
 
+    def _failed(self, exc: Exception) -> None:
+        self.has_failed = True
+        if str(exc) != self._failure:
+            log.error("scheduler.look_failed", lane=self.name, error=str(exc), exc_info=exc)
+        self._failure = str(exc)
+
     def _due(self) -> tuple[TimetableEntry, Slot] | None:
         for entry in self.entries:
             awake_since = self._watch.awake_since()
@@ -223,7 +242,7 @@ class _Lane:
         except Exception:
             log.exception("scheduler.run_failed", task=entry.task, slot=slot.nominal)
         finally:
-            self._timetable.finish(entry, slot)
+            self._timetable.finish(entry, slot, self._clock.now())
 
 
 class _SlotTrigger(BaseTrigger):  # type: ignore[misc] # the library has no types
@@ -238,19 +257,21 @@ class _SlotTrigger(BaseTrigger):  # type: ignore[misc] # the library has no type
 
 
 class _ClockWatch:
-    """Knows since when the wall clock has run without a step."""
+    """Knows since when somebody has been looking, and the wall clock has run without a step."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._awake_since = clock.now()
+        self._seen_s = clock.monotonic()
         self._ahead_s = self._read()
-        self._unsaid_s = 0.0
+        self._unsaid_s: list[float] = []
 
     def begin(self) -> None:
         """Count from now."""
         with self._lock:
-            self._awake_since, self._ahead_s, self._unsaid_s = self._clock.now(), self._read(), 0.0
+            self._seen_s, self._ahead_s = self._clock.monotonic(), self._read()
+            self._awake_since, self._unsaid_s = self._clock.now(), []
 
     def awake_since(self) -> datetime:
         """The start, or the last step, if that was later."""
@@ -258,18 +279,20 @@ class _ClockWatch:
             self._compare()
             return self._awake_since
 
-    def step_s(self) -> float:
-        """By how much the wall clock was set since this was last asked; 0 when it was not."""
+    def steps_s(self) -> list[float]:
+        """By how much the wall clock was set, each time since this was last asked."""
         with self._lock:
             self._compare()
-            unsaid_s, self._unsaid_s = self._unsaid_s, 0.0
+            unsaid_s, self._unsaid_s = self._unsaid_s, []
             return unsaid_s
 
     def _compare(self) -> None:
         ahead_s = self._read()
         step_s, self._ahead_s = ahead_s - self._ahead_s, ahead_s
+        unseen_s, self._seen_s = self._clock.monotonic() - self._seen_s, self._clock.monotonic()
         if abs(step_s) > _STEP_S:
-            self._unsaid_s += step_s
+            self._unsaid_s.append(step_s)
+        if abs(step_s) > _STEP_S or unseen_s > _UNSEEN_S:
             self._awake_since = self._clock.now()
 
     def _read(self) -> float:

@@ -45,7 +45,7 @@ class Care:
         for entry in self.entries:
             while slot := self.timetable.due(entry, now, **options):
                 self.marks.record(entry.task, slot)
-                self.timetable.finish(entry, slot)
+                self.timetable.finish(entry, slot, now)
                 ran.append(slot.nominal)
         return ran
 
@@ -132,7 +132,7 @@ def test_a_slot_whose_run_failed_before_it_was_recorded_does_not_come_again_and_
     care = Care(entry := entry_of("30 2 * * *"))
 
     slot = care.timetable.due(entry, START + DAY)
-    care.timetable.finish(entry, slot)
+    care.timetable.finish(entry, slot, START + DAY)
 
     assert care.look(START + DAY) == []
 
@@ -142,7 +142,7 @@ def test_a_slot_that_came_due_during_a_run_follows_it():
     first = care.timetable.due(entry, START + HOUR)
     care.marks.record("backup", first)
 
-    care.timetable.finish(entry, first)  # an hour and a half later
+    care.timetable.finish(entry, first, START + 2.5 * HOUR)
 
     assert care.look(START + 2.5 * HOUR) == ["2026-05-04T14:00 UTC"]
     assert care.missed == 0
@@ -180,6 +180,16 @@ def test_a_clock_set_forward_runs_a_task_once_and_when_it_comes_back_nothing_is_
     tomorrow = care.look(START + DAY)
     assert tomorrow == ([] if days == 1 else ["2026-05-05T02:30 UTC"])  # that one ran while the clock was ahead
     assert care.look(START + 2 * DAY) == ["2026-05-06T02:30 UTC"]
+
+
+def test_a_clock_set_back_during_a_run_leaves_no_mark_in_the_future():
+    care = Care(entry := entry_of("30 2 * * *"))
+    slot = care.timetable.due(entry, START + 365 * DAY)
+    care.marks.record("backup", slot)
+
+    care.timetable.finish(entry, slot, START)
+
+    assert care.look(START + DAY) == ["2026-05-05T02:30 UTC"]
 
 
 def test_several_slots_in_one_gap_all_run_after_it():
