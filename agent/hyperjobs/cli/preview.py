@@ -123,7 +123,11 @@ def preview(entry: TimetableEntry, first: date, days: int) -> Iterator[Previewed
 def show_preview(found: Sequence[PreviewedSlot], view: View) -> None:
     """Write the slots of a preview."""
     if view.as_table:
-        emit_table([column for column in _PREVIEW_TABLE if column.title != "TASK" or found[0].task], found, view)
+        emit_table(
+            [column for column in _PREVIEW_TABLE if column.title != "TASK" or any(each.task for each in found)],
+            found,
+            view,
+        )
         return
     for each in found:
         local = each.local.isoformat(timespec="seconds")

@@ -78,8 +78,8 @@ class Schedule:
         days = list(takewhile(lambda day: day <= today + _WEEKS, fields.days(today)))
         if len(days) <= 1:
             days = list(islice(fields.days(today), 2))
-        inside = [_since_midnight(late) - _since_midnight(early) for early, late in pairwise(fields.times)]
-        overnight = _since_midnight(fields.times[0]) - _since_midnight(fields.times[-1])
+        inside = [late - early for early, late in pairwise(fields.times)]
+        overnight = fields.times[0] - fields.times[-1]
         return max([*inside, *((late - early) + overnight for early, late in pairwise(days))], default=DAY)
 
 
@@ -98,7 +98,3 @@ def parse_schedule(text: str, zone: str = "UTC") -> Schedule:
     tz = find_zone(zone)
     calendar = Interval(fields, tz) if fields.is_interval else FixedTimes(fields, tz)
     return Schedule(" ".join(text.split()), zone, tz, fields.is_interval, calendar)
-
-
-def _since_midnight(at: time) -> timedelta:
-    return timedelta(hours=at.hour, minutes=at.minute)

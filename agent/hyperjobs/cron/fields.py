@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -51,11 +51,11 @@ class Fields:
     """What an expression says about days and times, without a zone.
 
     Attributes:
-        times: the times of a day that has slots, in order.
+        times: how long after midnight the slots of a day are, in order.
         is_interval: the hour field is ``*`` or ``*/1``, so that the schedule means an interval and not times of day.
     """
 
-    times: tuple[time, ...]
+    times: tuple[timedelta, ...]
     is_interval: bool
     _cron: CronSim = field(repr=False)
 
@@ -95,7 +95,9 @@ def read_fields(text: str) -> Fields:
         cron = CronSim(" ".join(words), _SAMPLE)
     except CronSimError as exc:  # each field is sound, so it is about how they go together
         raise ValueError(never) from exc
-    times = tuple(time(hour, minute) for hour in sorted(cron.hours) for minute in sorted(cron.minutes))
+    times = tuple(
+        timedelta(hours=hour, minutes=minute) for hour in sorted(cron.hours) for minute in sorted(cron.minutes)
+    )
     fields = Fields(times, words[1] in _EVERY_HOUR, cron)
     days = (_SAMPLE.date() + timedelta(days=number) for number in range(_DAYS_OF_THE_CALENDAR))
     if not any(map(fields.has, days)):

@@ -94,23 +94,16 @@ class FixedTimes:
         """Each of the day's times once, also those that the clocks skip."""
         if not self.fields.has(day):
             return []
+        midnight, zone = datetime.combine(day, time()), self.tz.key
         offsets = [offset for _, _, offset in pieces(*_around(day), self.tz)]
-        if len(offsets) > 1:
-            return [
-                Slot(self._name(day, at), first_instant(datetime.combine(day, at), self.tz)) for at in self.fields.times
-            ]
-        midnight = datetime.combine(day, time(), UTC) - offsets[0]
-        return [
-            Slot(self._name(day, at), midnight + timedelta(hours=at.hour, minutes=at.minute))
-            for at in self.fields.times
-        ]
+        if len(offsets) == 1:
+            shift = midnight.replace(tzinfo=UTC) - offsets[0]
+            return [Slot(_name(midnight + since, zone), shift + since) for since in self.fields.times]
+        return [Slot(_name(at, zone), first_instant(at, self.tz)) for at in map(midnight.__add__, self.fields.times)]
 
     def count(self, day: date) -> int:
         """As many as there are times, or none."""
         return len(self.fields.times) if self.fields.has(day) else 0
-
-    def _name(self, day: date, at: time) -> str:
-        return f"{day.isoformat()}T{at.hour:02}:{at.minute:02} {self.tz.key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +146,11 @@ class Interval:
             if not self.fields.has(day := first + number * DAY):
                 continue
             midnight = datetime.combine(day, time(), UTC) - offset
-            for at in self.fields.times:
-                instant = midnight + timedelta(hours=at.hour, minutes=at.minute)
-                if begin <= instant < end:
-                    yield instant
+            yield from (at for at in map(midnight.__add__, self.fields.times) if begin <= at < end)
+
+
+def _name(local: datetime, zone: str) -> str:
+    return f"{local.isoformat(timespec='minutes')} {zone}"
 
 
 def _around(day: date) -> tuple[datetime, datetime]:

@@ -125,10 +125,8 @@ class Timetable:
             awake_since: since when somebody has been looking without a break. What came due later was not slept
                 through: if it is late, then because others ran, and ``catch_up`` does not end it.
         """
-        mark = self._mark(entry)
-        if mark is None or now < mark:
-            self._set_mark(entry, now)
-            return None
+        self.anchor(entry, now)
+        mark = self._mark(entry) or now
         passed = self._passed(entry, mark, now)
         if not passed:
             return None
@@ -148,12 +146,23 @@ class Timetable:
             return None
         return waiting[0].slot
 
-    def finish(self, entry: TimetableEntry, slot: Slot) -> None:
+    def finish(self, entry: TimetableEntry, slot: Slot, now: datetime) -> None:
         """Say that the slot :meth:`due` gave was run, however that ended; it does not come again."""
         mark = self._mark(entry)
         due = next(due for each, due in _with_due(entry, entry.schedule.before(slot.at)) if each == slot)
-        if mark is not None and mark < due:
+        if mark is not None and mark < due <= now:
             self._set_mark(entry, due)
+        self.anchor(entry, now)
+
+    def anchor(self, entry: TimetableEntry, now: datetime) -> None:
+        """Put the mark at now where there is none, or one in the future.
+
+        To be called at the start and as soon as the clock was set back: what comes due between that moment and the
+        next call of :meth:`due` would be passed over.
+        """
+        mark = self._mark(entry)
+        if mark is None or now < mark:
+            self._set_mark(entry, now)
 
     def _mark(self, entry: TimetableEntry) -> datetime | None:
         return self._marks.mark(entry.task, str(entry.schedule))
