@@ -28,7 +28,6 @@ _FILL: Final = f"INSERT INTO {_NAME} SELECT rowid,{PLACE},{COLUMN_LIST} FROM job
 # the plus takes the column's affinity off: equal is the same value of the same type
 _UNCHANGED: Final = " AND ".join(f"+j.{name} IS +b.{name}" for name in COLUMNS)
 _STILL: Final = f"SELECT b.rid FROM {_NAME} b CROSS JOIN main.jobs j ON j.rowid=b.rid WHERE {_UNCHANGED}"  # noqa: S608 - ours
-_DELETE: Final = f"DELETE FROM main.jobs WHERE rowid IN ({_STILL})"  # noqa: S608 - ours
 _STATUS: Final = COLUMNS.index("status")
 _PROVIDER: Final = COLUMNS.index("provider")
 
@@ -89,20 +88,39 @@ class Batch:
         Returns:
             What went, by status and provider, and the rows that did not go.
         """
-        left = self._connection.write(self._delete)
-        deleted = Counter(row.key for row in self.rows if row.rowid not in left)
-        return deleted, [row.cells for row in self.rows if row.rowid in left]
+        try:
+            self._connection.write(lambda db: _delete(db, len(self.rows)))
+            gone = {row.rowid for row in self.rows}
+        except _TouchedError:
+            gone = self._connection.write(_delete_named)
+        deleted = Counter(row.key for row in self.rows if row.rowid in gone)
+        return deleted, [row.cells for row in self.rows if row.rowid not in gone]
 
     def close(self) -> None:
         """Forget it."""
         self._connection.rows(f"DROP TABLE IF EXISTS {_NAME}")
 
-    def _delete(self, db: apsw.Connection) -> set[int]:
-        unpinned = f" AND b.id NOT IN (SELECT job_id FROM main.{TABLE})" if has_pins(db) else ""  # noqa: S608 - ours
-        sql = _DELETE.removesuffix(")") + unpinned + ")"
-        db.execute(sql)
-        # of this statement alone: the total would count what the ledger's triggers write
-        if db.changes() == len(self.rows):
-            return set()
-        still = f"SELECT b.rid FROM {_NAME} b WHERE EXISTS (SELECT 1 FROM main.jobs j WHERE j.id=b.id)"  # noqa: S608 - ours
-        return {rowid for (rowid,) in rows(db, still)}
+
+class _TouchedError(Exception):
+    """A writer had been at some of the rows: which ones must be found out before the others are gone."""
+
+
+def _delete(db: apsw.Connection, expected: int) -> None:
+    """Delete what is in the batch and still as it was; when that is not every row, raise, and so delete nothing."""
+    db.execute(f"DELETE FROM main.jobs WHERE rowid IN ({_still(db)})")  # noqa: S608 - ours
+    # of this statement alone: the total would count what the ledger's triggers write
+    if db.changes() != expected:
+        raise _TouchedError
+
+
+def _delete_named(db: apsw.Connection) -> set[int]:
+    """Delete what is in the batch and still as it was; the rowids of what went."""
+    still = _still(db)
+    found: set[int] = {rowid for (rowid,) in rows(db, still)}
+    db.execute(f"DELETE FROM main.jobs WHERE rowid IN ({still})")  # noqa: S608 - ours
+    return found if db.changes() == len(found) else set()
+
+
+def _still(db: apsw.Connection) -> str:
+    """SQL for the rowids that can go."""
+    return f"{_STILL} AND b.id NOT IN (SELECT job_id FROM main.{TABLE})" if has_pins(db) else _STILL  # noqa: S608 - ours
