@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -10,7 +11,14 @@ from datetime import timedelta
 import apsw
 import pytest
 
-from hyperjobs.errors import ArchiveDamagedError, ArchiveNotFoundError, StoreInterruptedError, StoreRefusedError
+from hyperjobs.errors import (
+    ArchiveDamagedError,
+    ArchiveNotFoundError,
+    HyperjobsError,
+    StoreFullError,
+    StoreInterruptedError,
+    StoreRefusedError,
+)
 from hyperjobs.maintenance.prune.archive import archived_rows, manifest_of
 from hyperjobs.maintenance.prune.name import ArchiveName
 from hyperjobs.store.content import read_content
@@ -100,7 +108,7 @@ def test_a_link_in_the_archives_place_is_not_followed(jobs, tmp_path):
     target.write_text("precious")
     (jobs.directory.path / "jobs-20260121T100000Z-0001.jsonl.zst").symlink_to(target)
 
-    with pytest.raises(FileExistsError):
+    with pytest.raises(HyperjobsError, match="cannot be written"):
         jobs.prune()
 
     assert target.read_text() == "precious"
@@ -217,6 +225,32 @@ def test_archives_past_their_time_go_and_nothing_else(jobs):
     ]
 
 
+@pytest.mark.parametrize(("error", "kind"), [(errno.ENOSPC, StoreFullError), (errno.EIO, HyperjobsError)])
+@pytest.mark.parametrize("frame", [0, 1, 2])
+def test_a_write_that_fails_deletes_nothing_that_is_not_in_the_archive(jobs, monkeypatch, error, kind, frame):
+    ids = jobs.add(600)
+    synced = []
+
+    def fdatasync(descriptor):
+        if len(synced) == frame:
+            raise OSError(error, os.strerror(error))
+        synced.append(descriptor)
+
+    partly = []
+    monkeypatch.setattr("hyperjobs.maintenance.prune.frame.os.fdatasync", fdatasync)
+    with pytest.raises(kind, match="cannot be written"):
+        jobs.prune(turn=jobs.turn(partly=partly.append))
+    monkeypatch.undo()
+
+    gone = 250 * max(frame - 1, 0)  # the first frame says what the archive is
+    assert len(jobs.ids()) == 600 - gone
+    assert partly[0].detail["pruned_jobs"] == gone
+    assert jobs.prune().detail["pruned_jobs"] == 600 - gone
+    for name in jobs.directory.names():
+        jobs.undo(str(name))
+    assert jobs.ids() == set(ids)
+
+
 # Killed prunes ------------------------------------------------------------------------------------------------------
 
 
@@ -292,6 +326,17 @@ def test_the_archive_of_a_killed_prune_of_another_store_is_left_to_that_one(jobs
 )
 def test_a_name_of_another_kind_is_none_of_ours(name):
     assert ArchiveName.parse(name) is None
+
+
+def test_an_archive_that_a_kill_left_empty_is_cleared_away(jobs):
+    jobs.directory.prepare()
+    (jobs.directory.path / "jobs-20260120T100000Z-0001.jsonl.zst").touch()
+    jobs.add(1)
+
+    report = jobs.prune()
+
+    assert report.detail["archive"] == "jobs-20260121T100000Z-0001"
+    assert [str(name) for name in jobs.directory.names()] == [report.detail["archive"]]
 
 
 def test_names_are_read_back_from_the_run_and_from_both_files():

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from hyperjobs.errors import ConfigError, StoreRefusedError
 from hyperjobs.store import query
+from hyperjobs.store.batch import Batch
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.due import Rule, newest_kept, survey
 from hyperjobs.store.pins import pin
-from hyperjobs.store.pruning import Pruning
+from hyperjobs.store.pruning import Keeping, Pruning
 from hyperjobs.store.retention import Retention
 from hyperjobs.testing import START, FakeClock
 from support.ledgers import insert, make_store
@@ -252,3 +253,49 @@ def test_the_longest_and_the_shortest_age_that_make_sense_are_taken():
 
     assert retention.is_set
     assert not Retention({"completed": None}, {"aws": {}}).is_set
+
+
+def test_jobs_with_very_long_texts_go_a_few_at_a_time(tmp_path):
+    path = make_store(tmp_path / "jobs.db")
+    db = apsw.Connection(str(path))
+    for number in range(12):
+        insert(db, f"{number}", "failed", created=text(NOW - 99 * DAY + number * DAY), completed=text(NOW - 40 * DAY))
+    db.execute("UPDATE jobs SET error=printf('%.*c',3000000,'x')")
+    db.close()
+    sizes = []
+
+    class Sizes(Keeping):
+        def keep(self, rows):
+            sizes.append(len(rows))
+
+    connection = Connection(path)
+    Pruning(connection, Rule(EVERYTHING.cutoffs(NOW)), clock=FakeClock(), pause=lambda _: None, keeping=Sizes()).run()
+    connection.close()
+
+    assert sizes == [3, 3, 3, 3]
+
+
+def test_where_a_batch_takes_long_the_next_ones_are_smaller_until_they_do_not(tmp_path, monkeypatch):
+    path = make_store(tmp_path / "jobs.db")
+    db = apsw.Connection(str(path))
+    with db:
+        for number in range(1500):
+            insert(db, f"{number}", "failed", created=text(NOW - 99 * DAY), completed=text(NOW - 40 * DAY))
+    db.close()
+    clock, took, deleted = FakeClock(), iter([0.021, 0.021, 0.015, 0.009, 0.009, *[0.0] * 20]), []
+    real = Batch.delete
+
+    def delete(self):
+        clock.advance(next(took))
+        deleted.append(len(self.rows))
+        return real(self)
+
+    monkeypatch.setattr(Batch, "delete", delete)
+    connection = Connection(path)
+    pauses = []
+    Pruning(connection, Rule(EVERYTHING.cutoffs(NOW)), clock=clock, pause=pauses.append).run()
+    connection.close()
+
+    assert deleted[:6] == [250, 125, 62, 62, 124, 248]
+    assert sum(deleted) == 1500
+    assert pauses[:3] == pytest.approx([0.021, 0.021, 0.015])

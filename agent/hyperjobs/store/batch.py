@@ -21,10 +21,21 @@ if TYPE_CHECKING:
 
     from hyperjobs.store.connection import Connection
 
+_BATCH_BYTES: Final = 8 * 1024 * 1024
+"""At most so much of them but for the first row: a text can be a hundred megabytes long."""
+
+_DUE: Final = "temp.hyperjobs_due"
 _NAME: Final = "temp.hyperjobs_batch"
 # without types, so that every value stays what it was
 _CREATE: Final = f"CREATE TABLE IF NOT EXISTS {_NAME}(rid INTEGER PRIMARY KEY,place,{COLUMN_LIST})"
-_FILL: Final = f"INSERT INTO {_NAME} SELECT rowid,{PLACE},{COLUMN_LIST} FROM jobs"  # noqa: S608 - ours
+_CREATE_DUE: Final = f"CREATE TABLE IF NOT EXISTS {_DUE}(rid INTEGER PRIMARY KEY,place,size)"
+_SIZE: Final = "+".join(f"ifnull(octet_length({name}),0)" for name in COLUMNS)
+_FIND: Final = f"INSERT INTO {_DUE} SELECT rowid,{PLACE},{_SIZE} FROM main.jobs"  # noqa: S608 - ours
+_FILL: Final = (
+    f"INSERT INTO {_NAME} SELECT d.rid,d.place,{','.join(f'j.{name}' for name in COLUMNS)} FROM"  # noqa: S608 - ours
+    f" (SELECT rid,place,sum(size) OVER (ORDER BY place,rid)-size AS before FROM {_DUE}) d"
+    " CROSS JOIN main.jobs j ON j.rowid=d.rid WHERE d.before<?"
+)
 # the plus takes the column's affinity off: equal is the same value of the same type
 _UNCHANGED: Final = " AND ".join(f"+j.{name} IS +b.{name}" for name in COLUMNS)
 _STILL: Final = f"SELECT b.rid FROM {_NAME} b CROSS JOIN main.jobs j ON j.rowid=b.rid WHERE {_UNCHANGED}"  # noqa: S608 - ours
@@ -65,20 +76,12 @@ class Batch:
         self.last: bytes | None = None
         self._connection = connection
         connection.rows("PRAGMA temp_store=MEMORY")
+        connection.rows(_CREATE_DUE)
         connection.rows(_CREATE)
 
     def fill(self, rule: Rule, part: Range, place: bytes | None, most: int) -> None:
         """Take the next rows that are due, as they are now."""
-        connection = self._connection
-        connection.rows(f"DELETE FROM {_NAME}")  # noqa: S608 - ours
-        if most > 0:
-            condition, values = rule.condition(has_pins=connection.read(has_pins))
-            # one statement is one snapshot, and what it writes is not the store
-            connection.rows(
-                f"{_FILL} WHERE {part.sql} AND {condition} ORDER BY created_at LIMIT ?",
-                (*part.bindings(place), *values, most),
-            )
-        found = connection.run(lambda db: read_cells(db, "ORDER BY place,rid", extra="rid,place", table=_NAME))
+        found = self._connection.read(lambda db: _fill(db, rule, part, place, most))
         self.rows = [Row(rowid, cells) for rowid, _, cells in found]
         self.last = found[-1][1] if found else None
 
@@ -98,7 +101,25 @@ class Batch:
 
     def close(self) -> None:
         """Forget it."""
-        self._connection.rows(f"DROP TABLE IF EXISTS {_NAME}")
+        for name in (_NAME, _DUE):
+            self._connection.rows(f"DROP TABLE IF EXISTS {name}")
+
+
+def _fill(
+    db: apsw.Connection, rule: Rule, part: Range, place: bytes | None, most: int
+) -> list[tuple[int, bytes | None, Cells]]:
+    """Copy rows aside, in the caller's snapshot, and give them back."""
+    for name in (_NAME, _DUE):
+        db.execute(f"DELETE FROM {name}")  # noqa: S608 - ours
+    if most > 0:
+        condition, values = rule.condition(has_pins=has_pins(db))
+        db.execute(
+            f"{_FIND} WHERE {part.sql} AND {condition} ORDER BY created_at LIMIT ?",
+            (*part.bindings(place), *values, most),
+        )
+        db.execute(_FILL, (_BATCH_BYTES,))
+    found: list[tuple[int, bytes | None, Cells]] = read_cells(db, "ORDER BY place,rid", extra="rid,place", table=_NAME)
+    return found
 
 
 class _TouchedError(Exception):
