@@ -21,14 +21,24 @@ if TYPE_CHECKING:
 
     from hyperjobs.store.connection import Connection
 
+_BATCH_BYTES: Final = 8 * 1024 * 1024
+"""At most so much of them but for the first row: a text can be a hundred megabytes long."""
+
+_DUE: Final = "temp.hyperjobs_due"
 _NAME: Final = "temp.hyperjobs_batch"
 # without types, so that every value stays what it was
 _CREATE: Final = f"CREATE TABLE IF NOT EXISTS {_NAME}(rid INTEGER PRIMARY KEY,place,{COLUMN_LIST})"
-_FILL: Final = f"INSERT INTO {_NAME} SELECT rowid,{PLACE},{COLUMN_LIST} FROM jobs"  # noqa: S608 - ours
+_CREATE_DUE: Final = f"CREATE TABLE IF NOT EXISTS {_DUE}(rid INTEGER PRIMARY KEY,place,size)"
+_SIZE: Final = "+".join(f"ifnull(octet_length({name}),0)" for name in COLUMNS)
+_FIND: Final = f"INSERT INTO {_DUE} SELECT rowid,{PLACE},{_SIZE} FROM main.jobs"  # noqa: S608 - ours
+_FILL: Final = (
+    f"INSERT INTO {_NAME} SELECT d.rid,d.place,{','.join(f'j.{name}' for name in COLUMNS)} FROM"  # noqa: S608 - ours
+    f" (SELECT rid,place,sum(size) OVER (ORDER BY place,rid)-size AS before FROM {_DUE}) d"
+    " CROSS JOIN main.jobs j ON j.rowid=d.rid WHERE d.before<?"
+)
 # the plus takes the column's affinity off: equal is the same value of the same type
 _UNCHANGED: Final = " AND ".join(f"+j.{name} IS +b.{name}" for name in COLUMNS)
 _STILL: Final = f"SELECT b.rid FROM {_NAME} b CROSS JOIN main.jobs j ON j.rowid=b.rid WHERE {_UNCHANGED}"  # noqa: S608 - ours
-_DELETE: Final = f"DELETE FROM main.jobs WHERE rowid IN ({_STILL})"  # noqa: S608 - ours
 _STATUS: Final = COLUMNS.index("status")
 _PROVIDER: Final = COLUMNS.index("provider")
 
@@ -66,20 +76,12 @@ class Batch:
         self.last: bytes | None = None
         self._connection = connection
         connection.rows("PRAGMA temp_store=MEMORY")
+        connection.rows(_CREATE_DUE)
         connection.rows(_CREATE)
 
     def fill(self, rule: Rule, part: Range, place: bytes | None, most: int) -> None:
         """Take the next rows that are due, as they are now."""
-        connection = self._connection
-        connection.rows(f"DELETE FROM {_NAME}")  # noqa: S608 - ours
-        if most > 0:
-            condition, values = rule.condition(has_pins=connection.read(has_pins))
-            # one statement is one snapshot, and what it writes is not the store
-            connection.rows(
-                f"{_FILL} WHERE {part.sql} AND {condition} ORDER BY created_at LIMIT ?",
-                (*part.bindings(place), *values, most),
-            )
-        found = connection.run(lambda db: read_cells(db, "ORDER BY place,rid", extra="rid,place", table=_NAME))
+        found = self._connection.read(lambda db: _fill(db, rule, part, place, most))
         self.rows = [Row(rowid, cells) for rowid, _, cells in found]
         self.last = found[-1][1] if found else None
 
@@ -89,20 +91,57 @@ class Batch:
         Returns:
             What went, by status and provider, and the rows that did not go.
         """
-        left = self._connection.write(self._delete)
-        deleted = Counter(row.key for row in self.rows if row.rowid not in left)
-        return deleted, [row.cells for row in self.rows if row.rowid in left]
+        try:
+            self._connection.write(lambda db: _delete(db, len(self.rows)))
+            gone = {row.rowid for row in self.rows}
+        except _TouchedError:
+            gone = self._connection.write(_delete_named)
+        deleted = Counter(row.key for row in self.rows if row.rowid in gone)
+        return deleted, [row.cells for row in self.rows if row.rowid not in gone]
 
     def close(self) -> None:
         """Forget it."""
-        self._connection.rows(f"DROP TABLE IF EXISTS {_NAME}")
+        for name in (_NAME, _DUE):
+            self._connection.rows(f"DROP TABLE IF EXISTS {name}")
 
-    def _delete(self, db: apsw.Connection) -> set[int]:
-        unpinned = f" AND b.id NOT IN (SELECT job_id FROM main.{TABLE})" if has_pins(db) else ""  # noqa: S608 - ours
-        sql = _DELETE.removesuffix(")") + unpinned + ")"
-        db.execute(sql)
-        # of this statement alone: the total would count what the ledger's triggers write
-        if db.changes() == len(self.rows):
-            return set()
-        still = f"SELECT b.rid FROM {_NAME} b WHERE EXISTS (SELECT 1 FROM main.jobs j WHERE j.id=b.id)"  # noqa: S608 - ours
-        return {rowid for (rowid,) in rows(db, still)}
+
+def _fill(
+    db: apsw.Connection, rule: Rule, part: Range, place: bytes | None, most: int
+) -> list[tuple[int, bytes | None, Cells]]:
+    """Copy rows aside, in the caller's snapshot, and give them back."""
+    for name in (_NAME, _DUE):
+        db.execute(f"DELETE FROM {name}")  # noqa: S608 - ours
+    if most > 0:
+        condition, values = rule.condition(has_pins=has_pins(db))
+        db.execute(
+            f"{_FIND} WHERE {part.sql} AND {condition} ORDER BY created_at LIMIT ?",
+            (*part.bindings(place), *values, most),
+        )
+        db.execute(_FILL, (_BATCH_BYTES,))
+    found: list[tuple[int, bytes | None, Cells]] = read_cells(db, "ORDER BY place,rid", extra="rid,place", table=_NAME)
+    return found
+
+
+class _TouchedError(Exception):
+    """A writer had been at some of the rows: which ones must be found out before the others are gone."""
+
+
+def _delete(db: apsw.Connection, expected: int) -> None:
+    """Delete what is in the batch and still as it was; when that is not every row, raise, and so delete nothing."""
+    db.execute(f"DELETE FROM main.jobs WHERE rowid IN ({_still(db)})")  # noqa: S608 - ours
+    # of this statement alone: the total would count what the ledger's triggers write
+    if db.changes() != expected:
+        raise _TouchedError
+
+
+def _delete_named(db: apsw.Connection) -> set[int]:
+    """Delete what is in the batch and still as it was; the rowids of what went."""
+    still = _still(db)
+    found: set[int] = {rowid for (rowid,) in rows(db, still)}
+    db.execute(f"DELETE FROM main.jobs WHERE rowid IN ({still})")  # noqa: S608 - ours
+    return found if db.changes() == len(found) else set()
+
+
+def _still(db: apsw.Connection) -> str:
+    """SQL for the rowids that can go."""
+    return f"{_STILL} AND b.id NOT IN (SELECT job_id FROM main.{TABLE})" if has_pins(db) else _STILL  # noqa: S608 - ours

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 BATCH_ROWS: Final = 250
 """A transaction of so many deletes keeps writers waiting 45 ms at most; 1000 keep them 80 ms."""
 
+_LEAST_ROWS: Final = 30
+_LONG_S: Final = 0.02
+_SHORT_S: Final = 0.01
+"""A transaction longer than the one halves the batch, one shorter than the other doubles it again: on a slow disk, or
+a busy machine, writers wait no longer than on a fast one, and the prune does."""
+
 _STUCK_BATCHES: Final = 5
 """Batches in a row of which no row goes, before it is said that something keeps them."""
 
@@ -121,6 +127,7 @@ class Pruning:
         self._owed_s: float | None = None
         self._ended_s = 0.0
         self._stuck = 0
+        self._rows = BATCH_ROWS
         query.register(connection.raw)
 
     def run(self) -> bool:
@@ -142,7 +149,7 @@ class Pruning:
     def _run_range(self, part: Range, batch: Batch) -> bool:
         place: bytes | None = part.start
         while True:
-            left = BATCH_ROWS if self._most is None else min(BATCH_ROWS, self._most - self.done.total)
+            left = self._rows if self._most is None else min(self._rows, self._most - self.done.total)
             batch.fill(self._rule, part, place, left)
             cells = [row.cells for row in batch.rows]
             if cells:
@@ -168,6 +175,10 @@ class Pruning:
         deleted, left = batch.delete()
         self._ended_s = self._clock.monotonic()
         self._owed_s = self._ended_s - began_s
+        if self._owed_s > _LONG_S:
+            self._rows = max(self._rows // 2, _LEAST_ROWS)
+        elif self._owed_s < _SHORT_S:
+            self._rows = min(self._rows * 2, BATCH_ROWS)
         checkpoint(self._connection)
         if left:
             self._keeping.left(left)

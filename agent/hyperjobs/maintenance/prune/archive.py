@@ -19,7 +19,7 @@ from hyperjobs import __version__
 from hyperjobs.errors import ArchiveDamagedError
 from hyperjobs.maintenance.backup.directory import sync_directory
 from hyperjobs.maintenance.backup.pack import new_file
-from hyperjobs.maintenance.prune.frame import Frame, FrameWriter, read_frames
+from hyperjobs.maintenance.prune.frame import Frame, FrameWriter, read_frames, written
 from hyperjobs.maintenance.prune.line import ids_of, job_line, note_line, parse_line, shape_ids
 from hyperjobs.maintenance.prune.manifest import FORMAT, ArchiveManifest, read_manifest
 from hyperjobs.store.cells import Cells, id_of, text_of
@@ -93,6 +93,10 @@ class Archive(Keeping):
         store: real path of the store.
         cutoffs: by which jobs are due.
         clock: for the time it ended.
+
+    Attributes:
+        tally: what is in it and was deleted.
+        is_finished: whether its manifest is there.
     """
 
     def __init__(
@@ -100,6 +104,7 @@ class Archive(Keeping):
     ) -> None:
         self.name = name
         self.tally = Tally()
+        self.is_finished = False
         self._directory = directory.path
         self._source = source_sha256(store)
         self._cutoffs = cutoffs.shape()
@@ -175,6 +180,7 @@ class Archive(Keeping):
             source_sha256=self._source,
         )
         write_manifest(self._directory / self.name.manifest, manifest)
+        self.is_finished = True
         return manifest
 
 
@@ -197,12 +203,17 @@ def recover(
     What lies behind the last whole frame was never deleted from the store, and stays where it is.
 
     Returns:
-        The manifest; ``None`` when the archive is of another store, whose next prune will see to it.
+        The manifest; ``None`` when the archive is of another store, whose next prune will see to it, or is empty: then
+        no row was ever in it, and it is removed.
 
     Raises:
         ArchiveDamagedError: not even the first frame is whole.
     """
     path = directory.path / name.data
+    if path.stat().st_size == 0:
+        if not is_dry:
+            path.unlink()
+        return None
     found = _read(path, None)
     if found.head.get("run") != str(name):
         raise ArchiveDamagedError(f"{path}: is no archive of this run; remove it if it is of no use")
@@ -265,13 +276,14 @@ def source_sha256(store: Path) -> str:
 def write_manifest(path: Path, manifest: ArchiveManifest) -> None:
     """Write a manifest as one file that is there whole or not at all."""
     making = path.with_name(f".{path.name}.making")
-    making.unlink(missing_ok=True)  # a killed one's
-    with new_file(making) as file:
-        file.write(manifest.text().encode())
-        file.flush()
-        os.fsync(file.fileno())
-    making.rename(path)
-    sync_directory(path.parent)
+    with written(path):
+        making.unlink(missing_ok=True)  # a killed one's
+        with new_file(making) as file:
+            file.write(manifest.text().encode())
+            file.flush()
+            os.fsync(file.fileno())
+        making.rename(path)
+        sync_directory(path.parent)
 
 
 def _read(path: Path, through: int | None) -> _Read:
@@ -308,6 +320,8 @@ def _frames(path: Path, through: int | None) -> Iterator[tuple[int, Frame]]:
                 yield index, frame
     except FileNotFoundError as exc:
         raise ArchiveDamagedError(f"{path}: there is a manifest and no archive") from exc
+    except OSError as exc:
+        raise ArchiveDamagedError(f"{path}: the archive cannot be read: {exc.strerror or exc}") from exc
 
 
 def _still_there(connection: Connection, rows: list[Cells]) -> list[Cells]:

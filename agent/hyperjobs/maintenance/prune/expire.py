@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from hyperjobs.errors import ArchiveDamagedError
+from hyperjobs.errors import ArchiveDamagedError, StorePermissionError
 from hyperjobs.maintenance.backup.directory import sync_directory
 from hyperjobs.maintenance.prune.archive import manifest_of, source_sha256
 
@@ -44,10 +43,18 @@ def expired(directory: ArchiveDirectory, store: Path, *, now: datetime, keep: ti
 
 
 def remove(directory: ArchiveDirectory, names: list[ArchiveName]) -> None:
-    """Remove these archives; the lock is held. The rows go first, so that what a kill leaves is no archive."""
+    """Remove these archives; the lock is held. The rows go first, so that what a kill leaves is no archive.
+
+    Raises:
+        StorePermissionError: one cannot be removed.
+    """
     for name in names:
-        for file in (name.data, name.manifest):
-            with contextlib.suppress(FileNotFoundError):
-                (directory.path / file).unlink()
+        for path in (directory.path / name.data, directory.path / name.manifest):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as exc:
+                raise StorePermissionError(
+                    f"{path}: its time is over and it cannot be removed: {exc.strerror}; remove it by hand"
+                ) from exc
     if names:
         sync_directory(directory.path)

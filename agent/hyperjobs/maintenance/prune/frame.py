@@ -27,6 +27,23 @@ def pack(data: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(data)
 
 
+@contextlib.contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Say what went wrong where an archive could not be written.
+
+    Raises:
+        StoreFullError: there is no room.
+        HyperjobsError: anything else.
+    """
+    try:
+        yield
+    except OSError as exc:
+        kind = StoreFullError if exc.errno in {errno.ENOSPC, errno.EDQUOT} else HyperjobsError
+        raise kind(
+            f"{path}: the archive of pruned jobs cannot be written: {exc.strerror or exc}; no job is deleted that is not in it"
+        ) from exc
+
+
 class FrameWriter:
     """A new file of frames, for its owner alone from birth.
 
@@ -38,7 +55,8 @@ class FrameWriter:
         self.bytes = 0
         self._path = path
         self._digest = hashlib.sha256()
-        self._file: BinaryIO = new_file(path)
+        with written(path):
+            self._file: BinaryIO = new_file(path)
 
     @property
     def sha256(self) -> str:
@@ -55,17 +73,15 @@ class FrameWriter:
         """
         frame = pack(data)
         try:
-            self._file.seek(self.bytes)
-            self._file.write(frame)
-            self._file.flush()
-            os.fdatasync(self._file.fileno())
-        except OSError as exc:
+            with written(self._path):
+                self._file.seek(self.bytes)
+                self._file.write(frame)
+                self._file.flush()
+                os.fdatasync(self._file.fileno())
+        except HyperjobsError:
             with contextlib.suppress(OSError):
                 self._file.truncate(self.bytes)
-            kind = StoreFullError if exc.errno in {errno.ENOSPC, errno.EDQUOT} else HyperjobsError
-            raise kind(
-                f"{self._path}: pruned jobs could not be archived: {exc.strerror or exc}; they were not deleted"
-            ) from exc
+            raise
         self._digest.update(frame)
         self.bytes += len(frame)
 

@@ -160,13 +160,13 @@ class PruneTask:
                 self._require_whole(plan, pruning, is_whole=pruning.run())
                 if archive is not None:
                     archive.finish()
+                if self._directory is not None:
+                    notes["expired_archives"] = self._expire(self._directory, turn)
             except BaseException:
-                if archive is not None:
+                if archive is not None and not archive.is_finished:
                     archive.break_off(connection)
                 turn.partly(self._report(plan, pruning, archive, notes))
                 raise
-            if self._directory is not None:
-                notes["expired_archives"] = self._expire(self._directory, turn)
             return self._report(plan, pruning, archive, notes)
 
     def _require_whole(self, plan: Plan, pruning: Pruning, *, is_whole: bool) -> None:

@@ -68,6 +68,8 @@ def undo(store: Path, directory: ArchiveDirectory, run: str, turn: Turn, *, any_
         require_hypersdk(recognition, real, "bringing jobs back")
         refuse_triggers(recognition, real, "bringing jobs back")
         manifest = manifest_of(directory, name)
+        if manifest is None and (directory.path / name.data).stat().st_size == 0:
+            return Undone(str(name), 0)  # killed before there was a row
         if manifest is None:
             manifest = recover(directory, name, connection, clock=turn.clock, is_dry=turn.is_dry)
         if manifest is None or (manifest.source_sha256 != source_sha256(real) and not any_store):
