@@ -30,6 +30,7 @@ FIGURES = (
     "start",
     "catch_up",
     "command_line",
+    "reclaiming",
 )
 """Each is a module of this folder with a ``figure(bench)``."""
 
