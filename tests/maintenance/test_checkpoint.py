@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hyperjobs.errors import StoreError, StoreFullError
+from hyperjobs.errors import StoreFullError
 from hyperjobs.maintenance.checkpoint import CheckpointTask
 from hyperjobs.maintenance.reserve import Reserve
 from hyperjobs.store.connection import Connection
@@ -244,7 +244,7 @@ def test_the_reserve_is_let_go_before_a_store_is_opened_that_finds_no_room_to_op
         store.with_name("jobs.db-shm").unlink(missing_ok=True)
         (disk / "ballast").rename(disk / "ballast-1")
         fill(disk, leave_bytes=0)
-        with pytest.raises(StoreError):
+        with pytest.raises(StoreFullError, match="no space left on its disk for its -shm"):
             Connection(store)
 
         with pytest.raises(StoreFullError, match="reserve was let go"):
