@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from hyperjobs.cli.reindex import reindex_command
 
 from hyperjobs.cli.edge import answer
-from hyperjobs.cli.reindex import reindex_command
 from support.holders import held
 from support.spaces import roomy_store
 

@@ -214,7 +214,7 @@ def test_a_disk_that_the_wal_has_filled_is_a_deadlock_without_a_reserve(tmp_path
                 connection.change(statement)
         connection.close()
 
-        with pytest.raises(StoreFullError, match="no reserve") as told:
+        with pytest.raises(StoreFullError, match="without a reserve") as told:
             check(store, reserve=reserve)
 
         assert told.value.exit_code == 5
@@ -231,6 +231,26 @@ def test_the_reserve_gets_a_store_off_a_disk_that_its_wal_has_filled(tmp_path):
         assert not reserve.is_held
         assert wal_bytes(store) == 0
         execute(store, _INSERT, "DELETE FROM filler WHERE rowid%2")
+        assert content_of(store).jobs == 1
+
+
+def test_the_reserve_is_let_go_before_a_store_is_opened_that_finds_no_room_to_open(tmp_path):
+    """As after a crash: nobody has it open, and its -shm has to be made anew."""
+    with small_disk(tmp_path, 32 * MIB) as disk:
+        store = make_store(disk / "jobs.db")
+        reserve = Reserve(store, 4 * MIB, clock=FakeClock())
+        reserve.keep()
+        fill_by_its_wal(store, disk, keep_frames=400)
+        store.with_name("jobs.db-shm").unlink(missing_ok=True)
+        (disk / "ballast").rename(disk / "ballast-1")
+        fill(disk, leave_bytes=0)
+        with pytest.raises(StoreFullError, match="no space left on its disk for its -shm"):
+            Connection(store)
+
+        with pytest.raises(StoreFullError, match="reserve was let go"):
+            check(store, reserve=reserve)
+
+        execute(store, _INSERT)
         assert content_of(store).jobs == 1
 
 

@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from hyperjobs.metrics import catalogue as module
-from hyperjobs.metrics.catalogue import PREFIX, catalogue, counter, gauge, groups, histogram
+from hyperjobs.metrics.catalogue import PREFIX, catalogue, counter, groups, histogram
 from support.ledgers import insert
 from support.scrapes import FIXTURE, OPENMETRICS, hand_turned, read_openmetrics, value
 

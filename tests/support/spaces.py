@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -36,7 +37,7 @@ def roomy_store(path: Path, *, jobs: int = 12_000, free_share: float = 0.5, auto
 
 def turn(**changes: Any) -> Turn:
     """One run, in real time, that nothing stops."""
-    return Turn(**{"now": START, "clock": SystemClock(), **changes})
+    return Turn(**{"now": START, "clock": SystemClock(), "wait": threading.Event().wait, **changes})
 
 
 def space_of(path: Path) -> Space:

@@ -56,8 +56,13 @@ class CheckpointTask:
             StoreFullError: the disk is full; the reserve was let go if there was one, and the message says so.
             StoreError: as :class:`~hyperjobs.store.connection.Connection` says.
         """
+        # before the store is opened, for which a full disk may have no room
+        is_full = not turn.is_dry and self._reserve is not None and self._reserve.is_disk_full
+        is_released = is_full and self._release()
         with opened(self._store, turn, synchronous="NORMAL", busy_timeout_s=LOCK_WAIT_S) as connection:
             is_replicated = litestream_beside(connection, connection.path)
+            if is_full:
+                raise _relieved(connection, turn, is_released=is_released, is_replicated=is_replicated)
             if turn.is_dry:
                 looked = checkpoint(connection, Mode.LOOK)
                 return _report(
@@ -82,32 +87,13 @@ class CheckpointTask:
 
     def _move(self, connection: Connection, turn: Turn, *, is_replicated: bool) -> Moved:
         try:
-            moved = move(connection, turn.wait)
+            return move(connection, turn.wait)
         except StoreFullError:
-            raise self._relieved(connection, turn, is_replicated=is_replicated) from None
-        if self._reserve is not None and self._reserve.is_disk_full:
-            raise self._relieved(connection, turn, is_replicated=is_replicated)
-        return moved
+            is_released = self._release()
+        raise _relieved(connection, turn, is_released=is_released, is_replicated=is_replicated)
 
-    def _relieved(self, connection: Connection, turn: Turn, *, is_replicated: bool) -> StoreFullError:
-        """Let the reserve go, move and empty the -wal, and return the error that says what happened."""
-        is_released = self._reserve is not None and self._reserve.release()
-        full = f"{connection.path}: its disk is full"
-        if not is_released:
-            return StoreFullError(f"{full} and there is no reserve to let go; make room now, writers are failing")
-        before = wal_bytes(connection.path)
-        try:
-            move(connection, turn.wait)
-            if not is_replicated:
-                empty(connection, turn.wait)
-        except StoreFullError:
-            return StoreFullError(
-                f"{full}; the reserve was let go and is too small for a -wal of {_mib(before)}; make room now"
-            )
-        return StoreFullError(
-            f"{full}; the reserve was let go and the -wal ({_mib(before)}) moved, so writers go on for now; make room, "
-            "or prune"
-        )
+    def _release(self) -> bool:
+        return self._reserve is not None and self._reserve.release()
 
     def _judge(self, moved: Moved, readers: frozenset[int]) -> None:
         """Tell a reader that stays from those that come and go: the same place, and the same reader, twice."""
@@ -119,6 +105,28 @@ class CheckpointTask:
             and before[0] == moved.moved
             and (bool(before[1] & readers) or not (before[1] or readers))
         )
+
+
+def _relieved(connection: Connection, turn: Turn, *, is_released: bool, is_replicated: bool) -> StoreFullError:
+    """Move and empty the -wal now that the reserve was let go, and return the error that says what happened."""
+    full = f"{connection.path}: its disk is full"
+    before = wal_bytes(connection.path)
+    try:
+        move(connection, turn.wait)
+        if not is_replicated:
+            empty(connection, turn.wait)
+    except StoreFullError:
+        what = (
+            f"and the reserve, let go, is too small for a -wal of {_mib(before)}"
+            if is_released
+            else "without a reserve"
+        )
+        return StoreFullError(f"{full} {what}; make room now, writers are failing")
+    if not is_released:
+        return StoreFullError(f"{full} and there is no reserve to let go; make room now, writers are failing")
+    return StoreFullError(
+        f"{full}; the reserve was let go and the -wal ({_mib(before)}) moved, so writers go on for now; make room, or prune"
+    )
 
 
 def _report(  # noqa: PLR0913 - what there is to say

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 STEP_PAGES: Final = 100
 """A transaction: writers wait 10 ms at most; 1000 pages keep them 38 ms."""
 PAUSE_S: Final = 0.005
-_STEPS_A_CHECKPOINT = 5
+_STEPS_A_CHECKPOINT = 2
 """Each leaves a few hundred frames in the -wal; the writers would move them themselves from 1,000 on."""
 
 
