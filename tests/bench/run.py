@@ -25,6 +25,7 @@ FIGURES = (
     "go_writer",
     "life_cycle",
     "batch",
+    "backing_up",
     "first_page",
     "memory",
     "start",

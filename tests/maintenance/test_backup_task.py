@@ -180,7 +180,7 @@ def test_the_failure_of_one_destination_keeps_the_backup_from_no_other(store, di
     task = BackupTask(store, directory, policy=Policy(last=2), destinations=(first, broken, last))
     take_daily(store, directory, 3)
 
-    with pytest.raises(BackupUploadError, match="is safe in .* not at s3: no such bucket") as failed:
+    with pytest.raises(BackupUploadError, match=r"is safe in .* not at s3: no such bucket") as failed:
         task.run(turn())
 
     [newest] = directory.names()[-1:]
@@ -217,7 +217,7 @@ def test_a_stop_ends_a_long_check_within_a_second(tmp_path, directory):
     store = store_of(tmp_path / "large.db", jobs=30_000)
     began = None
 
-    def progress(what, done, pages):
+    def progress(what, _done, _pages):
         nonlocal began
         if what == "verifying":
             began = time.monotonic()
