@@ -140,7 +140,7 @@ class Backup(TaskSection):
     )
     keep: Keep = section(Keep)
     pause: Duration = option(
-        timedelta(milliseconds=10),
+        timedelta(milliseconds=5),
         "The rest between two steps of a copy.",
         unit="duration",
         reason="leaves the disk to the writers",
