@@ -31,6 +31,8 @@ FIGURES = (
     "start",
     "catch_up",
     "command_line",
+    "pruning",
+    "reclaiming",
 )
 """Each is a module of this folder with a ``figure(bench)``."""
 

@@ -158,6 +158,46 @@ def test_restore_without_a_store_makes_it(backed_up):
     assert jobs_in(backed_up) == 5
 
 
+<<<<<<< HEAD
+# Single jobs --------------------------------------------------------------------------------------------------------
+
+
+def ids(hj):
+    db = apsw.Connection(str(hj.store))
+    try:
+        return {row[0] for row in db.execute("SELECT id FROM jobs")}
+    finally:
+        db.close()
+
+
+def test_restore_of_single_jobs_brings_those_back_alone(backed_up):
+    db = apsw.Connection(str(backed_up.store))
+    db.execute("DELETE FROM jobs")
+
+    would = backed_up.run("restore", "--job", "job-1", "--job", "job-3", "--dry-run")
+    assert (would.returncode, ids(backed_up)) == (0, set())
+    assert "would restore" in would.stdout
+    done = backed_up.run("restore", "--job", "job-1", "--job", "job-3", "--yes")  # others have the store open
+
+    assert done.returncode == 0, done.stderr
+    assert ids(backed_up) == {"job-1", "job-3"}
+    db.close()
+
+
+def test_a_single_job_that_is_there_is_refused_unless_it_is_to_be_replaced(backed_up):
+    refused = backed_up.run("restore", "--job", "job-1", "--yes")
+
+    assert refused.returncode == 6
+    assert "--replace" in refused.stderr
+    assert backed_up.run("restore", "--job", "job-1", "--replace", "--yes").returncode == 0
+    assert backed_up.run("restore", "--job", "job-4", "--replace", "--yes").returncode == 6  # it is running
+    assert backed_up.run("restore", "--job", "nobody", "--yes").returncode == 7
+
+
+@pytest.mark.parametrize("words", [["--job", "job-1", "--live"], ["--job", "job-1", "--to", "x.db"], ["--replace"]])
+def test_options_that_contradict_a_single_job_are_a_usage_error(backed_up, words):
+    assert backed_up.run("restore", *words, "--yes").returncode == 2
+=======
 def listed(hj, *words):
     """Backup → its fields, by number."""
     lines = [line.split("\t") for line in hj.run("backup", "list", *words).stdout.splitlines()]
@@ -326,3 +366,4 @@ def test_the_default_directory_is_the_users_own_or_the_systems(hj, monkeypatch):
     assert default_directory() == hj.home / ".local/state/hyperjobs/backups"
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert str(default_directory()) == "/var/backups/hyperjobs"
+>>>>>>> backup

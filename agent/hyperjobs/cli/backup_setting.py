@@ -12,13 +12,11 @@ import click
 from hyperjobs.errors import StoreNotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from hyperjobs.cli.place import StorePlace
     from hyperjobs.maintenance.backup.directory import BackupDirectory
     from hyperjobs.maintenance.backup.retention import Policy
-
-DIRECTORY_VARIABLE = "HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,30 +47,24 @@ class BackupSettings:
         return BackupDirectory(self.directory, make_parents=self.is_default)
 
 
-def settings(
-    place: StorePlace,  # noqa: ARG001 - its configuration will be read
-    directory: str | None,
-    environment: Mapping[str, str] = os.environ,
-) -> BackupSettings:
-    """What a command that was given ``--dir``, or not, works with."""
-    from hyperjobs.maintenance.backup.create import DEFAULT_COMPRESSION  # noqa: PLC0415 - SQLite only where it is used
-    from hyperjobs.maintenance.backup.retention import DEFAULT_POLICY, MINIMUM  # noqa: PLC0415 - as above
+def settings(place: StorePlace, directory: str | None) -> BackupSettings:
+    """What a command that was given ``--dir``, or not, works with.
 
-    named = directory or environment.get(DIRECTORY_VARIABLE)
+    Raises:
+        ConfigError: the configuration cannot be used.
+    """
+    from hyperjobs.config.loader import default_backups  # noqa: PLC0415 - pydantic only where a configuration is read
+    from hyperjobs.maintenance.backup.retention import Policy  # noqa: PLC0415 - SQLite only where it is used
+
+    backup = place.load().maintenance.backup
+    path = Path(directory) if directory is not None else backup.directory
     return BackupSettings(
-        directory=Path(named) if named else default_directory(),
-        is_default=not named,
-        compression=DEFAULT_COMPRESSION,
-        policy=DEFAULT_POLICY,
-        minimum=MINIMUM,
+        directory=path,
+        is_default=path == default_backups(os.environ),
+        compression=str(backup.compress),
+        policy=Policy(**backup.keep.model_dump()),
+        minimum=backup.minimum,
     )
-
-
-def default_directory() -> Path:
-    """Where backups go when nobody says: a place of the system's for root, else one of the user's own."""
-    if os.geteuid() == 0:
-        return Path("/var/backups/hyperjobs")
-    return Path("~/.local/state/hyperjobs/backups").expanduser()
 
 
 def store_of(place: StorePlace, named: str | None) -> Path | None:
@@ -91,7 +83,7 @@ def directory_option(command: Callable[..., Any]) -> Callable[..., Any]:
         "--dir",
         "directory",
         metavar="DIR",
-        help="The directory of backups; by default /var/backups/hyperjobs, or ~/.local/state/hyperjobs/backups.",
+        help="The directory of backups; by default maintenance.backup.directory of the configuration.",
     )
     decorated: Callable[..., Any] = option(command)
     return decorated

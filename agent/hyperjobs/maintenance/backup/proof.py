@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hyperjobs.errors import BackupDamagedError, HyperjobsError, StoreError, StoreInterruptedError
 from hyperjobs.maintenance.backup.directory import BackupDirectory
@@ -13,7 +13,7 @@ from hyperjobs.maintenance.backup.manifest import Manifest, manifest_of
 from hyperjobs.maintenance.backup.pack import file_sha256, nothing, unpack
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
-from hyperjobs.store.content import Content, read_content
+from hyperjobs.store.content import Content, count_content, read_content
 from hyperjobs.store.flavour import recognise, require_job_store
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from hyperjobs.maintenance.backup.name import BackupName
 
 _MESSAGES = 3
+
+
+Level = Literal["quick", "full"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,38 +38,62 @@ class Proven:
     pages: int
 
 
-def prove_database(path: Path, keep_on: Callable[[], None] = nothing) -> Proven:
-    """Check a database that nobody writes to: its pages, that it is a job store, and all its jobs.
+def prove_database(path: Path, keep_on: Callable[[], None] = nothing, *, level: Level = "full") -> Proven:
+    """Check a database that nobody writes to: its pages, that it is a job store, and its jobs.
 
     ``integrity_check`` finds a third of single flipped bits and calls an empty file ok, so it is only one of three.
 
     Args:
         path: of a file that no other handle of this process is on.
-        keep_on: called often enough that what it raises ends the proof within a second.
+        keep_on: called now and then, also while SQLite works; what it raises ends the proof.
+        level: ``full`` reads every index and every value; 0.8 s at a hundred thousand jobs. ``quick`` is for a file
+            whose bytes were just found to be those of one that stood the full proof: its pages are looked at and its
+            jobs counted, in a tenth of that; the digest stays empty.
 
     Raises:
         BackupDamagedError: it is damaged or no job store; the message holds SQLite's first words.
     """
+    stop = _Stop(keep_on)
+    pragma = "integrity_check" if level == "full" else "quick_check"
     try:
-        connection = Connection(path, immutable=True, is_stopping=_stopping_of(keep_on))
+        connection = Connection(path, immutable=True, is_stopping=stop.is_asked)
         try:
-            words = [str(row[0]) for row in connection.rows(f"PRAGMA integrity_check({_MESSAGES})")]
+            words = [str(row[0]) for row in connection.rows(f"PRAGMA {pragma}({_MESSAGES})")]
             if words != ["ok"]:
                 raise BackupDamagedError(f"{path}: damaged: {'; '.join(words)}")
             recognition = recognise(connection)
             require_job_store(recognition, path)
             keep_on()
-            content = connection.read(lambda db: read_content(db, keep_on))
+            content = connection.read(lambda db: read_content(db, keep_on) if level == "full" else count_content(db))
             schema = connection.rows("SELECT type,name,sql FROM sqlite_schema ORDER BY type,name")
             pages = int(connection.value("PRAGMA page_count"))
         finally:
             connection.close()
-    except StoreError as exc:
-        if exc.reason == "interrupted":
-            keep_on()  # its own words rather than SQLite's
+    except (StoreError, UnicodeDecodeError) as exc:
+        stop.raise_again()
+        if isinstance(exc, StoreInterruptedError):
             raise
         raise BackupDamagedError(f"{path}: no usable job store: {exc}") from exc
     return Proven(content, str(recognition.flavour), hashlib.sha256(repr(schema).encode()).hexdigest(), pages)
+
+
+class _Stop:
+    """What ``keep_on`` raises, turned into the yes or no that a running statement asks for, and back."""
+
+    def __init__(self, keep_on: Callable[[], None]) -> None:
+        self._keep_on = keep_on
+        self._raised: BaseException | None = None
+
+    def is_asked(self) -> bool:
+        try:
+            self._keep_on()
+        except BaseException as exc:  # noqa: BLE001 - SQLite calls this: what is raised here is raised again outside
+            self._raised = exc
+        return self._raised is not None
+
+    def raise_again(self) -> None:
+        if self._raised is not None:
+            raise self._raised
 
 
 def verify(directory: Path, name: BackupName, keep_on: Callable[[], None] = nothing) -> Manifest:
@@ -147,21 +174,9 @@ def require_same_content(file: Path, proven: Proven, manifest: Manifest) -> None
     Raises:
         BackupDamagedError: it is not.
     """
-    found = (proven.content.jobs, proven.content.digest, proven.flavour, proven.schema_sha256, proven.pages)
+    digest = proven.content.digest or manifest.digest  # not read where the file's own bytes were compared
+    found = (proven.content.jobs, digest, proven.flavour, proven.schema_sha256, proven.pages)
     if found != (manifest.jobs, manifest.digest, manifest.flavour, manifest.schema_sha256, manifest.pages):
         raise BackupDamagedError(
             f"{file}: its {proven.content.jobs} jobs are not the {manifest.jobs} of its manifest (content differs)"
         )
-
-
-def _stopping_of(keep_on: Callable[[], None]) -> Callable[[], bool]:
-    """The same question asked as SQLite asks it, while a single long statement runs."""
-
-    def is_stopping() -> bool:
-        try:
-            keep_on()
-        except StoreInterruptedError:
-            return True
-        return False
-
-    return is_stopping
