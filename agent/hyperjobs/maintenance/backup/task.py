@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from hyperjobs.maintenance.backup.destination.protocol import Destination
     from hyperjobs.maintenance.backup.directory import BackupDirectory
     from hyperjobs.maintenance.backup.manifest import Manifest
-    from hyperjobs.maintenance.backup.upload import Destination
 
 PAGES: Final = 250
 PAUSE_S: Final = 0.005

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from hyperjobs.errors import BackupUploadError, HyperjobsError, StoreInterruptedError
 
@@ -10,26 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from hyperjobs.maintenance.backup.destination.protocol import Destination
     from hyperjobs.maintenance.backup.name import BackupName
     from hyperjobs.maintenance.task import Turn
-
-
-class Destination(Protocol):
-    """Another place where backups are kept.
-
-    Attributes:
-        name: as in the configuration and in metric labels.
-    """
-
-    name: str
-
-    def put(self, directory: Path, name: BackupName) -> object:
-        """Bring a verified backup and its manifest there, and verify them there.
-
-        Raises:
-            HyperjobsError: it is not there now.
-        """
-        ...
 
 
 def upload(
@@ -41,7 +24,7 @@ def upload(
         destinations: in their order.
         directory: where the backup is.
         name: of the backup.
-        turn: the run; a stop between two destinations ends it.
+        turn: the run; a stop ends it, also in the middle of a file.
         detail: of the run; gets ``destinations``, each name with ``ok`` or what failed.
 
     Raises:
@@ -54,7 +37,7 @@ def upload(
         turn.progress(f"to {destination.name}", number, len(destinations))
         turn.keep_on()
         try:
-            destination.put(directory, name)
+            destination.put(directory, name, turn.keep_on)
             outcomes[destination.name] = "ok"
         except StoreInterruptedError:
             raise
