@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +11,20 @@ from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.stop import Progress, Stop
 from hyperjobs.cli.table import emit, emit_json, emit_values
 from hyperjobs.cli.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_BESIDE = "pruned"
+    from hyperjobs.maintenance.prune.undo import Undone
 
 
 def archive_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--dir``."""
     option = click.option(
-        "--dir", "directory", metavar="DIR", help="The directory of archives; by default 'pruned' beside the store."
+        "--dir", "directory", metavar="DIR", help="The directory of archives; by default the configuration's."
     )
     decorated: Callable[..., Any] = option(command)
     return decorated
@@ -43,7 +43,7 @@ def archives_command(*, directory: str | None, as_json: bool, place: StorePlace)
     from hyperjobs.maintenance.prune.directory import ArchiveDirectory  # noqa: PLC0415 - as above
     from hyperjobs.maintenance.prune.reading import manifest_of  # noqa: PLC0415 - SQLite only where it is used
 
-    where = ArchiveDirectory(archive_directory(directory, place.find() if directory is None else None))
+    where = ArchiveDirectory(_archives(place, directory))
     for name in reversed(where.names()):
         state = "unfinished"
         try:
@@ -84,55 +84,39 @@ def undo_command(  # noqa: PLR0913 - one for each option
     A job whose id is in the store is left alone, so doing it twice does no harm. They are as old as they were: pin
     them, or lengthen the retention, before the next prune.
     """
-    from hyperjobs.cli.backup import _Stop  # noqa: PLC0415 - as a backup is stopped
-    from hyperjobs.errors import StoreInterruptedError  # noqa: PLC0415 - only here
     from hyperjobs.maintenance.prune.directory import ArchiveDirectory  # noqa: PLC0415 - SQLite only where it is used
     from hyperjobs.maintenance.prune.undo import undo  # noqa: PLC0415 - as above
     from hyperjobs.maintenance.task import Turn  # noqa: PLC0415 - as above
 
     store = place.find()
-    where = ArchiveDirectory(archive_directory(directory, store))
+    where = ArchiveDirectory(_archives(place, directory))
     name = where.find(run)
     if not (yes or dry_run):
         ask(f"bring the jobs of {printable(str(name))} back into {printable(str(store))}? [y/N] ")
     clock = setting_of(context).clock
-    with _Stop() as stop:
+    progress = Progress()
+    with Stop() as stop:
         turn = Turn(
-            now=clock.now(),
-            clock=clock,
-            is_stopping=stop.event.is_set,
-            wait=stop.event.wait,
-            progress=_progress,
-            is_dry=dry_run,
+            now=clock.now(), clock=clock, is_stopping=stop.is_set, wait=stop.wait, progress=progress, is_dry=dry_run
         )
         try:
             done = undo(store, where, str(name), turn, any_store=any_store)
-        except StoreInterruptedError:
-            if stop.code:
-                return stop.code
-            raise
         finally:
-            _end_progress()
+            progress.end()
+        _say(done, dry_run=dry_run)
+    return stop.code
+
+
+def _say(done: Undone, *, dry_run: bool) -> None:
     would = "would come" if dry_run else "came"
     there = f"; {done.there:,} are in the store and were left alone" if done.there else ""
     emit(f"{printable(done.run)}: {done.returned:,} of {done.archived:,} jobs {would} back{there}")
-    return 0
 
 
-def archive_directory(named: str | None, store: Path | None) -> Path:
-    """The directory of archives: the one named, or the one beside the store."""
+def _archives(place: StorePlace, named: str | None) -> Path:
+    """The directory of archives: the one named, or the configuration's."""
     if named is not None:
         return Path(named)
-    return (store or Path()).resolve().parent / _BESIDE
+    from hyperjobs.agent.options import archive_directory  # noqa: PLC0415 - pydantic only where a configuration is read
 
-
-def _progress(what: str, done: int, everything: int) -> None:
-    if sys.stderr.isatty() and everything:
-        sys.stderr.write(f"\r\x1b[K{what} {100 * done // everything}%")
-        sys.stderr.flush()
-
-
-def _end_progress() -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()
+    return archive_directory(place.load())

@@ -32,6 +32,59 @@ if TYPE_CHECKING:
         "uninstall": ("hyperjobs.cli.ledger:uninstall_command", "Take the ledger out of a store again."),
         "backup": ("hyperjobs.cli.backup:backup_group", "Take, list, show and verify backups of a store."),
         "restore": ("hyperjobs.cli.restore:restore_command", "Put a backup in the store's place."),
+        "prune": (
+            "hyperjobs.cli.prune:prune_group",
+            "Delete finished jobs that are past their retention, the oldest first, having archived them.",
+        ),
+        "pin": ("hyperjobs.cli.pin:pin_command", "Keep a job from every prune, whatever its age."),
+        "unpin": ("hyperjobs.cli.pin:unpin_command", "Let a pinned job go with the next prune that finds it too old."),
+        "pins": (
+            "hyperjobs.cli.pin:pins_command",
+            "List the pinned jobs, the oldest pin first: id, since when, by whom, whether the job is there, why.",
+        ),
+        "integrity": (
+            "hyperjobs.cli.care:integrity_command",
+            "Check the live store, beside its writers: pages, rows, orphans, and the ledger against the table.",
+        ),
+        "vacuum": (
+            "hyperjobs.cli.care:vacuum_command",
+            "Give free pages back, in the way that writers notice least, or say why it would not pay.",
+        ),
+        "checkpoint": (
+            "hyperjobs.cli.care:checkpoint_command",
+            "Move the -wal into the store's file, and say who keeps it from being moved.",
+        ),
+        "reindex": (
+            "hyperjobs.cli.care:reindex_command",
+            "Build the indexes of a store anew, all of them or those named.",
+        ),
+        "optimize": (
+            "hyperjobs.cli.care:optimize_command",
+            "Renew the statistics that SQLite plans queries by, where the store has any.",
+        ),
+        "drill": (
+            "hyperjobs.cli.care:drill_command",
+            "Restore the newest backup to a scratch file, check it in full, and measure how long that takes.",
+        ),
+        "retention": ("hyperjobs.cli.retention:retention_group", "See what a policy of retention keeps."),
+        "schedule": ("hyperjobs.cli.schedule:schedule_group", "Show when each task of the configuration runs next."),
+        "runs": (
+            "hyperjobs.cli.runs:runs_command",
+            "List the newest runs of maintenance, or of one task, newest first.",
+        ),
+        "pause": (
+            "hyperjobs.cli.hold:pause_command",
+            "Let no scheduled task start for a while; what a person starts still runs.",
+        ),
+        "resume": ("hyperjobs.cli.hold:resume_command", "End a pause."),
+        "freeze": (
+            "hyperjobs.cli.hold:freeze_command",
+            "Stop prune, vacuum and the rotation of backups until somebody unfreezes the store.",
+        ),
+        "unfreeze": (
+            "hyperjobs.cli.hold:unfreeze_command",
+            "Let prune, vacuum and rotation run again, after somebody has looked at what froze them.",
+        ),
         "config": ("hyperjobs.cli.config:config_group", "Check, show or describe the configuration."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},

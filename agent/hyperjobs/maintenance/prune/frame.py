@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import zstandard
 
 from hyperjobs.errors import HyperjobsError, StoreFullError
-from hyperjobs.maintenance.backup.proof import new_file
+from hyperjobs.maintenance.backup.pack import new_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

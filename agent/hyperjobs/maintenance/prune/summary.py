@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs import __version__
 from hyperjobs.maintenance.backup.directory import sync_directory
-from hyperjobs.maintenance.backup.proof import new_file
+from hyperjobs.maintenance.backup.pack import new_file
 from hyperjobs.maintenance.prune.frame import written
 from hyperjobs.maintenance.prune.manifest import ArchiveManifest
 from hyperjobs.store.cells import Cells, id_of, text_of
