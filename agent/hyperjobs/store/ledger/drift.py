@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from hyperjobs.store.connection import Connection
 from hyperjobs.store.ledger.label import status_label
 from hyperjobs.store.ledger.replay import LOG_COLUMNS, replay
 from hyperjobs.store.ledger.rollup import read_meta, read_rollup
+from hyperjobs.store.ledger.schema import has_tables, ours
 from hyperjobs.store.ledger.select import fetch, stream
 from hyperjobs.store.ledger.tally import Tally
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     import apsw
 
-    from hyperjobs.store.connection import Connection
+    from hyperjobs.clock import Clock
     from hyperjobs.store.ledger.label import Providers
     from hyperjobs.store.ledger.options import LedgerOptions
     from hyperjobs.store.ledger.tally import GaugeKey
@@ -64,3 +67,24 @@ def repair_drift(connection: Connection, options: LedgerOptions, *, now: datetim
 
     connection.write(write)
     return sum(map(abs, drift.values()))
+
+
+def check_drift(path: Path, options: LedgerOptions, *, clock: Clock) -> int:
+    """Compare and repair on a connection of its own, beside whoever folds.
+
+    A fold meanwhile moves what is in the log into the rollup, and so leaves their sum as it is.
+
+    Returns:
+        By how many jobs the gauges were off; 0 also when there is no ledger, or its first count is not done.
+    """
+    connection = Connection(path, synchronous="NORMAL", clock=clock)
+    try:
+        if not connection.read(_can_compare):
+            return 0
+        return repair_drift(connection, options, now=clock.now())
+    finally:
+        connection.close()
+
+
+def _can_compare(db: apsw.Connection) -> bool:
+    return has_tables(ours(db)) and bool(read_meta(db)["state"] == "ready")
