@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import boto3
+
 from hyperjobs.maintenance.backup.destination.access import Access
 from hyperjobs.maintenance.backup.destination.s3 import S3Destination
 from support import tools
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from support.processes import Process
 
 KEY = "test-key"
-SECRET = "never-shown-Wq7Zr"
+SECRET = "never-shown-Wq7Zr"  # noqa: S105 - of a server that lives as long as a test
 DEADLINE_S = 30
 
 
@@ -60,8 +62,8 @@ def s3_server(root: Path, *, port: int | None = None, options: Sequence[str | Pa
     port = port or free_port()
     scheme = "https" if options else "http"
     command = [tools.path_of("rclone"), "--config", "", "serve", "s3", "--addr", f"127.0.0.1:{port}"]
-    # What a test does to the files behind its back is to be seen at once.
-    command += ["--auth-key", f"{KEY},{SECRET}", "--vfs-cache-mode", "off", "--dir-cache-time", "0s", *options, root]
+    # What a test does to the files behind its back is to be seen at once; with 0 it would spin.
+    command += ["--auth-key", f"{KEY},{SECRET}", "--vfs-cache-mode", "off", "--dir-cache-time", "1ms", *options, root]
     with running(command, env={"RCLONE_CONFIG": ""}) as process:
         if options:
             process.until(lambda: "Starting s3 server" in process.output or "serve s3" in process.output, "a start")
@@ -76,6 +78,14 @@ def destination(url: str, bucket: str = "bucket", prefix: str = "store", **chang
     values = {"access_key": KEY, "secret_key": SECRET, "timeout_s": 5.0, "attempts": 2, "bucket": bucket}
     access = Access(endpoint=url, **values | changes)
     return S3Destination("offsite", access, prefix=prefix, part_bytes=part_bytes)
+
+
+def unfinished(server: Server, bucket: str = "bucket") -> list[str]:
+    """The keys of the multipart uploads that were begun and neither completed nor aborted."""
+    driver = boto3.session.Session().client(
+        "s3", endpoint_url=server.url, region_name="us-east-1", aws_access_key_id=KEY, aws_secret_access_key=SECRET
+    )
+    return [entry["Key"] for entry in driver.list_multipart_uploads(Bucket=bucket).get("Uploads", [])]
 
 
 class Fate(Enum):

@@ -137,11 +137,16 @@ class Bucket:
                 check()
                 self._client().complete_multipart_upload(**where, MultipartUpload={"Parts": done}, **condition)
 
-            return self._unless_taken(complete, keep_on)
+            if not self._unless_taken(complete, keep_on):
+                raise KeyTakenError(f"{self._place}: {key} is there already")
+        except KeyTakenError:
+            self.abort(key, upload, keep_on)
+            return False
         except BaseException:
             with contextlib.suppress(HyperjobsError):  # what is not cleared now is cleared by the next put
                 self.abort(key, upload, _a_second())
             raise
+        return True
 
     def _send(self, where: dict[str, str], number: int, part: bytes, keep_on: Callable[[], None]) -> str:
         def call(check: Callable[[], None]) -> str:
