@@ -192,6 +192,7 @@ def test_a_bucket_that_is_not_there_is_not_made(server, home):
     ("refusal", "expected"),
     [
         (Refusal(403, "AccessDenied", "no"), (DestinationDeniedError, "is not allowed")),
+        (Refusal(403, "InvalidObjectState"), (DestinationError, "archive")),
         (Refusal(403, "RequestTimeTooSkewed"), (DestinationDeniedError, "clock")),
         (Refusal(403, "SomethingNew"), (DestinationDeniedError, "is not allowed")),
         (Refusal(507, "XMinioStorageFull"), (StoreFullError, "delete old backups")),
@@ -254,6 +255,18 @@ def test_without_its_driver_it_says_what_to_install(monkeypatch):
 
     with pytest.raises(ConfigError, match=r"install hyperjobs\[s3\]"):
         S3Destination("offsite", Access(bucket="b"))
+
+
+def test_the_driver_is_not_loaded_before_it_is_used():
+    """It costs a quarter of a second and 20 MB, which an agent without buckets does not pay."""
+    code = (
+        "import sys\n"
+        "import hyperjobs.cli.destination\n"
+        "from hyperjobs.maintenance.backup.destination.opening import DestinationSettings, open_destination\n"
+        "open_destination(DestinationSettings(name='s3', bucket='b'))\n"
+        "assert not {'boto3', 'botocore'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=DEADLINE_S)
 
 
 def test_a_name_that_no_key_can_have_is_refused(server):

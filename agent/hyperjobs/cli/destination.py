@@ -115,6 +115,9 @@ def fetched(
         BackupDamagedError: what came is not what its manifest says.
         StoreFullError: there is no room for it.
     """
-    with tempfile.TemporaryDirectory(prefix=f".{beside.name}.hyperjobs-fetch-", dir=beside.parent) as folder:
+    from hyperjobs.maintenance.backup.destination.receive import told  # noqa: PLC0415 - SQLite only where it is used
+
+    prefix = f".{beside.name}.hyperjobs-fetch-"
+    with told(beside.parent), tempfile.TemporaryDirectory(prefix=prefix, dir=beside.parent) as folder:
         destination.fetch(name, Path(folder), keep_on)
         yield Path(folder)
