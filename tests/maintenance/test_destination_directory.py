@@ -168,6 +168,17 @@ def test_a_disk_that_fills_up_meanwhile_leaves_nothing(home, there):
     assert there.files() == []
 
 
+def test_what_the_disk_gives_back_altered_is_not_listed(home, there, monkeypatch):
+    name = home.take()
+    monkeypatch.setattr(os, "posix_fadvise", lambda descriptor, *_: os.pwrite(descriptor, b"\xff", 4000))
+
+    with pytest.raises(DestinationError, match="reads back as something else than was written") as said:
+        there.destination.put(home.path, name)
+
+    assert said.value.reason == "altered"
+    assert there.files() == []
+
+
 def test_a_put_while_another_is_at_work_there_is_refused_and_the_next_completes(home, there):
     name = home.take()
     other = DirectoryDestination("second", there.root)

@@ -440,6 +440,24 @@ def test_a_stop_is_obeyed_at_once_and_the_next_put_completes(server, relay, home
     assert unfinished(server) == []
 
 
+def test_what_was_left_behind_by_a_stop_is_not_tried_again(relay, home):
+    name = home.take()
+    relay.rule = once(is_part, Fate.HOLD_CUT)
+
+    def keep_on() -> None:
+        if relay.is_holding.is_set():
+            raise StoreInterruptedError("stop")
+
+    with pytest.raises(StoreInterruptedError):
+        destination(relay.url, attempts=5).put(home.path, name, keep_on)
+    relay.let_go.set()
+    for thread in threading.enumerate():
+        if thread.name == "hyperjobs-destination":
+            thread.join(DEADLINE_S)
+
+    assert sum(map(is_part, relay.asked)) == 1
+
+
 def test_an_upload_that_a_dying_server_broke_off_leaves_nothing_that_is_listed(tmp_path, home):
     name, port = home.take(), free_port()
     with s3_server(tmp_path / "served", port=port) as server, relay_to(server) as relay:

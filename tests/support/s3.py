@@ -95,6 +95,7 @@ class Fate(Enum):
     LOSE = "the server does it, and its answer is lost"
     HALF = "half of the answer's body arrives, then the connection is closed"
     HOLD = "the server hears of it when the test lets go"
+    HOLD_CUT = "the connection is closed when the test lets go"
     HOLD_ANSWER = "the server does it, and its answer waits until the test lets go"
 
 
@@ -189,12 +190,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.relay.asked.append(asked)
         fate = self.relay.rule(asked)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if fate is Fate.HOLD:
+        if fate in {Fate.HOLD, Fate.HOLD_CUT}:
             self.relay.hold()
         if isinstance(fate, Refusal):
             text = f"<Error><Code>{fate.code}</Code><Message>{fate.message}</Message></Error>".encode()
             self._answer(fate.status, [("Content-Type", "application/xml")], text, len(text))
-        elif fate is not Fate.CUT:
+        elif fate not in {Fate.CUT, Fate.HOLD_CUT}:
             self._forward(fate, body)
 
     def _forward(self, fate: Fate | None, body: bytes) -> None:
