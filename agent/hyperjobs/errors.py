@@ -10,6 +10,12 @@
     ├── BackupRunningError        exit 4   somebody else is at work in this directory of backups
     ├── BackupDamagedError        exit 3   a backup is not what its manifest says
     ├── BackupNotFoundError       exit 7   there is no such backup
+    ├── ArchiveBusyError          exit 4   somebody else is at work in this directory of archives
+    ├── ArchiveDamagedError       exit 3   an archive of pruned jobs is not what its manifest says
+    ├── ArchiveNotFoundError      exit 7   there is no such archive
+    ├── TaskRunningError          exit 4   this task is running already
+    ├── MaintenanceHeldError      exit 6   maintenance is frozen or paused
+    ├── BackupUploadError         exit 1   a backup is safe here, and not at every other destination
     ├── DestinationError          exit 1   a destination of backups could not do it
     │   ├── DestinationMissingError exit 7 there is no such directory or bucket
     │   └── DestinationDeniedError  exit 6 it refuses us: the wrong key, or no right to do this
@@ -32,7 +38,10 @@ metric label and in logs; ``exit_code`` is what the command line answers.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class HyperjobsError(Exception):
@@ -89,6 +98,59 @@ class BackupNotFoundError(HyperjobsError):
 
     exit_code = 7
     reason = "no_backup"
+
+
+class TaskRunningError(HyperjobsError):
+    """This task is running already, here or in another process."""
+
+    exit_code = 4
+    reason = "running"
+
+
+class MaintenanceHeldError(HyperjobsError):
+    """Maintenance is held; ``reason`` is ``frozen`` or ``paused``."""
+
+    exit_code = 6
+    reason = "frozen"
+
+    def __init__(self, message: str, *, reason: str = "frozen") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ArchiveBusyError(HyperjobsError):
+    """Somebody else is at work in this directory of archives."""
+
+    exit_code = 4
+    reason = "archive_busy"
+
+
+class ArchiveDamagedError(HyperjobsError):
+    """An archive of pruned jobs is not what its manifest says."""
+
+    exit_code = 3
+    reason = "archive_damaged"
+
+
+class ArchiveNotFoundError(HyperjobsError):
+    """There is no such archive of pruned jobs."""
+
+    exit_code = 7
+    reason = "no_archive"
+
+
+class BackupUploadError(HyperjobsError):
+    """A backup is safe in its directory, and could not be brought to every other destination.
+
+    Attributes:
+        detail: what the run did all the same, for its record.
+    """
+
+    reason = "upload"
+
+    def __init__(self, message: str, *, detail: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.detail = dict(detail)
 
 
 class DestinationError(HyperjobsError):

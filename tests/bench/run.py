@@ -25,11 +25,14 @@ FIGURES = (
     "go_writer",
     "life_cycle",
     "batch",
+    "backing_up",
     "first_page",
     "memory",
     "start",
     "catch_up",
     "command_line",
+    "pruning",
+    "reclaiming",
 )
 """Each is a module of this folder with a ``figure(bench)``."""
 

@@ -5,9 +5,22 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import replace
 
 import apsw
 import pytest
+
+from hyperjobs.cli.backup_setting import default_directory
+
+
+@pytest.fixture
+def hj(hj):
+    return replace(hj, environment={"HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(backups(hj))})
+
+
+@pytest.fixture
+def bare(bare):
+    return replace(bare, environment={"HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(backups(bare))})
 
 
 @pytest.fixture
@@ -35,7 +48,7 @@ def test_list_gives_the_newest_first(backed_up):
     result = backed_up.run("backup", "list")
 
     names = [line.split("\t")[0] for line in result.stdout.splitlines()]
-    assert [name.rsplit("-", 1)[1] for name in names] == ["0002.db.gz", "0001.db"]
+    assert [name.rsplit("-", 1)[1] for name in names] == ["0002.db.gz", "0001.db.zst"]
     assert {line.split("\t")[2] for line in result.stdout.splitlines()} == {"verified"}
 
 
@@ -60,7 +73,7 @@ def test_show_gives_the_manifest(backed_up):
 
 def test_verify_all_names_the_damaged_one_and_goes_on(backed_up):
     backed_up.run("backup", "create")
-    first, second = sorted(path for path in backups(backed_up).iterdir() if path.suffix == ".db")
+    first, second = sorted(path for path in backups(backed_up).iterdir() if path.suffix == ".zst")
     os.truncate(first, 4096)
 
     result = backed_up.run("backup", "verify", "--all")
@@ -143,3 +156,214 @@ def test_restore_without_a_store_makes_it(backed_up):
 
     assert result.returncode == 0, result.stderr
     assert jobs_in(backed_up) == 5
+
+
+<<<<<<< HEAD
+# Single jobs --------------------------------------------------------------------------------------------------------
+
+
+def ids(hj):
+    db = apsw.Connection(str(hj.store))
+    try:
+        return {row[0] for row in db.execute("SELECT id FROM jobs")}
+    finally:
+        db.close()
+
+
+def test_restore_of_single_jobs_brings_those_back_alone(backed_up):
+    db = apsw.Connection(str(backed_up.store))
+    db.execute("DELETE FROM jobs")
+
+    would = backed_up.run("restore", "--job", "job-1", "--job", "job-3", "--dry-run")
+    assert (would.returncode, ids(backed_up)) == (0, set())
+    assert "would restore" in would.stdout
+    done = backed_up.run("restore", "--job", "job-1", "--job", "job-3", "--yes")  # others have the store open
+
+    assert done.returncode == 0, done.stderr
+    assert ids(backed_up) == {"job-1", "job-3"}
+    db.close()
+
+
+def test_a_single_job_that_is_there_is_refused_unless_it_is_to_be_replaced(backed_up):
+    refused = backed_up.run("restore", "--job", "job-1", "--yes")
+
+    assert refused.returncode == 6
+    assert "--replace" in refused.stderr
+    assert backed_up.run("restore", "--job", "job-1", "--replace", "--yes").returncode == 0
+    assert backed_up.run("restore", "--job", "job-4", "--replace", "--yes").returncode == 6  # it is running
+    assert backed_up.run("restore", "--job", "nobody", "--yes").returncode == 7
+
+
+@pytest.mark.parametrize("words", [["--job", "job-1", "--live"], ["--job", "job-1", "--to", "x.db"], ["--replace"]])
+def test_options_that_contradict_a_single_job_are_a_usage_error(backed_up, words):
+    assert backed_up.run("restore", *words, "--yes").returncode == 2
+=======
+def listed(hj, *words):
+    """Backup → its fields, by number."""
+    lines = [line.split("\t") for line in hj.run("backup", "list", *words).stdout.splitlines()]
+    return {int(fields[0].rsplit("-", 1)[1][:4]): fields for fields in lines}
+
+
+def spoil(hj, number):
+    [file] = backups(hj).glob(f"*-{number:04}.db.zst")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    return file
+
+
+def test_a_backup_that_fails_its_proof_no_longer_counts_and_is_not_restored(backed_up):
+    backed_up.run("backup", "create")
+    name = spoil(backed_up, 2).name
+
+    refused = backed_up.run("restore", "--yes")
+    failed = backed_up.run("backup", "verify")
+
+    assert (refused.returncode, failed.returncode) == (6, 3)
+    assert len(refused.stderr.splitlines()) == len(failed.stderr.splitlines()) == 1
+    assert "no longer counts" in failed.stderr
+    assert {number: fields[2] for number, fields in listed(backed_up).items()} == {2: "failed", 1: "verified"}
+    assert json.loads(backed_up.run("backup", "show", name).stdout)["state"] == "failed"
+    assert backed_up.run("restore", "--dry-run").stdout.count("-0001.db") == 1
+
+
+def test_a_mark_is_taken_back_by_hand_alone(backed_up):
+    file = spoil(backed_up, 1)
+    assert backed_up.run("backup", "verify", file.name).returncode == 3
+    spoil(backed_up, 1)  # the bit is as it was
+
+    again = backed_up.run("backup", "verify", file.name)
+
+    assert again.returncode == 0
+    assert f"does not count until {file.name}.failed is removed" in again.stdout
+    assert backed_up.run("backup", "verify").returncode == 7
+    file.with_name(f"{file.name}.failed").unlink()
+    assert backed_up.run("backup", "verify").returncode == 0
+
+
+def test_pin_and_unpin_say_what_they_did_and_list_shows_it(backed_up):
+    [file] = backups(backed_up).glob("*.zst")
+
+    assert backed_up.run("backup", "pin", file.name, "--reason", "the last of 2.3").stdout.endswith(": pinned\n")
+    assert listed(backed_up)[1][5] == "pinned"
+    assert json.loads(backed_up.run("backup", "show").stdout)["pin_reason"] == "the last of 2.3"
+    assert backed_up.run("backup", "unpin", file.name).stdout.endswith(": unpinned\n")
+    assert backed_up.run("backup", "unpin", file.name).stdout.endswith(": was not pinned\n")
+
+
+def test_prune_says_why_each_stays_and_deletes_the_rest(backed_up):
+    for _ in range(3):
+        backed_up.run("backup", "create")
+    backed_up.run("backup", "pin", next(backups(backed_up).glob("*-0001.db.zst")).name)
+    words = ["backup", "prune", "--keep-last", "1", "--minimum", "2"]
+
+    dry = backed_up.run(*words, "--dry-run")
+    asked = backed_up.run(*words, stdin=subprocess.DEVNULL)
+    unchanged = listed(backed_up)
+    done = backed_up.run(*words, "--yes")
+
+    decisions = {
+        fields[1][-11:-7]: (fields[0], fields[2]) for fields in map(str.split, dry.stdout.splitlines(), ["\t"] * 9)
+    }
+    assert decisions == {
+        "0004": ("keep", "last"),
+        "0003": ("delete", ""),
+        "0002": ("delete", ""),
+        "0001": ("keep", "pinned"),
+    }
+    assert (dry.returncode, asked.returncode, done.returncode) == (0, 2, 0)
+    assert len(unchanged) == 4
+    assert set(listed(backed_up)) == {4, 1}
+    assert "deleted 2 backups" in done.stderr
+
+
+def test_prune_by_the_default_policy_keeps_a_young_directory(backed_up):
+    assert backed_up.run("backup", "create").returncode == 0
+
+    result = backed_up.run("backup", "prune", "--yes")
+
+    assert result.returncode == 0
+    assert set(listed(backed_up, "--reasons")) == {1, 2}
+    assert "last" in listed(backed_up, "--reasons")[1][6]
+
+
+def test_a_policy_that_keeps_nothing_is_refused(backed_up):
+    result = backed_up.run("backup", "prune", "--keep-last", "0", "--yes")
+
+    assert result.returncode == 2
+    assert len(listed(backed_up)) == 1
+
+
+def test_prune_stops_at_a_newest_that_does_not_stand(backed_up):
+    for _ in range(3):
+        backed_up.run("backup", "create")
+    spoil(backed_up, 4)
+
+    result = backed_up.run("backup", "prune", "--keep-last", "1", "--yes")
+
+    assert result.returncode == 3
+    assert "retention deleted nothing" in result.stderr
+    assert len(listed(backed_up)) == 4
+
+
+def test_diff_counts_what_came_went_and_changed_up_to_now(backed_up):
+    database = apsw.Connection(str(backed_up.store))
+    database.execute("DELETE FROM jobs WHERE id='job-1'; UPDATE jobs SET progress=99 WHERE id='job-2'")
+    database.close()
+
+    plain = backed_up.run("backup", "diff", "latest", "store")
+    shape = json.loads(backed_up.run("backup", "diff", "latest", "--json", "--ids", "0").stdout)
+
+    assert plain.stdout.splitlines() == [
+        "only_a\t1",
+        "only_b\t0",
+        "changed\t1",
+        "same\t3",
+        "only_a\tjob-1",
+        "changed\tjob-2",
+    ]
+    assert (shape["only_a"], shape["changed"], shape["ids"]["only_a"]) == (1, 1, [])
+
+
+def test_a_stripped_copy_goes_to_a_file_and_is_no_backup(hj):
+    assert replace(hj, environment={}).run("install").returncode == 0
+
+    made = hj.run("backup", "create", "--strip", "--to", str(hj.home / "gift.db"))
+    alone = hj.run("backup", "create", "--strip")
+
+    assert made.returncode == 0, made.stderr
+    assert alone.returncode == 2
+    assert not backups(hj).exists()
+    database = apsw.Connection(str(hj.home / "gift.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    names = [row[0] for row in database.execute("SELECT name FROM sqlite_schema")]
+    database.close()
+    assert not [name for name in names if name.startswith("hyperjobs")]
+
+
+def test_in_a_shared_directory_another_stores_backup_has_to_be_named(backed_up):
+    [file] = backups(backed_up).glob("*.zst")
+    other = backed_up.home / "jobs.db"
+    other.write_bytes(backed_up.store.read_bytes())
+    there = replace(
+        backed_up,
+        store=other,
+        environment={**backed_up.environment, "HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(file.parent)},
+    )
+
+    refused = there.run("restore", "--yes")
+    named = there.run("restore", file.name, "--dry-run")
+
+    assert refused.returncode == 7
+    assert f"name one if it is meant, as {file.name}" in refused.stderr
+    assert named.returncode == 0, named.stderr
+    assert there.run("backup", "list").stdout == ""
+    assert file.name in there.run("backup", "list", "--all").stdout
+
+
+def test_the_default_directory_is_the_users_own_or_the_systems(hj, monkeypatch):
+    monkeypatch.setenv("HOME", str(hj.home))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert default_directory() == hj.home / ".local/state/hyperjobs/backups"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert str(default_directory()) == "/var/backups/hyperjobs"
+>>>>>>> backup

@@ -19,12 +19,12 @@ import pytest
 from hyperjobs.errors import (
     BackupDamagedError,
     BackupRunningError,
-    HyperjobsError,
     StoreFullError,
     StoreInterruptedError,
     StorePermissionError,
     StoreRefusedError,
 )
+from hyperjobs.maintenance.backup.catalogue import newest_verified, read_catalogue
 from hyperjobs.maintenance.backup.create import create_backup
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.backup.manifest import read_manifest
@@ -57,7 +57,7 @@ def directory(tmp_path: Path) -> BackupDirectory:
 
 
 def take(store: Path, directory: BackupDirectory, **options: object) -> BackupName:
-    options = {"clock": FakeClock(), "pace": Pace(), **options}
+    options = {"clock": FakeClock(), "pace": Pace(), "compression": "none", **options}
     name = BackupName.parse(create_backup(store, directory, **options).name)
     assert name is not None
     return name
@@ -71,7 +71,7 @@ def left_over(directory: BackupDirectory) -> list[str]:
     return [name for name in _entries(directory) if name.startswith(".hyperjobs-tmp")]
 
 
-@pytest.mark.parametrize("compression", ["none", "gzip"])
+@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
 def test_a_backup_holds_the_jobs_of_the_store_and_verifies(store, directory, compression):
     name = take(store, directory, compression=compression)
 
@@ -209,7 +209,7 @@ _HARM = {
 }
 
 
-@pytest.mark.parametrize("compression", ["none", "gzip"])
+@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
 @pytest.mark.parametrize("harm", _HARM)
 def test_a_harmed_backup_does_not_verify(store, directory, harm, compression):
     name = take(store, directory, compression=compression)
@@ -231,18 +231,66 @@ def test_two_backups_with_their_manifests_swapped_do_not_verify(store, directory
             verify(directory.path, name)
 
 
-def test_a_damaged_store_gives_no_backup(store, directory):
+def harm(store: Path) -> None:
+    """Overwrite a page of the table; the file stays one that SQLite opens."""
     apsw.Connection(str(store)).close()
     data = bytearray(store.read_bytes())
     data[3 * 4096 : 4 * 4096] = os.urandom(4096)
     store.write_bytes(data)
 
-    with pytest.raises(HyperjobsError) as refused:
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_the_copy_of_a_damaged_store_is_kept_and_counts_for_nothing(store, directory, compression):
+    good = take(store, directory)
+    harm(store)
+
+    with pytest.raises(BackupDamagedError, match="marked damaged") as refused:
+        take(store, directory, compression=compression)
+
+    kept = directory.names()[-1]
+    entries = read_catalogue(directory.path, store)
+    assert refused.value.exit_code == 3
+    assert [(entry.name.sequence, str(entry.state)) for entry in entries] == [(1, "verified"), (2, "damaged")]
+    assert entries[1].found
+    assert newest_verified(entries) == entries[0]
+    assert verify(directory.path, good).jobs == 200
+    with pytest.raises(BackupDamagedError, match="taken of a damaged store"):
+        verify(directory.path, kept)
+    assert left_over(directory) == []
+
+
+def test_of_one_trouble_three_copies_are_kept_and_no_more(store, directory):
+    take(store, directory)
+    harm(store)
+
+    for _ in range(3):
+        with pytest.raises(BackupDamagedError, match="it was kept as"):
+            take(store, directory)
+    with pytest.raises(BackupDamagedError, match="so this one was not"):
         take(store, directory)
 
-    assert refused.value.exit_code == 3
-    assert directory.names() == []
-    assert not directory.path.exists() or left_over(directory) == []
+    assert [str(entry.state) for entry in read_catalogue(directory.path, store)] == ["verified", *["damaged"] * 3]
+    assert left_over(directory) == []
+
+
+def test_after_a_good_backup_a_new_trouble_has_its_own_three(store, directory):
+    for _ in range(3):
+        take(store, directory, doubt="frozen")
+    with pytest.raises(StoreRefusedError, match="unfreeze"):
+        take(store, directory, doubt="frozen")
+
+    take(store, directory)
+
+    assert take(store, directory, doubt="frozen").sequence == 5
+
+
+def test_a_backup_of_a_store_in_doubt_verifies_and_does_not_count(store, directory):
+    name = take(store, directory, doubt="the store was frozen")
+
+    [entry] = read_catalogue(directory.path, store)
+
+    assert (str(entry.state), entry.found) == ("damaged", "the store was frozen")
+    assert verify(directory.path, name).jobs == 200
 
 
 def test_a_stop_leaves_nothing(store, directory):
@@ -299,7 +347,7 @@ def test_files_of_others_in_the_directory_are_left_alone(store, directory):
 
 def in_the_middle(store: Path, directory: BackupDirectory) -> subprocess.Popen[bytes]:
     """The command in a process of its own, with its copy begun and far from done."""
-    words = ["backup", "create", "--store", str(store), "--pages", "1", "--pause", "5000"]
+    words = ["backup", "create", "--store", str(store), "--dir", str(directory.path), "--pages", "1", "--pause", "5000"]
     process = subprocess.Popen(
         [sys.executable, "-m", "hyperjobs", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -313,13 +361,16 @@ def test_the_leftovers_of_a_killed_backup_are_cleared_by_the_next(store, directo
     process = in_the_middle(store, directory)
     process.kill()
     process.communicate(timeout=DEADLINE_S)
-    manifest = directory.path / replace(_a_name(), sequence=9).manifest
-    manifest.write_text("{}")  # as if killed between the two
+    gone = take(store, directory)
+    (directory.path / str(gone)).unlink()  # as if killed between the two
+    (directory.path / f"{gone}.pinned").write_text("")
+    strange = directory.path / replace(_a_name(), sequence=9).manifest
+    strange.write_text("{}")
 
     name = take(store, directory)
 
     assert left_over(directory) == []
-    assert not manifest.exists()
+    assert sorted(_entries(directory)) == sorted([".hyperjobs-backup.lock", str(name), name.manifest, strange.name])
     assert verify(directory.path, name).jobs == 200
 
 

@@ -67,7 +67,7 @@ def back_up(store: Path, directory: BackupDirectory, compression: str = "none") 
 OLD = {f"old-{number}" for number in range(50)}
 
 
-@pytest.mark.parametrize("compression", ["none", "gzip"])
+@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
 def test_the_store_is_as_it_was_and_what_replaced_it_is_kept(store, directory, compression):
     name = back_up(store, directory, compression)
     add(store, "new")

@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from hyperjobs.metrics import catalogue as module
-from hyperjobs.metrics.catalogue import PREFIX, catalogue, counter, gauge, groups, histogram
+from hyperjobs.metrics.catalogue import PREFIX, catalogue, counter, groups, histogram
 from support.ledgers import insert
 from support.scrapes import FIXTURE, OPENMETRICS, hand_turned, read_openmetrics, value
 
@@ -27,6 +27,8 @@ def scrapes(tmp_path_factory):
         db.close()
         agent.turn()
         agent.care._sample(lambda: False)
+        for task in ("integrity-quick", "backup", "checkpoint", "drill"):
+            assert agent.run(task).error is None
         found.append(agent.families())
         found.append(read_openmetrics(agent.body(OPENMETRICS)))
     return found
@@ -92,8 +94,8 @@ def test_an_entry_keeps_the_rules_of_names(name):
 
 
 def test_a_reserved_or_mistyped_name_cannot_be_made():
-    with pytest.raises(ValueError, match="store_integrity_ok is not a gauge"):
-        gauge("store_integrity_ok", 1)
+    with pytest.raises(ValueError, match="notifications_total is not a counter"):
+        counter("notifications_total", 1)
     with pytest.raises(ValueError, match="store_up is not a counter"):
         counter("store_up", 1)
     with pytest.raises(ValueError, match="store_up is not a histogram"):
@@ -101,7 +103,7 @@ def test_a_reserved_or_mistyped_name_cannot_be_made():
 
 
 def test_a_group_selects_all_its_families_and_nothing_reserved():
-    assert set(groups()) == {"jobs", "store", "ledger", "agent"}
+    assert set(groups()) == {"jobs", "store", "ledger", "tasks", "backup", "agent"}
     assert sum(map(len, groups().values())) == sum(not entry.is_reserved for entry in catalogue().values())
 
 

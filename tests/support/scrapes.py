@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from hyperjobs.agent.care import Care
 from hyperjobs.agent.lock import AgentLock
+from hyperjobs.agent.workshop import Workshop
 from hyperjobs.config import load_config
 from hyperjobs.metrics.agent import AgentSource
 from hyperjobs.metrics.catalogue import groups
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from prometheus_client.core import Metric
+
+    from hyperjobs.maintenance.runner import Finished
 
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "hypersdk-go"
 
@@ -54,12 +57,14 @@ class HandTurned:
         self.clock = clock or FakeClock()
         overrides = {name.replace("__", "."): value for name, value in options.items()}
         overrides |= {"store.path": str(store), "store.state_dir": str(state_dir)}
+        overrides.setdefault("maintenance.backup.directory", str(state_dir / "backups"))
         config = load_config(None, environ={}, overrides=overrides, require_store=True)
         self.state = StateFile(state_dir, store, clock=self.clock)
         self.troubles = Troubles()
         self.lock = AgentLock(store, state_dir)
         self.lock.acquire()
         started_at = self.clock.now()
+        self.workshop = Workshop(config, store, self.state, clock=self.clock)
         self.care = Care(
             config,
             store,
@@ -67,6 +72,7 @@ class HandTurned:
             continuity=Continuity(self.state),
             troubles=self.troubles,
             lock=self.lock,
+            workshop=self.workshop,
             agent=AgentSource(
                 version="1.2.3",
                 sqlite=sqlite_version(),
@@ -88,6 +94,12 @@ class HandTurned:
     def turn(self) -> float:
         """One turn of the ledger; returns the seconds until it wants the next."""
         return self.care._turn(lambda: False)
+
+    def run(self, task: str) -> Finished:
+        """One run of a maintenance task, as a person would start it."""
+        finished = self.workshop.runner.run(self.workshop.task(task))
+        assert finished is not None
+        return finished
 
     def body(self, accept: str = "") -> str:
         """What ``GET /metrics`` answers."""

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 import structlog
 
 from hyperjobs.agent.loop import Loop
+from hyperjobs.agent.night import Night
+from hyperjobs.agent.options import ledger_options
 from hyperjobs.errors import StorePermissionError, StoreReadOnlyError, StoreRefusedError
+from hyperjobs.metrics.backup import BackupSource
 from hyperjobs.metrics.collector import Collector
 from hyperjobs.metrics.jobs import JobsSource
 from hyperjobs.metrics.ledger import LedgerSource
 from hyperjobs.metrics.store import StoreSource
+from hyperjobs.metrics.tasks import TasksSource
 from hyperjobs.store.checkpoint import Checkpointer
 from hyperjobs.store.flavour import wal_reset_safe
 from hyperjobs.store.ledger.keeper import Keeper
-from hyperjobs.store.ledger.options import LedgerOptions
 from hyperjobs.store.ledger.scan import Scanner
 from hyperjobs.store.reader import StoreReader
 from hyperjobs.store.stall import StallWatch
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from hyperjobs.agent.lock import AgentLock
+    from hyperjobs.agent.workshop import Workshop
     from hyperjobs.clock import Clock
     from hyperjobs.config import Config
     from hyperjobs.metrics.source import Source
@@ -59,6 +63,7 @@ class Care:
         continuity: Continuity,
         troubles: Troubles,
         lock: AgentLock,
+        workshop: Workshop,
         agent: Source,
         clock: Clock,
         counts: Counts | None = None,
@@ -90,10 +95,18 @@ class Care:
         self._stalls = StallWatch(
             path, stalled_after=config.metrics.stalled_after, options=options, state=state, clock=clock
         )
+        workshop.drift_found = self._drift_found
+        self._timekeeper = workshop.timekeeper
+        self._is_clock_believed = True
+        self._night = Night(workshop)
         sources: list[Source] = [
             JobsSource(lambda: self._stalls.stalled),
-            StoreSource(path, troubles, is_wal_reset_safe=wal_reset_safe(sqlite_version())),
+            StoreSource(
+                path, troubles, workshop.condition, workshop.holds, is_wal_reset_safe=wal_reset_safe(sqlite_version())
+            ),
             LedgerSource(self.counts),
+            TasksSource(workshop.runs, workshop.holds, self._night.planned),
+            BackupSource(config.maintenance.backup.directory, path, workshop.runs, workshop.condition),
             agent,
         ]
         self._collector = Collector(sources, self._reader, continuity, clock=clock)
@@ -109,6 +122,7 @@ class Care:
         """Begin to look after the store."""
         for loop in self._loops:
             loop.start()
+        self._night.start()
 
     def collect(self, deadline_s: float | None = None) -> list[Metric]:
         """What a scrape shows, found by the deadline (in the clock's ``monotonic``)."""
@@ -117,6 +131,7 @@ class Care:
 
     def stop(self, timeout_s: float) -> bool:
         """End what runs, a scrape also, and in the middle of a statement; whether all ended in time."""
+        self._night.ask_to_stop()
         for loop in self._loops:
             loop.stop()
         is_done = False
@@ -129,6 +144,7 @@ class Care:
             is_done = all(loop.join(_STOP_STEP_S) for loop in self._loops) and self._collecting.acquire(
                 timeout=_STOP_STEP_S
             )
+        is_done = self._night.stop(max(until_s - self._clock.monotonic(), _STOP_STEP_S)) and is_done
         if is_done:
             try:
                 self._reader.close()
@@ -168,7 +184,19 @@ class Care:
             return _IDLE_S
         return self._checkpointer.turn(is_stopping)
 
+    def _drift_found(self, jobs: int) -> None:
+        self.counts.drift += jobs
+
+    def _read_clock(self) -> None:
+        """Notice a clock that was set, while the uptime still tells by how much; a jump is told once."""
+        is_believed = self._timekeeper.read()
+        if is_believed != self._is_clock_believed:
+            expected = self._timekeeper.expected()
+            log.warning("clock.believed" if is_believed else "clock.doubted", expected=str(expected))
+        self._is_clock_believed = is_believed
+
     def _sample(self, _is_stopping: Callable[[], bool]) -> float:
+        self._read_clock()
         if not (self._keeper.is_serving or (self._is_scanning and self._scanner.view.is_ready)):
             return _IDLE_S  # what is wrong with the store is the ledger loop's to report, once
         self._stalls.sample()
@@ -176,13 +204,3 @@ class Care:
 
     def _scanned(self) -> LedgerView | None:
         return self._scanner.view if self._is_scanning else None
-
-
-def ledger_options(config: Config) -> LedgerOptions:
-    """The ledger's options from the configuration."""
-    return LedgerOptions(
-        providers=tuple(config.metrics.providers),
-        max_providers=config.metrics.max_providers,
-        bounds=tuple(config.metrics.duration_buckets),
-        history=config.store.history,
-    )

@@ -11,6 +11,7 @@ import structlog
 from hyperjobs import __version__
 from hyperjobs.agent.care import Care
 from hyperjobs.agent.lock import AgentLock
+from hyperjobs.agent.workshop import Workshop
 from hyperjobs.errors import ConfigError
 from hyperjobs.logs import configure_logs
 from hyperjobs.metrics.agent import AgentSource
@@ -170,6 +171,7 @@ class Agent:
             continuity=self._continuity,
             troubles=self._troubles,
             lock=self._lock,
+            workshop=Workshop(config, self._path.resolve(), self._state, clock=self._clock),
             agent=self._agent_source,
             clock=self._clock,
             counts=self._care.counts if self._care is not None else None,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +14,8 @@ from hyperjobs.cli.text import printable
 from hyperjobs.errors import AgentRunningError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hyperjobs.config import Config
     from hyperjobs.store.connection import Connection
 
@@ -33,7 +33,7 @@ def install_command(context: click.Context, *, rebuild: bool, place: StorePlace)
     """
     from hyperjobs.store.ledger.install import install  # noqa: PLC0415 - SQLite only where a store is opened
 
-    config = _configuration(place)
+    config = place.load()
     bounds = tuple(map(float, config.metrics.duration_buckets))
     with _Opened(place) as connection:
         if rebuild:
@@ -66,7 +66,7 @@ def uninstall_command(*, yes: bool, dry_run: bool, place: StorePlace) -> None:
         if dry_run:
             emit(f"{path}: would drop {', '.join(found)}")
             return
-        _refuse_while_an_agent_runs(connection.path, _configuration(place))
+        _refuse_while_an_agent_runs(connection.path, place.load())
         if not yes:
             ask(f"{path}: drop the ledger, with its counts and histories? Jobs stay. [y/N] ")
         uninstall(connection)
@@ -94,12 +94,6 @@ class _Opened:
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
-
-
-def _configuration(place: StorePlace) -> Config:
-    from hyperjobs.config import load_config  # noqa: PLC0415 - pydantic only where a configuration is read
-
-    return load_config(Path(place.config) if place.config else None, environ=os.environ)
 
 
 def _refuse_while_an_agent_runs(path: Path, config: Config) -> None:

@@ -15,6 +15,7 @@ from hyperjobs.errors import ConfigError, StoreNotFoundError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from hyperjobs.config import Config
     from hyperjobs.store.sqlite import SQLiteJobStore
 
 STORE_VARIABLE = "HYPERJOBS_STORE__PATH"
@@ -58,6 +59,16 @@ class StorePlace:
                 return path
             looked_at.append(place)
         raise StoreNotFoundError(f"no job store; looked at {', '.join(looked_at)}; name one with --store PATH")
+
+    def load(self) -> Config:
+        """The configuration in force.
+
+        Raises:
+            ConfigError: it cannot be used.
+        """
+        from hyperjobs.config import load_config  # noqa: PLC0415 - pydantic only where a configuration is read
+
+        return load_config(Path(self.config) if self.config else None, environ=os.environ)
 
     def _configured(self, environment: Mapping[str, str], looked_at: list[str]) -> Path | None:
         named = self.config or environment.get(CONFIG_VARIABLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,18 +11,23 @@ import click
 
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
-from hyperjobs.cli.backup import LATEST, backup_named, directory_of, directory_option, names_in
+from hyperjobs.cli.backup_setting import directory_option, settings, store_of
 from hyperjobs.cli.moment import Moment, show_age
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit
 from hyperjobs.cli.text import printable
-from hyperjobs.errors import BackupNotFoundError
+from hyperjobs.errors import BackupDamagedError, StoreRefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
+    from hyperjobs.maintenance.backup.manifest import Manifest
     from hyperjobs.maintenance.backup.name import BackupName
+
+LATEST = "latest"
 
 
 @click.command("restore")
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
 @click.option("--at", type=Moment(), metavar="WHEN", help="The newest backup taken then or before, instead of BACKUP.")
 @click.option("--to", metavar="PATH", help="Make this new file of it, and leave the store alone.")
 @click.option("--live", is_flag=True, help="Write it into the store while others have that open.")
+@click.option("--job", "jobs", multiple=True, type=UnicodeText(), metavar="ID", help="This job alone; may be repeated.")
+@click.option("--replace", is_flag=True, help="With --job: in place of a finished job of that id in the store.")
 @click.option("--dry-run", is_flag=True, help="Prove the backup, say what would be done, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @directory_option
@@ -42,34 +50,44 @@ def restore_command(  # noqa: PLR0913 - one for each option
     at: datetime | None,
     to: str | None,
     live: bool,
+    jobs: tuple[str, ...],
+    replace: bool,
     dry_run: bool,
     yes: bool,
     directory: str | None,
     place: StorePlace,
-) -> None:
+) -> int:
     """Put a backup in the store's place.
 
     The backup is proven first. Without --live it is refused while another process has the store open. What was in the
-    store is kept beside it.
+    store is kept beside it. With --job only those jobs are brought back, while others go on using the store.
     """
-    from hyperjobs.maintenance.restore.staging import staged  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.maintenance.backup.choice import choose  # noqa: PLC0415 - SQLite only where it is used
     from hyperjobs.maintenance.restore.swap import put_new, swap  # noqa: PLC0415 - as above
 
     if to is not None and live:
         raise click.UsageError("--to makes a new file, --live writes into the store: give one of them")
-    store = place.find() if to is None or directory is None else None
-    where = directory_of(directory, store)
-    name = backup_named(where, backup) if at is None else _newest_before(where, at)
+    if jobs and (to is not None or live):
+        raise click.UsageError(
+            "--job brings single jobs back into the open store: it goes with neither --to nor --live"
+        )
+    if replace and not jobs:
+        raise click.UsageError("--replace goes with --job")
+    store = place.find() if to is None else store_of(place, to)
+    where = settings(place, directory).directory
+    name = choose(where, store, backup, at=at).name
     target = Path(os.path.realpath(store if to is None and store is not None else to or ""))
     clock = setting_of(context).clock
-    with staged(where, name, target) as (database, manifest):
+    if jobs:
+        return _restore_jobs(context, where, name, target, jobs, replace=replace, dry_run=dry_run, yes=yes)
+    with Stop() as stop, _proven(where, name, target, stop) as (database, manifest):
         plan = (
             f"{target}: {manifest.jobs:,} jobs of {name}, taken {show_age(name.at, now=clock.now())} ago, "
             f"{'into the open store' if live else 'as a new file' if not target.exists() else 'in its place'}"
         )
         if dry_run:
             emit(f"would restore {printable(plan)}{_openers(target)}")
-            return
+            return 0
         if to is None and not yes:
             ask(f"restore {printable(plan)}? [y/N] ")
         kept: Path | None = None
@@ -81,16 +99,53 @@ def restore_command(  # noqa: PLR0913 - one for each option
             kept = restore_live(database, target, now=clock.now())
         else:
             kept = swap(database, target, now=clock.now())
-    emit(f"restored {printable(plan)}" + (f"; what was there is {printable(str(kept))}" if kept else ""))
+        emit(f"restored {printable(plan)}" + (f"; what was there is {printable(str(kept))}" if kept else ""))
+    return stop.code
 
 
-def _newest_before(where: Path, at: datetime) -> BackupName:
-    found = [name for name in names_in(where) if name.at <= at]
-    if not found:
-        raise BackupNotFoundError(
-            f"{where}: there is no backup of {at:%Y-%m-%dT%H:%M:%SZ} or before; see 'backup list'"
+@contextlib.contextmanager
+def _proven(where: Path, name: BackupName, target: Path, stop: Stop) -> Iterator[tuple[Path, Manifest]]:
+    """A backup brought beside its target; one that is damaged is refused, as everything unsafe is."""
+    from hyperjobs.maintenance.restore.staging import staged  # noqa: PLC0415 - SQLite only where it is used
+
+    with contextlib.ExitStack() as stack:
+        try:
+            found = stack.enter_context(staged(where, name, target, stop.keep_on))
+        except BackupDamagedError as exc:
+            raise StoreRefusedError(
+                f"{exc}; nothing was restored: choose another of 'hyperjobs backup list'", reason="backup_damaged"
+            ) from exc
+        yield found
+
+
+def _restore_jobs(  # noqa: PLR0913 - what the command was told
+    context: click.Context,
+    where: Path,
+    name: BackupName,
+    target: Path,
+    jobs: tuple[str, ...],
+    *,
+    replace: bool,
+    dry_run: bool,
+    yes: bool,
+) -> int:
+    from hyperjobs.maintenance.restore.jobs import restore_jobs  # noqa: PLC0415 - SQLite only where it is used
+
+    clock = setting_of(context).clock
+    with Stop() as stop, _proven(where, name, target, stop) as (database, _):
+        # looked at first, so that nobody is asked about what cannot be done
+        would = restore_jobs(database, target, jobs, clock=clock, replace=replace, is_dry=True)
+        plan = f"{target}: {would.jobs} job{'s' * (would.jobs != 1)} of {name}" + (
+            f", {len(would.replaced)} in place of what is there" if would.replaced else ""
         )
-    return found[-1]
+        if dry_run:
+            emit(f"would restore {printable(plan)}")
+            return 0
+        if not yes:
+            ask(f"restore {printable(plan)}? [y/N] ")
+        restore_jobs(database, target, jobs, clock=clock, replace=replace)
+        emit(f"restored {printable(plan)}")
+    return stop.code
 
 
 def _openers(target: Path) -> str:

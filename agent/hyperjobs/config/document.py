@@ -22,6 +22,7 @@ MAX_DEPTH = 16
 MAX_VALUES = 10_000
 """No honest configuration comes near these three; they bound the work a hostile one can ask for."""
 
+_TOO_DEEP = f"is nested more than {MAX_DEPTH} levels deep"
 NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _TAB_INDENT = re.compile(r"^ *\t", re.MULTILINE)
@@ -108,6 +109,8 @@ def compose(text: str) -> Node | None:
             builder.take(event)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
+        if "nesting depth" in (exc.problem or ""):  # libyaml has a bound of its own, and reads ahead
+            raise DocumentError(_TOO_DEEP, None if mark is None else mark.line + 1) from exc
         reason = ", ".join(part for part in (exc.context, exc.problem) if part)
         raise DocumentError(f"is not YAML: {reason}", None if mark is None else mark.line + 1) from exc
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError) as exc:
@@ -177,7 +180,7 @@ class _Builder:
             self._place(Scalar(event.value, line, is_plain=not event.style))
             return
         if len(self._open) >= MAX_DEPTH:
-            raise DocumentError(f"is nested more than {MAX_DEPTH} levels deep", line)
+            raise DocumentError(_TOO_DEEP, line)
         node = Listing(line) if isinstance(event, yaml.SequenceStartEvent) else Table(line)
         self._place(node)
         self._open.append(node)

@@ -52,7 +52,10 @@ def load_config(
     """
     problems = Problems()
     source = path or locate(environ, problems)
-    settings: Settings = {("store", "state_dir"): Setting(str(default_state_dir(environ)), Origin("environment"))}
+    settings: Settings = {
+        ("store", "state_dir"): Setting(str(default_state_dir(environ)), Origin("environment")),
+        ("maintenance", "backup", "directory"): Setting(str(default_backups(environ)), Origin("environment")),
+    }
     if source is not None:
         settings |= read_file(source, problems)
     settings |= read_environment(environ, problems)
@@ -70,6 +73,13 @@ def default_state_dir(environ: Mapping[str, str], *, is_root: bool | None = None
     root = os.geteuid() == 0 if is_root is None else is_root
     own = None if root else user_directory(environ, "XDG_STATE_HOME", ".local/state")
     return own / "hyperjobs" if own else Path("/var/lib/hyperjobs")
+
+
+def default_backups(environ: Mapping[str, str], *, is_root: bool | None = None) -> Path:
+    """Where backups go when nobody says: the system's place for root, beside the user's state for anyone else."""
+    state = default_state_dir(environ, is_root=is_root)
+    is_users = state != Path("/var/lib/hyperjobs")
+    return state / "backups" if is_users else Path("/var/backups/hyperjobs")
 
 
 def _require_store(settings: Settings, origin: Origin, problems: Problems) -> None:
@@ -109,9 +119,13 @@ def _add(error: ErrorDetails, settings: Settings, problems: Problems) -> None:
             origin = Origin(origin.name, setting.item_lines[item])
     elif error["type"] == "too_short" and raw:
         return  # pydantic counts only good items; the bad ones have a line of their own
-    where: tuple[str | int, ...] = option if item is None else (*option, item)
+    deeper = path[len(option) + 1 :] if item is not None else ()
+    for name in deeper:
+        if isinstance(raw, dict) and isinstance(name, str):
+            raw = raw.get(name)
+    where: tuple[str | int, ...] = option if item is None else (*option, item, *deeper)
     message = _message(error, options()[option], is_item=item is not None)
-    problems.add(origin, where, message, got=describe(raw, name=option[-1]))
+    problems.add(origin, where, message, got=describe(raw, name=str(where[-1])))
 
 
 def _message(error: ErrorDetails, field: FieldInfo, *, is_item: bool) -> str:
@@ -129,6 +143,10 @@ def _message(error: ErrorDetails, field: FieldInfo, *, is_item: bool) -> str:
             message = "must not be empty"
         case "too_long":
             message = f"must have at most {context['max_length']} items"
+        case "missing":
+            message = "is not set"
+        case "extra_forbidden":
+            message = "is no option of it"
         case "tuple_type":
             message = "must be a list, such as [a, b]"
         case _:

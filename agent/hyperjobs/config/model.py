@@ -11,10 +11,12 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import PrivateAttr
 
+from hyperjobs.config.maintenance import Maintenance
+from hyperjobs.config.section import Section, option, section
 from hyperjobs.config.values import (
     Boolean,
     Duration,
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pydantic.fields import FieldInfo
-
-T = TypeVar("T")
 
 OptionPath: TypeAlias = tuple[str, ...]
 """An option's name from the top: ``("store", "path")``."""
@@ -64,29 +64,6 @@ class LogFormat(StrEnum):
     AUTO = "auto"
     CONSOLE = "console"
     JSON = "json"
-
-
-def option(default: Any, description: str, *, reason: str, unit: str = "", **bounds: Any) -> Any:
-    """A field with all that a reader of the example file needs.
-
-    Args:
-        default: what holds when nobody says otherwise.
-        description: what the option does, as a sentence.
-        reason: why the default is what it is.
-        unit: what the value counts in, or the words it may be.
-        bounds: pydantic's ``ge``, ``le``, ``min_length``, ``max_length``.
-    """
-    return Field(default, description=description, json_schema_extra={"reason": reason, "unit": unit}, **bounds)
-
-
-def _section(model: type[T]) -> T:
-    return Field(default_factory=model)
-
-
-class Section(BaseModel):
-    """Options that belong together; frozen, and strict about names."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class Store(Section):
@@ -232,10 +209,11 @@ class Metrics(Section):
 class Config(Section):
     """The whole configuration."""
 
-    store: Store = _section(Store)
-    web: Web = _section(Web)
-    log: Log = _section(Log)
-    metrics: Metrics = _section(Metrics)
+    store: Store = section(Store)
+    web: Web = section(Web)
+    log: Log = section(Log)
+    metrics: Metrics = section(Metrics)
+    maintenance: Maintenance = section(Maintenance)
 
     _source: Path | None = PrivateAttr(default=None)
 
@@ -260,8 +238,8 @@ def options() -> Mapping[OptionPath, FieldInfo]:
 def _fields(model: type[Section], prefix: OptionPath) -> Iterator[tuple[OptionPath, FieldInfo]]:
     for name, field in model.model_fields.items():
         path = (*prefix, name)
-        if section := section_of(field):
-            yield from _fields(section, path)
+        if deeper := section_of(field):
+            yield from _fields(deeper, path)
         else:
             yield path, field
 

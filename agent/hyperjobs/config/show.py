@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hyperjobs.config.document import NULLS
 from hyperjobs.config.model import Config, bounds, options, section_of
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from hyperjobs.config.model import OptionPath
+    from hyperjobs.config.section import Section
 
 EXAMPLE_STORE = "/var/lib/hypersdk/jobs.db"
 
@@ -36,44 +38,52 @@ _HEADER = """\
 
 def render(config: Config) -> str:
     """The configuration in force as YAML that reads back as the same one; secrets are hidden."""
-    dumped = config.model_dump(mode="json")
-    lines = []
-    for section, values in dumped.items():
-        lines.append(f"{section}:")
-        lines += [f"  {name}: {_yaml(value)}" for name, value in values.items()]
-    return "\n".join(lines) + "\n"
+    return "\n".join(_rendered(config.model_dump(mode="json"), Config, "")) + "\n"
+
+
+def _rendered(values: dict[str, Any], model: type[Section], indent: str) -> Iterator[str]:
+    for name, value in values.items():
+        if deeper := section_of(model.model_fields[name]):
+            yield f"{indent}{name}:"
+            yield from _rendered(value, deeper, indent + "  ")
+        else:
+            yield f"{indent}{name}: {_yaml(value)}"
 
 
 def example() -> str:
     """The text of ``config/example.yaml``: all defaults, and a store's path to replace."""
     defaults = Config().model_dump(mode="json")
     defaults["store"]["path"] = EXAMPLE_STORE
-    blocks = [_HEADER]
-    for section, values in defaults.items():
-        model = section_of(Config.model_fields[section])
-        blocks.append(f"# {model.__doc__}\n{section}:")
-        for name, value in values.items():
-            comment = "\n".join(_comment((section, name)))
-            blocks.append(f"{comment}\n  {name}: {_yaml(value)}\n")
-    return "\n".join(blocks)
+    return "\n".join([_HEADER, *_blocks(defaults, Config, ())])
+
+
+def _blocks(values: dict[str, Any], model: type[Section], path: OptionPath) -> Iterator[str]:
+    indent = "  " * len(path)
+    for name, value in values.items():
+        if deeper := section_of(model.model_fields[name]):
+            yield f"{indent}# {deeper.__doc__}\n{indent}{name}:"
+            yield from _blocks(value, deeper, (*path, name))
+        else:
+            comment = "\n".join(_comment((*path, name), indent))
+            yield f"{comment}\n{indent}{name}: {_yaml(value)}\n"
 
 
 def options_table() -> str:
     """The table of ``docs/configure.md``: option, value, default, meaning."""
     defaults = Config().model_dump(mode="json")
     rows = ["| Option | Value | Default | Meaning |", "|---|---|---|---|"]
-    for (section, name), field in options().items():
-        value = defaults[section][name]
+    for path, field in options().items():
+        value = functools.reduce(lambda values, name: values[name], path, defaults)
         default = "none" if value is None else f"`{_yaml(value)}`"
-        rows.append(f"| `{section}.{name}` | {_value(field)} | {default} | {field.description} |")
+        rows.append(f"| `{'.'.join(path)}` | {_value(field)} | {default} | {field.description} |")
     return "\n".join(rows) + "\n"
 
 
-def _comment(path: OptionPath) -> Iterator[str]:
+def _comment(path: OptionPath, indent: str) -> Iterator[str]:
     field = options()[path]
     for text in (str(field.description), f"Value: {_value(field)}. Why this default: {_extra(field)['reason']}."):
-        for line in textwrap.wrap(text, _WIDTH - 4, break_long_words=False, break_on_hyphens=False):
-            yield f"  # {line}"
+        for line in textwrap.wrap(text, _WIDTH - 2 - len(indent), break_long_words=False, break_on_hyphens=False):
+            yield f"{indent}# {line}"
 
 
 def _value(field: FieldInfo) -> str:
@@ -87,12 +97,14 @@ def _extra(field: FieldInfo) -> dict[str, str]:
     return {key: str(value) for key, value in extra.items()} if isinstance(extra, dict) else {}
 
 
-def _yaml(value: object) -> str:
+def _yaml(value: object) -> str:  # noqa: PLR0911 - one for each kind of value
     """One value on one line, quoted wherever a reader of YAML could take it for something else."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_yaml(name)}: {_yaml(item)}' for name, item in value.items())}}}"
     if isinstance(value, list):
         return f"[{', '.join(_yaml(item) for item in value)}]"
     if isinstance(value, float) and value.is_integer():

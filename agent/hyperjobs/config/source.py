@@ -19,11 +19,13 @@ from hyperjobs.config.document import (
     compose,
     parse,
 )
-from hyperjobs.config.model import Config, OptionPath, Section, options, section_of
+from hyperjobs.config.model import Config, OptionPath, options, section_of
 from hyperjobs.config.problem import Origin, Problems, describe, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from hyperjobs.config.section import Section
 
 SYSTEM_FILE = Path("/etc/hyperjobs/hyperjobs.yaml")
 FILE_VARIABLE = "HYPERJOBS_CONFIG"

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 _SPARE_BYTES = 16 * 1024 * 1024
 """Left over beside what is needed: the store's own -wal has to grow meanwhile."""
+_REMEDY = "make room, or name a directory on another disk"
 
 
-def require_room(directory: Path, needed_bytes: int, what: str) -> None:
+def require_room(directory: Path, needed_bytes: int, what: str, *, remedy: str = _REMEDY) -> None:
     """Return when the file system of ``directory`` has room for ``what``.
 
     Raises:
@@ -25,7 +26,7 @@ def require_room(directory: Path, needed_bytes: int, what: str) -> None:
     if free_bytes < needed_bytes + _SPARE_BYTES:
         raise StoreFullError(
             f"{directory}: {what} needs {_mebibytes(needed_bytes + _SPARE_BYTES)}, {_mebibytes(free_bytes)} are free; "
-            "make room, or name a directory on another disk"
+            f"{remedy}"
         )
 
 

@@ -25,6 +25,7 @@ class Turn:
         wait: sleeps so many seconds, or less when a stop comes; returns whether one came.
         progress: told what is being done, how much of it is done, and how much there is.
         is_dry: look, and say what would be done; change nothing.
+        partly: told what was done before a task raises, a stop or a failure: that stays, and counts.
     """
 
     now: datetime
@@ -33,6 +34,7 @@ class Turn:
     wait: Callable[[float], bool] = lambda _seconds: False
     progress: Callable[[str, int, int], object] = lambda _what, _done, _all: None
     is_dry: bool = False
+    partly: Callable[[Report], object] = lambda _report: None
 
     def keep_on(self) -> None:
         """Return, or raise StoreInterruptedError when a stop came."""

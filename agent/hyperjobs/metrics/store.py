@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from hyperjobs.metrics.source import Scrape
+    from hyperjobs.store.condition import Condition
+    from hyperjobs.store.holds import Holds
     from hyperjobs.store.ledger.tally import TotalKey
     from hyperjobs.store.reader import Snapshot, Troubles
+
+
+_DAMAGE, _BAD_BACKUP = "damaged", "backup"
+"""Why maintenance is frozen: the first stops prune, vacuum and rotation, the second rotation alone."""
 
 
 class StoreSource:
@@ -25,9 +31,13 @@ class StoreSource:
 
     name = "store"
 
-    def __init__(self, path: Path, troubles: Troubles, *, is_wal_reset_safe: bool) -> None:
+    def __init__(
+        self, path: Path, troubles: Troubles, condition: Condition, holds: Holds, *, is_wal_reset_safe: bool
+    ) -> None:
         self._path = path
         self._troubles = troubles
+        self._condition = condition
+        self._holds = holds
         self._is_wal_reset_safe = is_wal_reset_safe
 
     def collect(self, scrape: Scrape) -> Iterator[Metric]:
@@ -44,6 +54,7 @@ class StoreSource:
             errors.add_metric([reason], count)
         yield errors
         yield from self._files()
+        yield from self._health()
         if snapshot is not None:
             yield from _inside(snapshot, scrape.totals)
 
@@ -58,6 +69,25 @@ class StoreSource:
         yield sizes
         yield gauge("store_filesystem_avail_bytes", facts.filesystem_avail_bytes)
         yield gauge("store_filesystem_size_bytes", facts.filesystem_size_bytes)
+
+    def _health(self) -> Iterator[Metric]:
+        """What maintenance found; what it has not looked at yet is absent, for an integrity of 0 pages."""
+        condition = self._condition
+        if condition.is_whole is not None:
+            yield gauge("store_integrity_ok", condition.is_whole)
+        frozen = gauge("store_frozen")
+        reasons = {held.reason for held in self._holds.frozen()}
+        reasons |= {_BAD_BACKUP} if self._holds.distrusted() else set()
+        for reason in sorted({_DAMAGE, _BAD_BACKUP} | reasons):
+            frozen.add_metric([reason], reason in reasons)
+        yield frozen
+        if condition.anomalies is not None:
+            anomalies = gauge("store_anomalies")
+            for kind, rows in sorted(condition.anomalies.items()):
+                anomalies.add_metric([kind], rows)
+            yield anomalies
+        if condition.is_checkpoint_blocked is not None:
+            yield gauge("store_checkpoint_blocked", condition.is_checkpoint_blocked)
 
 
 def _inside(snapshot: Snapshot, totals: Mapping[TotalKey, int]) -> Iterator[Metric]:

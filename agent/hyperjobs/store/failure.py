@@ -131,7 +131,17 @@ def _read_only(exc: Exception, path: Path) -> StoreError:
 
 
 def _io(exc: Exception, path: Path) -> StoreError:
+    if getattr(exc, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE and not _has_room(path):
+        return StoreFullError(f"{path}: no space left on its disk for its -shm; free some and try again")
     return access_error(path) or StoreError(f"{path}: the disk answered with an error: {exc}; see the kernel log")
+
+
+def _has_room(path: Path) -> bool:
+    try:
+        system = os.statvfs(path)
+    except OSError:
+        return True
+    return system.f_bavail * system.f_frsize >= _SHM_BYTES
 
 
 def _damaged(exc: Exception, path: Path) -> StoreError:
@@ -154,6 +164,8 @@ def _closed(_: Exception, path: Path) -> StoreError:
     return StoreClosedError(f"{path}: this handle is closed; open the store again")
 
 
+_SHM_BYTES: Final = 32 * 1024
+"""What a -shm grows by."""
 _NO_SHM: Final = (
     apsw.SQLITE_READONLY_DIRECTORY,
     apsw.SQLITE_READONLY_CANTINIT,

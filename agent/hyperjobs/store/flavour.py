@@ -130,6 +130,26 @@ def require_job_store(recognition: Recognition, path: Path) -> None:
         )
 
 
+def require_hypersdk(recognition: Recognition, path: Path, what: str) -> None:
+    """Return when the file is a store of hypersdk's own client, which alone is written.
+
+    Args:
+        recognition: of the file.
+        path: of the file.
+        what: is refused.
+
+    Raises:
+        NotAJobStoreError: it is no job store.
+        StoreRefusedError: it is the daemon's own (reason ``daemon_store``).
+    """
+    require_job_store(recognition, path)
+    if recognition.flavour is not Flavour.HYPERSDK:
+        raise StoreRefusedError(
+            f"{path}: this is the daemon's own store, which its daemon keeps; {what} is not for it",
+            reason="daemon_store",
+        )
+
+
 def wal_reset_safe(version: str) -> bool:
     """Return whether an SQLite version is free of the WAL-reset bug.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +14,8 @@ _LOCK: Final = re.compile(r"^\d+: \w+\s+\w+\s+(READ|WRITE)\s+(\d+) [0-9a-f]+:[0-
 
 _WAL_WRITE_BYTE: Final = 120
 """The byte of -shm that a WAL writer locks: https://sqlite.org/walformat.html#wal_locks."""
+_WAL_READ_BYTES: Final = range(123, 128)
+"""The bytes of -shm that a WAL reader locks, one of them, for as long as its transaction is open."""
 _PENDING_BYTE: Final = 0x40000000
 _SHARED_END: Final = _PENDING_BYTE + 511
 """The bytes of the database file that a rollback-journal writer locks: https://sqlite.org/lockingv3.html."""
@@ -27,11 +29,11 @@ def holder_of(path: Path) -> str | None:
     """
     pid = _lock_owner(path)
     if pid is not None:
-        return _described(pid)
+        return described(pid)
     others = [pid for pid in openers_of(path) if pid != os.getpid()]
     if not others:
         return None
-    return "one of those that have it open: " + ", ".join(_described(pid) for pid in others)
+    return "one of those that have it open: " + ", ".join(described(pid) for pid in others)
 
 
 def openers_of(path: Path) -> list[int]:
@@ -43,30 +45,24 @@ def openers_of(path: Path) -> list[int]:
     return sorted(pid for pid in _pids() if any(target in names for target in _open_files(pid)))
 
 
-def _lock_owner(path: Path) -> int | None:
-    """Return the process that holds a lock a writer needs: a writer first, else a reader that blocks a commit."""
-    shm, database = _inode(Path(f"{path}-shm")), _inode(path)
-    reader = None
-    try:
-        lines = Path("/proc/locks").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        match = _LOCK.match(line)
-        if match is None:
-            continue
-        kind, pid, inode, start = match[1], int(match[2]), int(match[3]), int(match[4])
-        end = start if match[5] == "EOF" else int(match[5])
-        in_wal = inode == shm and start <= _WAL_WRITE_BYTE <= end and kind == "WRITE"
-        in_file = inode == database and start <= _SHARED_END and end >= _PENDING_BYTE
-        if pid and (in_wal or (in_file and kind == "WRITE")):
-            return pid
-        if pid and in_file and shm is None and pid != os.getpid():
-            reader = pid
-    return reader
+def readers_of(path: Path) -> list[int]:
+    """Return the ids of the processes in a read transaction on a store in WAL mode, smallest first.
+
+    One of them can be this one. Those in other containers are not seen.
+    """
+    shm = _inode(Path(f"{path}-shm"))
+    if shm is None:
+        return []
+    return sorted(
+        {
+            lock.pid
+            for lock in _locks()
+            if lock.inode == shm and lock.kind == "READ" and lock.pid and any(map(lock.covers, _WAL_READ_BYTES))
+        }
+    )
 
 
-def _described(pid: int) -> str:
+def described(pid: int) -> str:
     """Return a process as a person names it."""
     if pid == os.getpid():
         return f"this very process, pid {pid}"
@@ -75,6 +71,46 @@ def _described(pid: int) -> str:
     except OSError:
         command = "already gone"
     return f"pid {pid} ({command})"
+
+
+def _lock_owner(path: Path) -> int | None:
+    """Return the process that holds a lock a writer needs: a writer first, else a reader that blocks a commit."""
+    shm, database = _inode(Path(f"{path}-shm")), _inode(path)
+    reader = None
+    for lock in _locks():
+        in_wal = lock.inode == shm and lock.covers(_WAL_WRITE_BYTE) and lock.kind == "WRITE"
+        in_file = lock.inode == database and lock.start <= _SHARED_END and lock.end >= _PENDING_BYTE
+        if lock.pid and (in_wal or (in_file and lock.kind == "WRITE")):
+            return lock.pid
+        if lock.pid and in_file and shm is None and lock.pid != os.getpid():
+            reader = lock.pid
+    return reader
+
+
+class _Lock(NamedTuple):
+    """One line of /proc/locks."""
+
+    kind: str
+    pid: int
+    inode: int
+    start: int
+    end: int
+
+    def covers(self, byte: int) -> bool:
+        return self.start <= byte <= self.end
+
+
+def _locks() -> Iterator[_Lock]:
+    """Yield the locks of this machine's processes; none when the system does not tell."""
+    try:
+        lines = Path("/proc/locks").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        match = _LOCK.match(line)
+        if match is not None:
+            start = int(match[4])
+            yield _Lock(match[1], int(match[2]), int(match[3]), start, start if match[5] == "EOF" else int(match[5]))
 
 
 def _inode(path: Path) -> int | None:

@@ -1,40 +1,65 @@
-"""Which finished jobs are past their time, and their deletion in batches that writers do not notice."""
+"""Deleting the finished jobs that are past their time, in batches that writers do not notice."""
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+import apsw
 
 from hyperjobs.errors import InvalidJobError, StoreRefusedError
-from hyperjobs.store.models import FINISHED
-from hyperjobs.store.query import cell, micros_of, text_range
+from hyperjobs.store import query
+from hyperjobs.store.batch import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import apsw
-
     from hyperjobs.clock import Clock
+    from hyperjobs.store.cells import Cells
     from hyperjobs.store.connection import Connection
+    from hyperjobs.store.due import Range, Rule
     from hyperjobs.store.flavour import Recognition
 
 BATCH_ROWS: Final = 250
 """A transaction of so many deletes keeps writers waiting 45 ms at most; 1000 keep them 80 ms."""
 
+_LEAST_ROWS: Final = 30
+_LONG_S: Final = 0.02
+_SHORT_S: Final = 0.01
+"""A transaction longer than the one halves the batch, one shorter than the other doubles it again: on a slow disk, or
+a busy machine, writers wait no longer than on a fast one, and the prune does."""
 
-_ENDED: Final = ",".join(f"hyperjobs_micros({cell(name)})" for name in ("completed_at", "started_at", "created_at"))
-_PAST: Final = f"status IN ({','.join('?' * len(FINISHED))}) AND coalesce({_ENDED})<?"
-"""Finished and ended before; a cell that cannot be read counts as unset."""
+_STUCK_BATCHES: Final = 5
+"""Batches in a row of which no row goes, before it is said that something keeps them."""
 
 
-_CANDIDATES: Final = (
-    "SELECT rowid,CASE typeof(created_at) WHEN 'text' THEN CAST(created_at AS BLOB) END FROM jobs "  # noqa: S608 - ours
-    # the unary plus keeps the planner from the index on status, which leads to nearly every row
-    f"WHERE {{bounds}} AND +{_PAST} ORDER BY created_at LIMIT ?"
-)
-_DELETE: Final = f"DELETE FROM jobs WHERE rowid=? AND +{_PAST}"  # noqa: S608 - ours
+@dataclass(slots=True)
+class Pruned:
+    """What was deleted.
+
+    Attributes:
+        jobs: (status, provider) → jobs.
+    """
+
+    jobs: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @property
+    def total(self) -> int:
+        """How many."""
+        return self.jobs.total()
+
+
+class Keeping:
+    """What becomes of rows before they are deleted: here nothing. An archive does both."""
+
+    def keep(self, rows: Sequence[Cells]) -> None:
+        """Make these rows last through a power cut; they are deleted when this returns, and not when it raises."""
+
+    def left(self, rows: Sequence[Cells]) -> None:
+        """Take note that these of the rows kept last were not deleted after all."""
 
 
 def check_retention(older_than: timedelta) -> None:
@@ -49,66 +74,145 @@ def check_retention(older_than: timedelta) -> None:
         raise InvalidJobError(f"older_than={older_than!r} is negative")
 
 
-def refuse_triggers(recognition: Recognition, path: Path) -> None:
-    """Return when deleting does what it says.
+def refuse_triggers(recognition: Recognition, path: Path, what: str = "prune") -> None:
+    """Return when deleting and inserting do what they say.
 
     Raises:
         StoreRefusedError: triggers that neither hypersdk nor we made sit on the table (reason ``triggers``).
     """
     if recognition.unknown_triggers:
         raise StoreRefusedError(
-            f"{path}: prune refused, strange triggers sit on jobs and could undo or widen it: "
+            f"{path}: {what} refused, strange triggers sit on jobs and could undo or widen it: "
             f"{', '.join(recognition.unknown_triggers)}; drop them, or delete by hand",
             reason="triggers",
         )
 
 
-def prune(connection: Connection, cutoff: datetime, *, clock: Clock, pause: Callable[[float], object]) -> int:
-    """Delete the finished jobs that ended before ``cutoff``; return how many.
+class Pruning:
+    """One prune of one store.
 
     Args:
         connection: of which each batch is a transaction.
-        cutoff: what ended at it stays.
+        rule: what is due.
         clock: times the batches.
-        pause: called after each batch with the seconds it took; waits as long, so that writers get their half and
-            the -wal can be checkpointed. ``True`` ends the prune.
+        pause: called between two batches with the seconds that are left of a pause as long as the transaction took,
+            so that writers get their half and the -wal can be checkpointed. ``True`` ends the prune.
+        keeping: what is done with rows before they go.
+        most: no more than so many.
+        progress: told how many are gone, after every batch.
+
+    Attributes:
+        done: what was deleted, also after an error.
     """
-    deleted = 0
-    bindings = (*sorted(FINISHED), micros_of(cutoff))
-    for bounds, low, high in _ranges(cutoff):
-        place = low
+
+    def __init__(  # noqa: PLR0913 - what it works with, each by name
+        self,
+        connection: Connection,
+        rule: Rule,
+        *,
+        clock: Clock,
+        pause: Callable[[float], object],
+        keeping: Keeping | None = None,
+        most: int | None = None,
+        progress: Callable[[int], object] = lambda _jobs: None,
+    ) -> None:
+        self.done = Pruned()
+        self._connection = connection
+        self._rule = rule
+        self._clock = clock
+        self._pause = pause
+        self._keeping = keeping or Keeping()
+        self._most = most
+        self._progress = progress
+        self._owed_s: float | None = None
+        self._ended_s = 0.0
+        self._stuck = 0
+        self._rows = BATCH_ROWS
+        query.register(connection.raw)
+
+    def run(self) -> bool:
+        """Delete what is due, about the oldest first; returns whether it got to the end of it.
+
+        Raises:
+            StoreRefusedError: rows do not go although they are deleted.
+            StoreError: the store could not do it; batches that were committed stay so.
+        """
+        batch = Batch(self._connection)
+        kept = self._connection.value("PRAGMA wal_autocheckpoint")
+        self._connection.rows("PRAGMA wal_autocheckpoint=0")
+        try:
+            return all(self._run_range(part, batch) for part in self._rule.ranges())
+        finally:
+            self._connection.rows(f"PRAGMA wal_autocheckpoint={kept}")
+            batch.close()
+
+    def _run_range(self, part: Range, batch: Batch) -> bool:
+        place: bytes | None = part.start
         while True:
-            found = connection.rows(_CANDIDATES.format(bounds=bounds), (*place, *high, *bindings, BATCH_ROWS))
-            if not found:
-                break
-            began = clock.monotonic()
-            deleted += connection.write(lambda db, rows=found: _delete(db, rows, bindings))  # type: ignore[misc]
-            if pause(clock.monotonic() - began):
-                return deleted
-            # rows that stay are not read again with every batch
-            last = found[-1][1]
-            place = (last,) if place and last is not None else place
-    return deleted
+            left = self._rows if self._most is None else min(self._rows, self._most - self.done.total)
+            batch.fill(self._rule, part, place, left)
+            cells = [row.cells for row in batch.rows]
+            if cells:
+                self._keeping.keep(cells)
+            if self._rest():
+                self._keeping.left(cells)
+                return False
+            if not cells:
+                return True
+            self._delete(batch)
+            place = part.after(place, batch.last)
+
+    def _rest(self) -> bool:
+        """Let the writers have what is left of their time; reading and keeping the next rows was a part of it."""
+        if self._owed_s is None:
+            return False
+        left_s = self._owed_s - (self._clock.monotonic() - self._ended_s)
+        self._owed_s = None
+        return bool(self._pause(max(left_s, 0.0)))
+
+    def _delete(self, batch: Batch) -> None:
+        began_s = self._clock.monotonic()
+        deleted, left = batch.delete()
+        self._ended_s = self._clock.monotonic()
+        self._owed_s = self._ended_s - began_s
+        if self._owed_s > _LONG_S:
+            self._rows = max(self._rows // 2, _LEAST_ROWS)
+        elif self._owed_s < _SHORT_S:
+            self._rows = min(self._rows * 2, BATCH_ROWS)
+        checkpoint(self._connection)
+        if left:
+            self._keeping.left(left)
+        self.done.jobs.update(deleted)
+        self._progress(self.done.total)
+        self._stuck = 0 if deleted else self._stuck + 1
+        if self._stuck >= _STUCK_BATCHES:
+            raise StoreRefusedError(
+                f"{self._connection.path}: prune ended, jobs that are deleted do not go; see what triggers sit on jobs",
+                reason="triggers",
+            )
 
 
-def _ranges(cutoff: datetime) -> tuple[tuple[str, tuple[bytes, ...], tuple[str, ...]], ...]:
-    """Return the parts of the index on created_at that can lead to a job that ended before, each with its bounds.
+def first_due(connection: Connection, rule: Rule, most: int) -> list[Cells]:
+    """Return some of the jobs that are due, as they lie in the file."""
+    query.register(connection.raw)
+    batch = Batch(connection)
+    found: list[Cells] = []
+    try:
+        for part in rule.ranges():
+            batch.fill(rule, part, part.start, most - len(found))
+            found += [row.cells for row in batch.rows]
+    finally:
+        batch.close()
+    return found
 
-    A job does not end before it was created, so the texts up to the cutoff, widened by every zone, hold all but the
-    rows whose created_at is no readable text: numbers sort before every text, words and blobs after every digit.
-    """
-    return (
-        ("created_at<''", (), ()),
-        ("created_at>=CAST(? AS TEXT) AND created_at<?", (b"",), (text_range(None, cutoff)[1],)),
-        ("created_at>=CAST(? AS TEXT)", (b":",), ()),
-    )
 
+def checkpoint(connection: Connection) -> None:
+    """Move what is in the -wal into the store as far as nobody is in the way; waits for nobody."""
 
-def _delete(db: apsw.Connection, rows: list[tuple[Any, ...]], bindings: tuple[Any, ...]) -> int:
-    """Delete those that still are past their time: a writer may have been at them since they were read."""
-    deleted = 0
-    for rowid, _ in rows:
-        db.execute(_DELETE, (rowid, *bindings))
-        # of this statement alone: the total would count what the ledger's triggers write
-        deleted += db.changes()
-    return deleted
+    def work(db: apsw.Connection) -> None:
+        try:
+            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except (apsw.BusyError, apsw.LockedError):
+            return
+
+    connection.run(work)

@@ -42,10 +42,14 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What the source held when its copy was taken."""
+    """What the source held when its copy was taken.
+
+    Attributes:
+        jobs: ``None`` when the source is too damaged to count them.
+    """
 
     pages: int
-    jobs: int
+    jobs: int | None
 
 
 def copy_snapshot(source: Connection, target: Path, pace: Pace) -> Copied:
@@ -69,7 +73,12 @@ def copy_snapshot(source: Connection, target: Path, pace: Pace) -> Copied:
 
 
 def _copy(db: apsw.Connection, target: Path, pace: Pace) -> Copied:
-    jobs: Any = db.execute("SELECT count(*) FROM jobs").fetchall()[0][0]  # the read that takes the snapshot
+    db.execute("PRAGMA schema_version").fetchall()  # the read that takes the snapshot
+    jobs: Any  # as the driver gives it
+    try:
+        jobs = db.execute("SELECT count(*) FROM jobs").fetchall()[0][0]
+    except apsw.CorruptError:  # what is left is worth a copy; pages are copied without a look at what is in them
+        jobs = None
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW
     copy = apsw.Connection(str(target), flags=flags)
     try:

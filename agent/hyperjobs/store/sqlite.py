@@ -17,10 +17,12 @@ from hyperjobs.errors import (
 )
 from hyperjobs.store import creation, instant, listing, pruning, statistics
 from hyperjobs.store.connection import Connection
+from hyperjobs.store.due import Rule
 from hyperjobs.store.flavour import Flavour, recognise, require_job_store
 from hyperjobs.store.history import inferred_events
 from hyperjobs.store.models import FINISHED, JobCursor, JobFilter, JobStatus
 from hyperjobs.store.query import Condition, condition_of, cursor_of
+from hyperjobs.store.retention import Cutoffs
 from hyperjobs.store.rows import (
     COLUMN_LIST,
     RAW_COLUMN_LIST,
@@ -284,7 +286,11 @@ class SQLiteJobStore:
         connection = self._session.pool.take()
         try:
             pruning.refuse_triggers(recognise(connection), self._path)
-            return pruning.prune(connection, cutoff, clock=self._clock, pause=self._closing.wait)
+            prune = pruning.Pruning(
+                connection, Rule(Cutoffs.before(cutoff)), clock=self._clock, pause=self._closing.wait
+            )
+            prune.run()
+            return prune.done.total
         finally:
             self._session.pool.give(connection)
 

@@ -104,10 +104,10 @@ class StateFile:
 
     def save_counters(self, rows: Iterable[tuple[Any, ...]], *, base: str | None = None) -> None:
         """Store (metric, provider, status, bucket, last, offset) rows; with them, when new, what they are on top of."""
-        with self._writing():
+        with self.writing() as db:
             if base is not None:
-                self._db.execute("INSERT OR REPLACE INTO fact VALUES('base',?)", (base,))
-            self._db.executemany("INSERT OR REPLACE INTO counter VALUES(?,?,?,?,?,?)", rows)
+                db.execute("INSERT OR REPLACE INTO fact VALUES('base',?)", (base,))
+            db.executemany("INSERT OR REPLACE INTO counter VALUES(?,?,?,?,?,?)", rows)
 
     def facts(self) -> dict[str, Any]:
         """Single values by name."""
@@ -117,8 +117,8 @@ class StateFile:
 
     def save_facts(self, **facts: Any) -> None:
         """Store single values."""
-        with self._writing():
-            self._db.executemany("INSERT OR REPLACE INTO fact VALUES(?,?)", facts.items())
+        with self.writing() as db:
+            db.executemany("INSERT OR REPLACE INTO fact VALUES(?,?)", facts.items())
 
     def progress(self) -> dict[str, tuple[float, float]]:
         """Running jobs by id: the progress last seen, and the epoch seconds since when it has not moved."""
@@ -130,17 +130,25 @@ class StateFile:
 
     def save_progress(self, seen: dict[str, tuple[float, float]]) -> None:
         """Replace what is known of running jobs."""
-        with self._writing():
-            self._db.execute("DELETE FROM progress")
-            self._db.executemany("INSERT INTO progress VALUES(?,?,?)", [(job, *pair) for job, pair in seen.items()])
+        with self.writing() as db:
+            db.execute("DELETE FROM progress")
+            db.executemany("INSERT INTO progress VALUES(?,?,?)", [(job, *pair) for job, pair in seen.items()])
+
+    def rows(self, sql: str, bindings: tuple[Any, ...] = ()) -> list[Any]:
+        """What one statement that only reads finds."""
+        with self._lock:
+            try:
+                return self._db.execute(sql, bindings).fetchall()
+            except apsw.Error as exc:
+                raise StoreError(f"{self.path}: cannot read the state file: {exc}") from exc
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[apsw.Connection]:
         """One transaction; what keeps it from being written is said as what it is, not as a fault of the caller."""
         with self._lock:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
-                yield
+                yield self._db
                 self._db.execute("COMMIT")
             except BaseException as exc:
                 if self._db.in_transaction:  # a full disk has ended it already

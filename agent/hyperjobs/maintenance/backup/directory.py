@@ -13,22 +13,26 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hyperjobs.errors import BackupRunningError, StorePermissionError, StoreRefusedError
-from hyperjobs.maintenance.backup.name import BackupName
+from hyperjobs.errors import BackupDamagedError, BackupRunningError, StorePermissionError, StoreRefusedError
+from hyperjobs.maintenance.backup.manifest import read_manifest
+from hyperjobs.maintenance.backup.name import BESIDE, MANIFEST, MAX_SEQUENCE, BackupName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LOCK = ".hyperjobs-backup.lock"
 _TEMPORARY = ".hyperjobs-tmp-"
+_SCRATCH = ".hyperjobs-read-"
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 class BackupDirectory:
     """One directory of backups."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, make_parents: bool = False) -> None:
+        """``make_parents``: of a place of our own. Of a path that a person named, an unmounted disk is not filled in."""
         self.path = path
+        self._make_parents = make_parents
 
     def names(self) -> list[BackupName]:
         """The backups in it, oldest first; what is not named as one of ours is not looked at.
@@ -54,6 +58,8 @@ class BackupDirectory:
             StoreRefusedError: others could put files, or links, in it.
         """
         try:
+            if self._make_parents:
+                self.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             self.path.mkdir(mode=0o700, exist_ok=True)
             status = self.path.stat()
         except FileExistsError as exc:
@@ -106,28 +112,81 @@ class BackupDirectory:
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A private directory for whoever reads backups, without the lock: in here if it can be, else where the system has its.
+
+        While it is used it carries a lock of its own, by which those who clear tell it from a killed reader's.
+        """
+        try:
+            path = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.path))
+        except OSError:
+            path = Path(tempfile.mkdtemp(prefix=_SCRATCH))
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with contextlib.suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(descriptor)
+
     def publish(self, manifest: Path, backup: Path, name: BackupName) -> None:
         """Give both files their names, replacing nothing, and sync the directory. The lock is held.
 
         The manifest first: one without its backup counts for nothing and is cleared by whoever comes next.
         """
-        _appear(manifest, self.path / name.manifest)
-        _appear(backup, self.path / str(name))
+        appear(manifest, self.path / name.manifest)
+        appear(backup, self.path / str(name))
+        sync_directory(self.path)
+
+    def remove(self, name: BackupName) -> None:
+        """Delete one backup and what lies beside it. The lock is held.
+
+        The backup first: what is left of it when we are killed in between counts for nothing, and is cleared.
+        """
+        (self.path / str(name)).unlink(missing_ok=True)
+        sync_directory(self.path)  # or a power cut could leave the backup without its manifest
+        for mark in reversed(BESIDE):
+            (self.path / f"{name}{mark}").unlink(missing_ok=True)
         sync_directory(self.path)
 
     def next_sequence(self) -> int:
-        """The sequence number of the next backup. The lock is held."""
-        return max((name.sequence for name in self.names()), default=0) + 1
+        """The sequence number of the next backup. The lock is held.
+
+        Raises:
+            StoreRefusedError: a file's name holds the last number there is.
+        """
+        newest = max(self.names(), default=None)
+        if newest is None:
+            return 1
+        if newest.sequence >= MAX_SEQUENCE:
+            raise StoreRefusedError(
+                f"{self.path / str(newest)}: holds the last sequence number, so no backup can follow it; move it away",
+                reason="sequence",
+            )
+        return newest.sequence + 1
 
     def _clear(self) -> None:
-        """Remove what a killed process left: temporary directories, and a manifest whose backup never appeared."""
+        """Remove what a killed process left: temporary directories, and what belongs to a backup that is not there."""
         for entry in list(os.scandir(self.path)):
             if entry.name.startswith(_TEMPORARY) and entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path, ignore_errors=True)
-            elif entry.name.endswith(".json") and BackupName.parse(entry.name.removesuffix(".json")) is not None:
-                backup = self.path / entry.name.removesuffix(".json")
-                if not os.path.lexists(backup):
-                    Path(entry.path).unlink(missing_ok=True)
+            elif entry.name.startswith(_SCRATCH) and entry.is_dir(follow_symlinks=False):
+                _remove_unused(Path(entry.path))
+            elif self._is_orphan(entry):
+                Path(entry.path).unlink(missing_ok=True)
+
+    def _is_orphan(self, entry: os.DirEntry[str]) -> bool:
+        """Whether this is the manifest or a mark of a backup that is not there; a manifest must read as one of it."""
+        backup, dot, kind = entry.name.rpartition(".")
+        name = BackupName.parse(backup)
+        if name is None or dot + kind not in BESIDE or not _is_file(entry) or os.path.lexists(self.path / backup):
+            return False
+        try:
+            return dot + kind != MANIFEST or read_manifest(Path(entry.path)).name == backup
+        except BackupDamagedError:
+            return False
 
 
 def sync_directory(path: Path) -> None:
@@ -139,7 +198,23 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def _appear(file: Path, at: Path) -> None:
+def _remove_unused(path: Path) -> None:
+    """Remove a reader's directory unless the reader lives."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+    finally:
+        os.close(descriptor)
+
+
+def appear(file: Path, at: Path) -> None:
     """Give a file a second name; where the file system has no links, move it there, the lock keeping others out."""
     try:
         os.link(file, at)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from hyperjobs.errors import BackupDamagedError
@@ -11,14 +14,18 @@ from hyperjobs.errors import BackupDamagedError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hyperjobs.maintenance.backup.name import BackupName
+
 FORMAT = 1
-_LONGEST_BYTES = 65536
+LONGEST_BYTES = 65536
 """A manifest is a few hundred bytes; more is somebody else's file."""
+VERIFIED = "verified"
+DAMAGED = "damaged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """One backup, as it was when it was verified.
+    """One backup, as it was when it was taken.
 
     Attributes:
         name: of the backup's file; one beside another file is refused.
@@ -27,12 +34,15 @@ class Manifest:
         database_bytes: size of the database in it, uncompressed.
         pages: of that database.
         jobs: rows of the jobs table.
-        digest: of all jobs; see ``store.content``.
+        digest: of all jobs; see ``store.content``. Empty when the copy did not stand its proof.
         flavour: which of hypersdk's schemas.
         schema_sha256: of the SQL of everything in it.
         started_at: when the snapshot was taken, ISO 8601 in UTC.
         copy_seconds: time the copy took; ``verify_seconds``: time its proof took.
         source_sha256: of the real path of the store, which need not be shown to whoever gets the backup.
+        state: ``verified``; ``damaged`` when it was taken of a store that was frozen, or did not stand its proof.
+        found: what was wrong with such a store. Not written when there is nothing to say, so that a version from
+            before this field reads what it can use.
     """
 
     name: str
@@ -52,12 +62,16 @@ class Manifest:
     sqlite_version: str
     hyperjobs_version: str
     source_sha256: str
-    state: str = "verified"
+    state: str = VERIFIED
     format: int = FORMAT
+    found: str = ""
 
     def text(self) -> str:
         """The manifest as it is written."""
-        return json.dumps(asdict(self), indent=1) + "\n"
+        values = asdict(self)
+        if not self.found:
+            del values["found"]
+        return json.dumps(values, indent=1) + "\n"
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -67,9 +81,7 @@ def read_manifest(path: Path) -> Manifest:
         BackupDamagedError: it is missing, or no manifest of a format known here.
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(_LONGEST_BYTES + 1)
-        found = json.loads(raw) if len(raw) <= _LONGEST_BYTES else None
+        found = json.loads(read_small(path))
     except FileNotFoundError as exc:
         raise BackupDamagedError(f"{path}: the manifest is missing, so nothing says what the backup holds") from exc
     except (OSError, ValueError, RecursionError) as exc:
@@ -79,12 +91,54 @@ def read_manifest(path: Path) -> Manifest:
     return Manifest(**found)
 
 
+def manifest_of(directory: Path, name: BackupName) -> Manifest:
+    """The manifest of one backup.
+
+    Raises:
+        BackupDamagedError: there is none, or it is of another backup.
+    """
+    manifest = read_manifest(directory / name.manifest)
+    if manifest.name != str(name) or manifest.sequence != name.sequence:
+        raise BackupDamagedError(f"{directory / str(name)}: the manifest beside it is of {manifest.name}")
+    if not _is_at(manifest.started_at, name):
+        raise BackupDamagedError(f"{directory / name.manifest}: says another time than its name: {manifest.started_at}")
+    return manifest
+
+
+def _is_at(started_at: str, name: BackupName) -> bool:
+    try:
+        return datetime.fromisoformat(started_at).replace(microsecond=0) == name.at
+    except (ValueError, TypeError):
+        return False
+
+
+def read_small(path: Path) -> bytes:
+    """What is in a small regular file; a FIFO planted in its place hangs nobody.
+
+    Raises:
+        OSError: it cannot be read, or is a link.
+        ValueError: it is no regular file, or a large one.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("no regular file")
+        raw = file.read(LONGEST_BYTES + 1)
+    if len(raw) > LONGEST_BYTES:
+        raise ValueError("too large")
+    return raw
+
+
 def _fits(found: dict[str, Any]) -> bool:
-    """Whether every field is there, and of its type, and there is no other."""
+    """Whether every field is there, and of its type, and there is no other; ``found`` alone may be missing."""
     kinds: dict[str, tuple[type, ...]] = {"int": (int,), "str": (str,), "float": (int, float)}
     expected = {field.name: kinds[str(field.type)] for field in fields(Manifest)}
+    needed = expected.keys() - {"found"}
     return (
-        found.keys() == expected.keys()
-        and all(isinstance(found[name], kind) and not isinstance(found[name], bool) for name, kind in expected.items())
+        needed <= found.keys() <= expected.keys()
+        and all(isinstance(value, expected[name]) and not isinstance(value, bool) for name, value in found.items())
         and found["format"] == FORMAT
+        and found["state"] in {VERIFIED, DAMAGED}
+        and found["bytes"] >= 0
+        and found["database_bytes"] >= 0
     )

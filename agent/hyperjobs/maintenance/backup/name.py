@@ -1,4 +1,4 @@
-"""How backups are named: ``<stem>-<UTC yyyymmddThhmmssZ>-<seq>.db[.gz]``, and the manifest beside each."""
+"""How backups are named: ``<stem>-<UTC yyyymmddThhmmssZ>-<seq>.db[.zst|.gz]``, and the manifest beside each."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-SUFFIXES = {"none": "", "gzip": ".gz"}
+SUFFIXES = {"none": "", "gzip": ".gz", "zstd": ".zst"}
+_COMPRESSIONS = {suffix: compression for compression, suffix in SUFFIXES.items()}
+MANIFEST, PINNED, FAILED = ".json", ".pinned", ".failed"
+BESIDE = (MANIFEST, PINNED, FAILED)
+"""What may lie beside a backup, its name before it."""
+MAX_SEQUENCE = 999_999_999
 _TIME = "%Y%m%dT%H%M%SZ"
-_NAME = re.compile(r"(?P<stem>.+)-(?P<at>\d{8}T\d{6}Z)-(?P<seq>\d{4,9})\.db(?P<suffix>\.gz)?", re.ASCII | re.DOTALL)
+_NAME = re.compile(
+    r"(?P<stem>.+)-(?P<at>\d{8}T\d{6}Z)-(?P<seq>\d{4,9})\.db(?P<suffix>\.gz|\.zst|)", re.ASCII | re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -19,7 +26,7 @@ class BackupName:
         sequence: one more than the greatest in its directory.
         at: when its copy began, to the second.
         stem: the store's file name without its ``.db``.
-        compression: ``none`` or ``gzip``.
+        compression: ``zstd``, ``gzip`` or ``none``.
     """
 
     sequence: int
@@ -34,7 +41,7 @@ class BackupName:
     @property
     def manifest(self) -> str:
         """The file name of its manifest."""
-        return f"{self}.json"
+        return f"{self}{MANIFEST}"
 
     @classmethod
     def parse(cls, name: str) -> BackupName | None:
@@ -46,6 +53,5 @@ class BackupName:
             at = datetime.strptime(found["at"], _TIME).replace(tzinfo=UTC)
         except ValueError:
             return None
-        compression = "gzip" if found["suffix"] else "none"
-        parsed = cls(int(found["seq"]), at, found["stem"], compression)
+        parsed = cls(int(found["seq"]), at, found["stem"], _COMPRESSIONS[found["suffix"]])
         return parsed if str(parsed) == name else None

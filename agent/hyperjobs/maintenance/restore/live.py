@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import StoreRefusedError
-from hyperjobs.maintenance.backup.proof import new_file
+from hyperjobs.maintenance.backup.pack import new_file
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.facts import read_store_facts

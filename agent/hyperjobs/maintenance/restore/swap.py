@@ -25,6 +25,11 @@ def put_new(database: Path, target: Path) -> None:
     Raises:
         StoreRefusedError: something has that name.
     """
+    descriptor = os.open(database, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        os.fsync(descriptor)  # a name must not outlive a power cut that its bytes do not
+    finally:
+        os.close(descriptor)
     try:
         os.link(database, target)
     except FileExistsError as exc:

@@ -12,6 +12,7 @@ from hyperjobs.store.ledger.buckets import DEFAULT_BUCKETS
 from hyperjobs.store.ledger.rollup import SCHEMA_VERSION, read_meta, write_meta
 from hyperjobs.store.ledger.schema import has_tables, has_triggers, ours, statements
 from hyperjobs.store.ledger.select import rows
+from hyperjobs.store.pins import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +83,7 @@ def install(
                 reason="newer",
             )
         if rebuild:
-            _drop(db, found)
+            _drop(db, _but_pins(found))
             found = {}
         if has_tables(found) and version is not None:
             if has_triggers(found):
@@ -91,7 +92,7 @@ def install(
             write_meta(db, state="baseline")
             return Installed(changed=True, lost_triggers=True)
         before = schema_rows(db)
-        _drop(db, found)
+        _drop(db, _but_pins(found))
         for sql in statements("tables.sql").values():
             db.execute(sql)
         _create_triggers(db, {})
@@ -145,6 +146,11 @@ def _empty_some(db: apsw.Connection) -> int:
         return 0
     db.execute("DELETE FROM hyperjobs_history WHERE seq IN (SELECT seq FROM hyperjobs_history LIMIT ?)", (_EMPTY_ROWS,))
     return db.changes()
+
+
+def _but_pins(found: dict[str, str]) -> dict[str, str]:
+    """Without the table of pinned jobs: somebody's word, which no count of rows could bring back."""
+    return {name: sql for name, sql in found.items() if name != TABLE}
 
 
 def _drop(db: apsw.Connection, found: dict[str, str]) -> None:

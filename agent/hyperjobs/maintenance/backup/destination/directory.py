@@ -10,7 +10,8 @@ from hyperjobs.maintenance.backup.destination.local import open_backup
 from hyperjobs.maintenance.backup.destination.protocol import go_on
 from hyperjobs.maintenance.backup.destination.receive import receive, told
 from hyperjobs.maintenance.backup.directory import BackupDirectory, sync_directory
-from hyperjobs.maintenance.backup.proof import manifest_of, require_same_file, verify
+from hyperjobs.maintenance.backup.manifest import manifest_of
+from hyperjobs.maintenance.backup.proof import require_same_file, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,9 @@ import os
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import BackupDamagedError, DestinationError, StoreFullError, StoreRefusedError
-from hyperjobs.maintenance.backup.proof import file_sha256, manifest_of, new_file, require_same_file
+from hyperjobs.maintenance.backup.manifest import manifest_of
+from hyperjobs.maintenance.backup.pack import file_sha256, new_file
+from hyperjobs.maintenance.backup.proof import require_same_file
 from hyperjobs.maintenance.room import require_room
 
 if TYPE_CHECKING:

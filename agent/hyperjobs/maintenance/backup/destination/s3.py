@@ -15,8 +15,9 @@ from hyperjobs.maintenance.backup.destination.local import parts_of
 from hyperjobs.maintenance.backup.destination.protocol import go_on
 from hyperjobs.maintenance.backup.destination.receive import receive, told
 from hyperjobs.maintenance.backup.directory import BackupDirectory
+from hyperjobs.maintenance.backup.manifest import manifest_of
 from hyperjobs.maintenance.backup.name import BackupName
-from hyperjobs.maintenance.backup.proof import manifest_of, verify
+from hyperjobs.maintenance.backup.proof import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

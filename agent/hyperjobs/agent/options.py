@@ -1,0 +1,28 @@
+"""What the configuration says, as the store has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hyperjobs.store.ledger.options import LedgerOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hyperjobs.config import Config
+
+
+def ledger_options(config: Config) -> LedgerOptions:
+    """The ledger's options from the configuration."""
+    return LedgerOptions(
+        providers=tuple(config.metrics.providers),
+        max_providers=config.metrics.max_providers,
+        bounds=tuple(config.metrics.duration_buckets),
+        history=config.store.history,
+    )
+
+
+def archive_directory(config: Config) -> Path:
+    """Where prune puts jobs before it deletes them."""
+    named = config.maintenance.prune.archive.directory
+    return named if named is not None else config.store.state_dir / "archive"

@@ -1,0 +1,188 @@
+"""The tasks by name, each made as the configuration says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hyperjobs.agent.options import archive_directory
+from hyperjobs.config.care import NEVER
+from hyperjobs.cron.window import parse_window
+from hyperjobs.cron.zone import find_zone
+from hyperjobs.errors import ConfigError
+from hyperjobs.maintenance.backup.retention import Policy
+from hyperjobs.maintenance.backup.task import BackupTask
+from hyperjobs.maintenance.checkpoint import CheckpointTask
+from hyperjobs.maintenance.drill import DrillTask
+from hyperjobs.maintenance.integrity.full import FullTask
+from hyperjobs.maintenance.integrity.quick import QuickTask
+from hyperjobs.maintenance.optimize import OptimizeTask
+from hyperjobs.maintenance.prune.task import PruneTask
+from hyperjobs.maintenance.reindex import ReindexTask
+from hyperjobs.maintenance.reserve import Reserve
+from hyperjobs.maintenance.vacuum.task import VacuumTask
+from hyperjobs.store.retention import Retention
+from hyperjobs.store.runs import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime, timedelta
+
+    from hyperjobs.agent.workshop import Workshop
+    from hyperjobs.maintenance.backup.directory import BackupDirectory
+    from hyperjobs.maintenance.task import Task
+
+
+def make_task(shop: Workshop, name: str, **changes: Any) -> Task:
+    """A task by its name.
+
+    Args:
+        shop: whose task it is.
+        name: ``prune``, ``vacuum`` and so on.
+        changes: arguments of the task that differ from what the configuration says.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    maker = _MAKERS.get(name)
+    if maker is None:
+        raise ConfigError(f"{name}: there is no such task; known here: {', '.join(_MAKERS)}")
+    return maker(shop, **changes)
+
+
+def retention_of(shop: Workshop) -> Retention:
+    """How long jobs are kept."""
+    prune = shop.config.maintenance.prune
+    ages = {status: getattr(prune.retention, status) for status in type(prune.retention).model_fields}
+    return Retention(_aged(ages), {provider: _aged(own) for provider, own in prune.providers.items()})
+
+
+def _prune(shop: Workshop, **changes: Any) -> Task:
+    prune = shop.config.maintenance.prune
+    return PruneTask(
+        shop.store,
+        **{
+            "retention": retention_of(shop),
+            "archive_directory": archive_directory(shop.config) if prune.archive.enabled else None,
+            "archive_keep": prune.archive.keep,
+            "max_share": prune.max_share,
+            "max_clock_jump": prune.max_clock_jump,
+            "last_seen": shop.timekeeper.expected,
+            "keep_newest": prune.keep_newest,
+            **changes,
+        },
+    )
+
+
+def _vacuum(shop: Workshop, **changes: Any) -> Task:
+    vacuum = shop.config.maintenance.vacuum
+    zone = vacuum.timezone or shop.config.maintenance.timezone
+    return VacuumTask(
+        shop.store,
+        **{
+            "mode": str(vacuum.mode),
+            "min_free": vacuum.min_free,
+            "is_in_window": _within(vacuum.window, zone, otherwise=True),
+            "speed": lambda: _last_detail(shop, "vacuum", "mb_per_second"),
+            **changes,
+        },
+    )
+
+
+def _checkpoint(shop: Workshop, **changes: Any) -> Task:
+    care = shop.config.maintenance
+    return CheckpointTask(
+        shop.store,
+        **{
+            "truncate": _within(care.checkpoint.truncate, care.timezone, otherwise=False),
+            "reserve": Reserve(shop.store, care.reserve, clock=shop.clock) if care.reserve else None,
+            **changes,
+        },
+    )
+
+
+def _optimize(shop: Workshop, **changes: Any) -> Task:
+    return OptimizeTask(shop.store, **changes)
+
+
+def _reindex(shop: Workshop, **changes: Any) -> Task:
+    return ReindexTask(shop.store, **changes)
+
+
+def _backup(shop: Workshop, *, directory: BackupDirectory | None = None, **changes: Any) -> Task:
+    backup = shop.config.maintenance.backup
+    return BackupTask(
+        shop.store,
+        directory or shop.backups,
+        **{
+            "compression": str(backup.compress),
+            "policy": Policy(**backup.keep.model_dump()),
+            "minimum": backup.minimum,
+            "pause_s": backup.pause.total_seconds(),
+            "is_frozen": lambda: bool(shop.holds.frozen()),
+            **changes,
+        },
+    )
+
+
+def _integrity_quick(shop: Workshop, **changes: Any) -> Task:
+    return QuickTask(
+        shop.store,
+        **{
+            "freeze": shop.freeze,
+            "set_integrity": shop.condition.set_integrity,
+            "check_drift": shop.check_drift,
+            **changes,
+        },
+    )
+
+
+def _integrity_full(shop: Workshop, *, directory: BackupDirectory | None = None, **changes: Any) -> Task:
+    backups = directory or shop.backups
+    return FullTask(
+        shop.store,
+        backups,
+        **{
+            "newest": lambda: shop.newest_backup(backups),
+            "distrust": shop.distrust,
+            "freeze": shop.freeze,
+            "set_integrity": shop.condition.set_integrity,
+            **changes,
+        },
+    )
+
+
+def _drill(shop: Workshop, *, directory: BackupDirectory | None = None, **changes: Any) -> Task:
+    backups = directory or shop.backups
+    return DrillTask(shop.store, backups, **{"newest": lambda: shop.newest_backup(backups), **changes})
+
+
+_MAKERS: dict[str, Callable[..., Task]] = {
+    "integrity-quick": _integrity_quick,
+    "backup": _backup,
+    "integrity-full": _integrity_full,
+    "prune": _prune,
+    "vacuum": _vacuum,
+    "optimize": _optimize,
+    "drill": _drill,
+    "checkpoint": _checkpoint,
+    "reindex": _reindex,
+}
+
+
+def _aged(ages: Mapping[str, timedelta | None]) -> dict[str, timedelta | None]:
+    """``never`` as the tasks have it."""
+    return {status: None if age == NEVER else age for status, age in ages.items()}
+
+
+def _within(window: str | None, zone: str, *, otherwise: bool) -> Callable[[datetime], bool]:
+    if window is None:
+        return lambda _now: otherwise
+    hours, place = parse_window(window), find_zone(zone)
+    return lambda now: hours.contains(now, place)
+
+
+def _last_detail(shop: Workshop, task: str, name: str) -> float | None:
+    """A number of the newest good run that has it."""
+    found = shop.runs.last_ended(task, Outcome.OK)
+    value = found.detail.get(name) if found is not None else None
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,125 @@
+"""One store's maintenance put together: its records, its holds, its tasks, and the runner they share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from hyperjobs.agent.options import ledger_options
+from hyperjobs.agent.roster import make_task
+from hyperjobs.config.loader import default_backups
+from hyperjobs.maintenance.backup.catalogue import newest_verified, read_catalogue
+from hyperjobs.maintenance.backup.directory import BackupDirectory
+from hyperjobs.maintenance.runner import Runner
+from hyperjobs.store.condition import Condition
+from hyperjobs.store.holds import Holds
+from hyperjobs.store.ledger.drift import check_drift
+from hyperjobs.store.runs import Outcome, Runs
+from hyperjobs.store.state import StateFile
+from hyperjobs.store.timekeeper import Timekeeper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from hyperjobs.clock import Clock
+    from hyperjobs.config import Config
+    from hyperjobs.maintenance.backup.name import BackupName
+    from hyperjobs.maintenance.runner import Finished
+    from hyperjobs.maintenance.task import Task
+
+
+log = structlog.get_logger(__name__)
+
+
+class Workshop:
+    """What the schedule and the command line both work with.
+
+    Attributes:
+        config: what tasks are made by.
+        store: path of the store.
+        options: how the store's ledger is kept.
+        drift_found: told of each comparison of the ledger with the table by how many jobs it was off.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        store: Path,
+        state: StateFile,
+        *,
+        clock: Clock,
+        drift_found: Callable[[int], object] = lambda _jobs: None,
+    ) -> None:
+        self.config = config
+        self.store = store
+        self.state = state
+        self.clock = clock
+        self.options = ledger_options(config)
+        self.drift_found = drift_found
+        self.runs = Runs(state)
+        self.holds = Holds(state)
+        self.condition = Condition(state)
+        self.timekeeper = Timekeeper(state, clock=clock, max_jump=config.maintenance.prune.max_clock_jump)
+        self.runner = Runner(self.runs, self.holds, locks=state.path.with_suffix(""), clock=clock, observe=self.note)
+
+    @property
+    def backups(self) -> BackupDirectory:
+        """The directory of backups."""
+        path = self.config.maintenance.backup.directory
+        # a place that nobody named is ours to make; of a path that somebody did, an unmounted disk is not filled in
+        return BackupDirectory(path, make_parents=path == default_backups(os.environ))
+
+    def newest_backup(self, backups: BackupDirectory) -> BackupName | None:
+        """The store's newest verified backup in a directory."""
+        entry = newest_verified(read_catalogue(backups.path, self.store))
+        return entry.name if entry is not None else None
+
+    def freeze(self, reason: str, message: str) -> None:
+        """Stop what deletes or rewrites until a person has looked."""
+        if self.holds.freeze(reason, message, self.clock.now()):
+            log.error("store.frozen", reason=reason, error=message)
+
+    def distrust(self, backup: BackupName, message: str) -> None:
+        """Stop the rotation of backups until a person has looked."""
+        if self.holds.distrust(str(backup), message, self.clock.now()):
+            log.error("backup.distrusted", backup=str(backup), error=message)
+
+    def check_drift(self) -> int:
+        """Compare the ledger, if there is one, with the table, and put it right; by how many jobs it was off."""
+        if self.config.store.ledger == "scan":
+            return 0
+        drift = check_drift(self.store, self.options, clock=self.clock)
+        self.drift_found(drift)
+        return drift
+
+    def note(self, finished: Finished) -> None:
+        """Remember what a run found for the metrics; of a check that could not be made, nothing."""
+        run = finished.run
+        if run.outcome is not Outcome.OK:
+            return
+        if run.task == "integrity-quick":
+            self.condition.set_anomalies(run.detail.get("anomalies", {}))
+        elif run.task == "checkpoint":
+            self.condition.set_checkpoint_blocked(bool(run.detail.get("is_blocked")))
+
+    def task(self, name: str, **changes: Any) -> Task:
+        """A task as the configuration has it, but for what ``changes`` say."""
+        return make_task(self, name, **changes)
+
+
+@contextlib.contextmanager
+def opened_workshop(config: Config, store: Path, *, clock: Clock) -> Iterator[Workshop]:
+    """A workshop with a state file of its own, for the length of a command.
+
+    Raises:
+        StoreError: the state file cannot be opened.
+    """
+    state = StateFile(config.store.state_dir, store, clock=clock)
+    try:
+        yield Workshop(config, store, state, clock=clock)
+    finally:
+        state.close()

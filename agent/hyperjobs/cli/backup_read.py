@@ -1,0 +1,189 @@
+"""``hyperjobs backup list|show|verify|diff``: what changes no backup; a verify that fails marks it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.backup_setting import directory_option, settings, store_of
+from hyperjobs.cli.place import StorePlace, store_options
+from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.stop import Stop
+from hyperjobs.cli.table import emit, emit_json, emit_values
+from hyperjobs.cli.text import printable
+from hyperjobs.errors import BackupDamagedError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from hyperjobs.cli.backup_setting import BackupSettings
+    from hyperjobs.maintenance.backup.catalogue import Entry
+    from hyperjobs.maintenance.backup.name import BackupName
+
+LATEST = "latest"
+STORE = "store"
+_DAMAGED = 3
+
+
+@click.command("list")
+@directory_option
+@click.option("--all", "everything", is_flag=True, help="Those of other stores too.")
+@click.option("--reasons", is_flag=True, help="Why retention keeps each; empty for one it lets go.")
+@click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
+@store_options
+@verbose_option
+@click.pass_context
+def list_command(  # noqa: PLR0913 - one for each option
+    context: click.Context, *, directory: str | None, everything: bool, reasons: bool, as_json: bool, place: StorePlace
+) -> None:
+    """List the store's backups, newest first, as their manifests describe them.
+
+    No backup is read for it: the state is that of its manifest, and of the last verify that failed.
+    """
+    from hyperjobs.maintenance.backup.catalogue import read_catalogue  # noqa: PLC0415 - SQLite only where it is used
+
+    store = store_of(place, directory)
+    found = settings(place, directory)
+    entries = read_catalogue(found.directory, None if everything else store)
+    why = _reasons(entries, store, found, now=setting_of(context).clock.now()) if reasons else {}
+    for entry in reversed(entries):
+        jobs = entry.manifest.jobs if entry.manifest else None
+        kept = ",".join(why.get(entry.name, ()))
+        if as_json:
+            shape = {
+                "name": str(entry.name),
+                "at": _instant(entry.name),
+                "state": str(entry.state),
+                "jobs": jobs,
+                "bytes": entry.bytes,
+                "pinned": entry.is_pinned,
+                "found": entry.found,
+            }
+            emit_json(shape | ({"reasons": list(why.get(entry.name, ()))} if reasons else {}))
+        else:
+            pinned = "pinned" if entry.is_pinned else ""
+            values = (str(entry.name), _instant(entry.name), entry.state, jobs, entry.bytes, pinned)
+            emit_values((*values, kept) if reasons else values)
+
+
+@click.command("show")
+@click.argument("backup", type=UnicodeText(), default=LATEST)
+@directory_option
+@store_options
+@verbose_option
+def show_command(*, backup: str, directory: str | None, place: StorePlace) -> None:
+    """Show the manifest of one backup, or of the latest, as one line of JSON."""
+    from hyperjobs.maintenance.backup.choice import choose  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.maintenance.backup.manifest import manifest_of  # noqa: PLC0415 - as above
+    from hyperjobs.maintenance.backup.mark import reason_of  # noqa: PLC0415 - as above
+    from hyperjobs.maintenance.backup.name import PINNED  # noqa: PLC0415 - as above
+
+    where = settings(place, directory).directory
+    entry = choose(where, store_of(place, directory), backup)
+    marks = {"state": str(entry.state), "found": entry.found, "pinned": entry.is_pinned}
+    emit_json({**asdict(manifest_of(where, entry.name)), **marks, "pin_reason": reason_of(where, entry.name, PINNED)})
+
+
+@click.command("verify")
+@click.argument("backup", type=UnicodeText(), default=LATEST)
+@click.option("--all", "everything", is_flag=True, help="Every backup of the store, oldest first.")
+@directory_option
+@store_options
+@verbose_option
+@click.pass_context
+def verify_command(
+    context: click.Context, *, backup: str, everything: bool, directory: str | None, place: StorePlace
+) -> int:
+    """Prove one backup, or the latest: its bytes, its pages and its jobs, against its manifest.
+
+    Exit code 3 when one is damaged; each is said in a line of its own, and marked so that it no longer counts.
+    """
+    from hyperjobs.maintenance.backup.catalogue import read_catalogue  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.maintenance.backup.choice import choose  # noqa: PLC0415 - as above
+
+    store = store_of(place, directory)
+    where = settings(place, directory).directory
+    entries = read_catalogue(where, store) if everything else [choose(where, store, backup)]
+    code = 0
+    with Stop() as stop:
+        for entry in entries:
+            if not _stands(where, entry, stop, now=setting_of(context).clock.now()):
+                code = _DAMAGED
+    return stop.code or code
+
+
+@click.command("diff")
+@click.argument("first", type=UnicodeText(), metavar="A")
+@click.argument("second", type=UnicodeText(), metavar="B", default=STORE)
+@click.option("--ids", type=click.IntRange(0, 1_000_000), default=10, help="So many ids of each kind; 10.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@directory_option
+@store_options
+@verbose_option
+def diff_command(  # noqa: PLR0913 - one for each option
+    *, first: str, second: str, ids: int, as_json: bool, directory: str | None, place: StorePlace
+) -> int:
+    """Say which jobs are only in backup A, only in B, or changed; B may be 'store', the store as it is now."""
+    from hyperjobs.maintenance.backup.choice import choose  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.maintenance.backup.diff import diff  # noqa: PLC0415 - as above
+
+    store = store_of(place, directory)
+    where = settings(place, directory).directory
+    a = choose(where, store, first).name
+    b: BackupName | Path = place.find() if second == STORE else choose(where, store, second).name
+    with Stop() as stop:
+        found = diff(where, a, b, most_ids=ids, keep_on=stop.keep_on)
+    if stop.code:
+        return stop.code
+    counts: dict[str, Any] = {kind: getattr(found, kind) for kind in ("only_a", "only_b", "changed", "same")}
+    if as_json:
+        emit_json({"a": str(a), "b": str(b), **counts, "ids": found.ids})
+        return 0
+    for kind, count in counts.items():
+        emit_values((kind, count))
+    for kind, some in found.ids.items():
+        for job_id in some:
+            emit_values((kind, job_id))
+    return 0
+
+
+def _stands(where: Path, entry: Entry, stop: Stop, *, now: datetime) -> bool:
+    """Whether one backup is what its manifest says; what was found is said, and kept."""
+    from hyperjobs.maintenance.backup.check import check  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.maintenance.backup.mark import is_failed  # noqa: PLC0415 - as above
+    from hyperjobs.maintenance.backup.name import FAILED  # noqa: PLC0415 - as above
+
+    try:
+        manifest = check(where, entry.name, now=now, keep_on=stop.keep_on)
+    except BackupDamagedError as exc:
+        sys.stderr.write(f"hyperjobs: {printable(str(exc))}\n")
+        return False
+    size = f"{manifest.jobs:,} jobs, {manifest.bytes / 2**20:,.1f} MiB"
+    doubt = f"; does not count: {manifest.found}" if manifest.found else ""
+    if is_failed(where, entry.name):
+        doubt = f"; failed before, so it does not count until {entry.name}{FAILED} is removed"
+    emit(printable(f"{where / manifest.name}: {size}, as its manifest says{doubt}"))
+    return True
+
+
+def _reasons(
+    entries: list[Entry], store: Path | None, found: BackupSettings, *, now: datetime
+) -> dict[BackupName, tuple[str, ...]]:
+    """Why retention keeps each of the store's verified backups."""
+    from hyperjobs.maintenance.backup.catalogue import is_own  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.maintenance.backup.retention import decide  # noqa: PLC0415 - as above
+
+    own = [entry for entry in entries if entry.is_verified and store is not None and is_own(entry, store)]
+    pinned = [entry.name for entry in own if entry.is_pinned]
+    names = [entry.name for entry in own]
+    decisions = decide(names, found.policy, minimum=found.minimum, now=now, pinned=pinned)
+    return {decision.name: decision.reasons for decision in decisions}
+
+
+def _instant(name: BackupName) -> str:
+    return f"{name.at:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,102 @@
+"""``hyperjobs pause|resume|freeze|unfreeze``: what keeps maintenance from running."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.place import StorePlace, store_options
+from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.table import emit
+from hyperjobs.cli.task import workshop
+from hyperjobs.cli.text import printable
+from hyperjobs.duration import parse_duration
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+_LONGEST_REASON = 200
+
+
+class _Duration(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
+    """A duration with its unit."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read it."""
+        try:
+            return parse_duration(str(value))
+        except ValueError as exc:
+            self.fail(f"{value!r} {exc}", param, ctx)
+
+
+class _Reason(UnicodeText):
+    """A few words that are kept and shown."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Read it."""
+        text = str(super().convert(value, param, ctx)).strip()
+        if not text or len(text) > _LONGEST_REASON:
+            self.fail(f"needs 1 to {_LONGEST_REASON} characters", param, ctx)
+        return text
+
+
+@click.command("pause")
+@click.option("--for", "length", type=_Duration(), required=True, metavar="DURATION", help="How long: 30m, 2h, 1d.")
+@click.option("--reason", type=_Reason(), required=True, help="Why, for whoever finds it paused.")
+@store_options
+@verbose_option
+@click.pass_context
+def pause_command(context: click.Context, *, length: timedelta, reason: str, place: StorePlace) -> None:
+    """Let no scheduled task start for a while; what a person starts still runs.
+
+    It ends by itself. Slots that fall into it are recorded as skipped. A pause in force is replaced.
+    """
+    now = setting_of(context).clock.now()
+    with workshop(context, place) as shop:
+        shop.holds.pause(now + length, reason, now)
+    emit(f"maintenance is paused until {now + length:%Y-%m-%dT%H:%M:%SZ}; 'hyperjobs resume' ends it sooner")
+
+
+@click.command("resume")
+@store_options
+@verbose_option
+@click.pass_context
+def resume_command(context: click.Context, *, place: StorePlace) -> None:
+    """End a pause."""
+    with workshop(context, place) as shop:
+        held = shop.holds.resume(setting_of(context).clock.now())
+    emit("maintenance was not paused" if held is None else f"the pause is over ({printable(held.reason)})")
+
+
+@click.command("freeze")
+@click.option("--reason", type=_Reason(), required=True, help="Why, for whoever finds it frozen.")
+@store_options
+@verbose_option
+@click.pass_context
+def freeze_command(context: click.Context, *, reason: str, place: StorePlace) -> None:
+    """Stop prune, vacuum and the rotation of backups until somebody unfreezes the store.
+
+    What finds damage in the store does so by itself.
+    """
+    with workshop(context, place) as shop:
+        is_news = shop.holds.freeze("person", reason, setting_of(context).clock.now())
+    emit("the store is frozen" if is_news else "the store was frozen already")
+
+
+@click.command("unfreeze")
+@click.option("--reason", type=_Reason(), required=True, help="What was found or done about it; it is kept.")
+@store_options
+@verbose_option
+@click.pass_context
+def unfreeze_command(context: click.Context, *, reason: str, place: StorePlace) -> None:
+    """Let prune, vacuum and rotation run again, after somebody has looked at what froze them."""
+    with workshop(context, place) as shop:
+        ended = shop.holds.unfreeze(reason, setting_of(context).clock.now())
+    if not ended:
+        emit("nothing was frozen")
+    for held in ended:
+        emit(printable(f"unfrozen: {held.reason} since {held.since:%Y-%m-%dT%H:%M:%SZ}: {held.message}"))

@@ -1,0 +1,33 @@
+"""What options and sections are made of."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+
+
+def option(default: Any, description: str, *, reason: str, unit: str = "", **bounds: Any) -> Any:
+    """A field with all that a reader of the example file needs.
+
+    Args:
+        default: what holds when nobody says otherwise.
+        description: what the option does, as a sentence.
+        reason: why the default is what it is.
+        unit: what the value counts in, or the words it may be.
+        bounds: pydantic's ``ge``, ``le``, ``min_length``, ``max_length``.
+    """
+    return Field(default, description=description, json_schema_extra={"reason": reason, "unit": unit}, **bounds)
+
+
+def section(model: type[T]) -> T:
+    """A field that is a section of its own, at its defaults."""
+    return Field(default_factory=model)
+
+
+class Section(BaseModel):
+    """Options that belong together; frozen, and strict about names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)

@@ -1,0 +1,47 @@
+"""Proving a backup that counted, and letting it count no more when it does not stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hyperjobs.errors import BackupDamagedError, StoreError
+from hyperjobs.maintenance.backup.manifest import manifest_of
+from hyperjobs.maintenance.backup.mark import mark_failed
+from hyperjobs.maintenance.backup.pack import nothing
+from hyperjobs.maintenance.backup.proof import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from hyperjobs.maintenance.backup.manifest import Manifest
+    from hyperjobs.maintenance.backup.name import BackupName
+
+
+def check(directory: Path, name: BackupName, *, now: datetime, keep_on: Callable[[], None] = nothing) -> Manifest:
+    """Prove one backup as :func:`~hyperjobs.maintenance.backup.proof.verify` does, and mark it when it fails.
+
+    Raises:
+        BackupDamagedError: it failed; the message says whether it still counts.
+        StoreFullError: there is no room to decompress it; nothing was marked.
+        HyperjobsError: it could not be read; nothing was marked.
+    """
+    try:
+        return verify(directory, name, keep_on)
+    except BackupDamagedError as exc:
+        raise BackupDamagedError(f"{exc}{_marked(directory, name, str(exc), now=now)}") from exc
+
+
+def _marked(directory: Path, name: BackupName, found: str, *, now: datetime) -> str:
+    """Mark it, and return what is to be said of that; what never counted needs no mark."""
+    try:
+        if not manifest_of(directory, name).digest:
+            return ""
+    except BackupDamagedError:
+        return ""
+    try:
+        mark_failed(directory, name, found=found, now=now)
+    except StoreError as exc:
+        return f"; it could not be marked, so it still counts: {exc}"
+    return "; it no longer counts"

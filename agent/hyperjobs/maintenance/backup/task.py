@@ -1,0 +1,230 @@
+"""The backup task: take one, let retention delete old ones, bring the new one to the other destinations."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from hyperjobs.errors import BackupUploadError, HyperjobsError, StoreFullError, StoreInterruptedError
+from hyperjobs.maintenance.backup.catalogue import read_catalogue, spare_damaged
+from hyperjobs.maintenance.backup.create import DEFAULT_COMPRESSION, database_bytes, room_needed, take_backup
+from hyperjobs.maintenance.backup.name import BackupName
+from hyperjobs.maintenance.backup.retention import DEFAULT_POLICY, MINIMUM, Policy
+from hyperjobs.maintenance.backup.rotation import Rotation, rotate
+from hyperjobs.maintenance.opened import opened
+from hyperjobs.maintenance.task import Report, Turn
+from hyperjobs.store.snapshot import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from hyperjobs.maintenance.backup.directory import BackupDirectory
+    from hyperjobs.maintenance.backup.manifest import Manifest
+
+PAGES: Final = 500
+PAUSE_S: Final = 0.01
+_FROZEN: Final = "the store was frozen"
+
+
+class Destination(Protocol):
+    """Another place where backups are kept.
+
+    Attributes:
+        name: as in the configuration and in metric labels.
+    """
+
+    name: str
+
+    def put(self, directory: Path, name: BackupName) -> object:
+        """Bring a verified backup and its manifest there, and verify them there.
+
+        Raises:
+            HyperjobsError: it is not there now.
+        """
+        ...
+
+
+class BackupTask:
+    """Takes a backup of a store, proves it, and keeps the directory to its policy."""
+
+    name = "backup"
+    heeds_freeze = False
+
+    def __init__(  # noqa: PLR0913 - all but the first two have a default
+        self,
+        store: Path,
+        directory: BackupDirectory,
+        *,
+        compression: str = DEFAULT_COMPRESSION,
+        policy: Policy = DEFAULT_POLICY,
+        minimum: int = MINIMUM,
+        pages: int = PAGES,
+        pause_s: float = PAUSE_S,
+        is_frozen: Callable[[], bool] = lambda: False,
+        destinations: Sequence[Destination] = (),
+    ) -> None:
+        """Hold what a run needs to know.
+
+        Args:
+            store: its path.
+            directory: where the backups are.
+            compression: ``zstd``, ``gzip`` or ``none``.
+            policy: which backups stay.
+            minimum: so many verified ones always do.
+            pages: copied at once.
+            pause_s: seconds between two such steps.
+            is_frozen: whether the store is in doubt: the backup is marked damaged, and nothing is deleted.
+            destinations: brought the backup once it is safe here.
+        """
+        self._store = store
+        self._directory = directory
+        self._compression = compression
+        self._policy = policy
+        self._minimum = minimum
+        self._pages = pages
+        self._pause_s = pause_s
+        self._is_frozen = is_frozen
+        self._destinations = destinations
+
+    def run(self, turn: Turn) -> Report:
+        """Do it once.
+
+        Raises:
+            BackupDamagedError: the copy, or the newest backup when it was proven again, did not stand its proof.
+            BackupRunningError: somebody else is at work in the directory.
+            BackupUploadError: the backup is safe here, and not at every destination.
+            StoreFullError: there is no room even with only the minimum of backups.
+            StoreInterruptedError: a stop came.
+        """
+        if turn.is_dry:
+            return self._foretell(turn)
+        is_frozen = self._is_frozen()
+        if is_frozen and not spare_damaged(read_catalogue(self._directory.path, self._store)):
+            return Report(
+                summary="the store is frozen, and as many backups of it as are kept in doubt are there; none was taken",
+                skipped="frozen",
+            )
+        freed: tuple[BackupName, ...] = ()
+        try:
+            manifest = self._take(turn, is_frozen=is_frozen)
+        except StoreFullError:
+            freed = self._rotate(turn, is_frozen=is_frozen, is_disk_full=True).deleted
+            if not freed:
+                raise
+            manifest = self._take(turn, is_frozen=is_frozen)
+        rotation = self._rotate(turn, is_frozen=is_frozen)
+        detail = _detail(manifest, rotation, freed)
+        self._upload(turn, manifest, detail)
+        deleted = len(freed) + len(rotation.deleted)
+        return Report(
+            summary=f"{manifest.name}: {manifest.jobs:,} jobs, {manifest.bytes / 2**20:,.1f} MiB, {manifest.state}"
+            + (f"; {deleted} old deleted" if deleted else "")
+            + (f"; kept all: {rotation.refused}" if rotation.refused else ""),
+            detail=detail,
+        )
+
+    def _take(self, turn: Turn, *, is_frozen: bool) -> Manifest:
+        pace = Pace(
+            pages=self._pages,
+            pause_s=self._pause_s,
+            pause=turn.wait,
+            is_stopping=turn.is_stopping,
+            progress=lambda done, pages: turn.progress("copied" if done < pages else "verifying", done, pages),
+        )
+        with opened(self._store, turn, read_only=True) as source:
+            return take_backup(
+                source,
+                self._directory,
+                pace=pace,
+                compression=self._compression,
+                doubt=_FROZEN if is_frozen else "",
+            )
+
+    def _rotate(self, turn: Turn, *, is_frozen: bool, is_disk_full: bool = False) -> Rotation:
+        return rotate(
+            self._directory,
+            self._store,
+            self._policy,
+            minimum=self._minimum,
+            now=turn.clock.now(),  # the new backup is younger than the run
+            is_frozen=is_frozen,
+            is_disk_full=is_disk_full,
+            is_dry=turn.is_dry,
+            keep_on=turn.keep_on,
+        )
+
+    def _upload(self, turn: Turn, manifest: Manifest, detail: dict[str, Any]) -> None:
+        """Bring the backup to each destination; the failure of one keeps none of the others from it."""
+        name = BackupName.parse(manifest.name)
+        if not self._destinations or name is None:
+            return
+        outcomes: dict[str, str] = {}
+        for number, destination in enumerate(self._destinations):
+            turn.progress(f"to {destination.name}", number, len(self._destinations))
+            turn.keep_on()
+            try:
+                destination.put(self._directory.path, name)
+                outcomes[destination.name] = "ok"
+            except StoreInterruptedError:
+                raise
+            except HyperjobsError as exc:
+                outcomes[destination.name] = str(exc)
+        detail["destinations"] = outcomes
+        failed = {where: said for where, said in outcomes.items() if said != "ok"}
+        if failed:
+            raise BackupUploadError(
+                f"{manifest.name} is safe in {self._directory.path}, and not at "
+                + "; ".join(f"{where}: {said}" for where, said in failed.items()),
+                detail=detail,
+            )
+
+    def _foretell(self, turn: Turn) -> Report:
+        """What a run would need, and what it would delete."""
+        with opened(self._store, turn, read_only=True) as source:
+            needed = room_needed(database_bytes(source), self._compression)
+        rotation = self._rotate(turn, is_frozen=self._is_frozen())
+        detail = {"needed_bytes": needed, "free_bytes": _free_bytes(self._directory.path), **_rotated(rotation)}
+        return Report(
+            summary=f"would take a backup, which needs {needed / 2**20:,.1f} MiB for a while, "
+            f"{detail['free_bytes'] / 2**20:,.1f} MiB are free; "
+            + (f"would delete nothing: {rotation.refused}" if rotation.refused else _would_delete(rotation)),
+            detail=detail,
+        )
+
+
+def _detail(manifest: Manifest, rotation: Rotation, freed: tuple[BackupName, ...]) -> dict[str, Any]:
+    return {
+        "name": manifest.name,
+        "bytes": manifest.bytes,
+        "jobs": manifest.jobs,
+        "state": manifest.state,
+        "copy_seconds": manifest.copy_seconds,
+        "verify_seconds": manifest.verify_seconds,
+        "freed_for_room": [str(name) for name in freed],
+        **_rotated(rotation),
+    }
+
+
+def _rotated(rotation: Rotation) -> dict[str, Any]:
+    """What retention did, as JSON: what went, and of what stays the reasons."""
+    return {
+        "deleted": [str(name) for name in rotation.deleted],
+        "freed_bytes": rotation.freed_bytes,
+        "kept": {str(decision.name): list(decision.reasons) for decision in rotation.decisions if decision.stays},
+        "kept_all": rotation.refused,
+    }
+
+
+def _would_delete(rotation: Rotation) -> str:
+    names = ", ".join(map(str, rotation.deleted))
+    return f"would delete {len(rotation.deleted)} old: {names}" if names else "would delete none"
+
+
+def _free_bytes(directory: Path) -> int:
+    """Room in the file system of a directory that need not be there yet."""
+    place = directory
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    system = os.statvfs(place)
+    return system.f_bavail * system.f_frsize

@@ -1,0 +1,1 @@
+"""Pruning: jobs past their time are archived, deleted, and can be brought back."""

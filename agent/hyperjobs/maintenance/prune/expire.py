@@ -1,0 +1,60 @@
+"""Removing archives whose time is over."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from hyperjobs.errors import ArchiveDamagedError, StorePermissionError
+from hyperjobs.maintenance.backup.directory import sync_directory
+from hyperjobs.maintenance.prune.archive import manifest_of, source_sha256
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from pathlib import Path
+
+    from hyperjobs.maintenance.prune.directory import ArchiveDirectory
+    from hyperjobs.maintenance.prune.name import ArchiveName
+
+
+def expired(directory: ArchiveDirectory, store: Path, *, now: datetime, keep: timedelta) -> list[ArchiveName]:
+    """The archives of this store that are older than ``keep``, the oldest first.
+
+    Only one whose name and manifest are ours and agree: whatever else lies there, one that is damaged too, is left to
+    a person. An archive of the future is not old.
+    """
+    source = source_sha256(store)
+    found = []
+    for name in directory.names():
+        try:
+            manifest = manifest_of(directory, name)
+            ended = manifest and datetime.fromisoformat(manifest.ended_at)
+        except (ArchiveDamagedError, ValueError):
+            continue
+        if (
+            manifest
+            and ended
+            and ended.tzinfo
+            and manifest.source_sha256 == source
+            and max(ended, name.at) < now - keep
+        ):
+            found.append(name)
+    return found
+
+
+def remove(directory: ArchiveDirectory, names: list[ArchiveName]) -> None:
+    """Remove these archives; the lock is held. The rows go first, so that what a kill leaves is no archive.
+
+    Raises:
+        StorePermissionError: one cannot be removed.
+    """
+    for name in names:
+        for path in (directory.path / name.data, directory.path / name.manifest):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as exc:
+                raise StorePermissionError(
+                    f"{path}: its time is over and it cannot be removed: {exc.strerror}; remove it by hand"
+                ) from exc
+    if names:
+        sync_directory(directory.path)

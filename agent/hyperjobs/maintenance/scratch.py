@@ -1,0 +1,73 @@
+"""Private folders for work that may be killed: whoever comes next clears what the dead left."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import glob
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hyperjobs.errors import StorePermissionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def private_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A folder for its owner alone; it goes with the block.
+
+    Each is locked for as long as its process lives, so that the leftovers of a killed one are told from the folder of
+    one that is at work, be it in another container, where a process id says nothing.
+
+    Args:
+        parent: where it is made.
+        prefix: of its name; leftovers of the same prefix are removed first.
+
+    Raises:
+        StorePermissionError: it cannot be made.
+    """
+    try:
+        with _locked(parent):  # until the new one is locked itself, nobody may take it for a leftover
+            for path in parent.glob(f"{glob.escape(prefix)}*"):
+                _remove_if_dead(path)
+            folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+            descriptor = _open(folder)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+    except OSError as exc:
+        raise StorePermissionError(
+            f"{parent}: no folder can be made there: {exc.strerror or exc}; make it writable, or name another"
+        ) from exc
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _remove_if_dead(path: Path) -> None:
+    if path.is_symlink() or not path.is_dir():
+        return
+    try:
+        with _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            shutil.rmtree(path, ignore_errors=True)
+    except OSError:
+        return  # at work, or not ours
+
+
+@contextlib.contextmanager
+def _locked(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+    descriptor = _open(path)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -1,0 +1,242 @@
+"""The vacuum task: look, decide, say why, and do it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from hyperjobs.errors import StoreFullError, StoreInterruptedError
+from hyperjobs.maintenance.opened import opened
+from hyperjobs.maintenance.room import require_room
+from hyperjobs.maintenance.task import Report
+from hyperjobs.maintenance.vacuum import full
+from hyperjobs.maintenance.vacuum.incremental import free_pages
+from hyperjobs.maintenance.vacuum.plan import Method, Mode, Plan, Terms, mib, plan
+from hyperjobs.store.flavour import recognise, require_job_store
+from hyperjobs.store.holder import described, readers_of
+from hyperjobs.store.neighbour import litestream_beside
+from hyperjobs.store.space import AutoVacuum, Space, read_space
+from hyperjobs.store.wal import empty
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from hyperjobs.clock import Clock
+    from hyperjobs.maintenance.task import Turn
+    from hyperjobs.store.connection import Connection
+
+RECLAIMED: Final = ("vacuum_reclaimed_bytes", "")
+_REMEDY = "make room on this disk; where the file allows it, the mode incremental needs little"
+
+
+class VacuumTask:
+    """Gives free pages back, the way that pays.
+
+    Args:
+        store: path of the store.
+        mode: see :class:`~hyperjobs.maintenance.vacuum.plan.Mode`.
+        min_free: the share of free pages from which on it pays, 0 to 1.
+        is_in_window: whether writers may be stopped for a while at this time; asked for a full VACUUM only.
+        speed: the last ``mb_per_second`` in a report of this task; ``None`` before the first.
+        is_forced: a person wants it whatever the window, the share and the block; never whatever the room.
+        longest_block_s: what ``auto`` lets the writers wait; it gives up when it takes longer.
+    """
+
+    name = "vacuum"
+    heeds_freeze = True
+
+    def __init__(  # noqa: PLR0913 - all but the path have a default
+        self,
+        store: Path,
+        *,
+        mode: str = "auto",
+        min_free: float = 0.2,
+        is_in_window: Callable[[datetime], bool] = lambda _now: True,
+        speed: Callable[[], float | None] = lambda: None,
+        is_forced: bool = False,
+        longest_block_s: float = 4.0,
+    ) -> None:
+        self._store = store
+        self._is_in_window = is_in_window
+        self._speed = speed
+        self._terms = Terms(mode=Mode(mode), min_free=min_free, is_forced=is_forced, longest_block_s=longest_block_s)
+
+    def run(self, turn: Turn) -> Report:
+        """Decide, and do it; on a dry run only say what would be done.
+
+        Raises:
+            StoreFullError: there is no room for it; found out before anything is written.
+            StoreBusyError: a writer holds the lock.
+            StoreInterruptedError: a stop came. A full VACUUM then leaves the store as it was; once its copy is made and
+                only has to be written back, some 5 ms a megabyte, it is done to its end, unless the process ends.
+            StoreError: as :class:`~hyperjobs.store.connection.Connection` says.
+        """
+        limit = _Limit(turn.clock)
+        limited = replace(turn, is_stopping=lambda: turn.is_stopping() or limit.is_passed())
+        with opened(self._store, limited, synchronous="NORMAL") as connection:
+            require_job_store(recognise(connection), connection.path)
+            space = read_space(connection)
+            terms = replace(
+                self._terms,
+                is_in_window=self._is_in_window(turn.now),
+                mb_per_second=self._speed(),
+                is_replicated=litestream_beside(connection, connection.path),
+            )
+            chosen = plan(space, terms)
+            if chosen.method is Method.NONE:
+                return _report(chosen, space, skipped=chosen.reason)
+            try:
+                require_room(connection.path.parent, chosen.room_bytes, f"a vacuum ({chosen.method})", remedy=_REMEDY)
+            except StoreFullError as exc:
+                if not turn.is_dry:
+                    raise
+                return _report(chosen, space, summary=str(exc), skipped="no_room")
+            if turn.is_dry:
+                return _report(chosen, space, summary=_would(chosen))
+            if chosen.method is Method.INCREMENTAL:
+                return _incremental(connection, turn, chosen, space)
+            return self._full(connection, turn, chosen, space, terms, limit)
+
+    def _full(  # noqa: PLR0913, PLR0917 - what run has found out
+        self, connection: Connection, turn: Turn, chosen: Plan, space: Space, terms: Terms, limit: _Limit
+    ) -> Report:
+        if chosen.method is Method.CONVERT and space.auto_vacuum is AutoVacuum.FULL:
+            # from one kind of auto_vacuum to the other nothing is written anew
+            connection.rows("PRAGMA auto_vacuum=INCREMENTAL")
+            return _report(chosen, space)
+        held_up = _held_up(connection, turn, is_replicated=terms.is_replicated)
+        if held_up and not terms.is_forced:
+            why = f"the file would not become smaller while its -wal is held: {held_up}"
+            return _report(replace(chosen, why=why), space, skipped="busy_readers")
+        turn.progress("writing the store anew", 0, 1)
+        started_s = turn.clock.monotonic()
+        if terms.mode is Mode.AUTO and not terms.is_forced:
+            limit.until(started_s + terms.longest_block_s)
+        try:
+            full.rewrite(connection, to_incremental=chosen.method is Method.CONVERT)
+        except BaseException as exc:
+            blocked_s = turn.clock.monotonic() - started_s
+            was_limited = limit.lift() and isinstance(exc, StoreInterruptedError) and not turn.is_stopping()
+            full.give_back_wal(connection, turn.wait, is_replicated=terms.is_replicated)
+            if not was_limited:
+                raise
+            why = f"it stopped the writers for {blocked_s:.1f} s and was not done, so it was given up; nothing was changed"
+            # slower than that, for it was not done: so the next run does not even try
+            return _report(replace(chosen, why=why), space, skipped="blocks_too_long", blocked_s=1.25 * blocked_s)
+        limit.lift()
+        blocked_s = turn.clock.monotonic() - started_s
+        if not turn.is_stopping():  # else the next checkpoint does it: it would take longer than a stop has
+            full.give_back_wal(connection, turn.wait, is_replicated=terms.is_replicated)
+        turn.progress("writing the store anew", 1, 1)
+        after = read_space(connection)
+        if connection.path.stat().st_size > after.size_bytes:
+            chosen = replace(chosen, why=f"{chosen.why}; the file itself shrinks with the next checkpoint")
+        return _report(chosen, space, after=after, blocked_s=blocked_s)
+
+
+class _Limit:
+    """A moment past which a VACUUM is given up, so that its writers do not."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until_s: float | None = None
+
+    def until(self, moment_s: float) -> None:
+        self._until_s = moment_s
+
+    def is_passed(self) -> bool:
+        return self._until_s is not None and self._clock.monotonic() > self._until_s
+
+    def lift(self) -> bool:
+        """Forget it; returns whether it was passed."""
+        passed = self.is_passed()
+        self._until_s = None
+        return passed
+
+
+def _held_up(connection: Connection, turn: Turn, *, is_replicated: bool) -> str:
+    """Return who keeps the -wal from being emptied; empty when nobody does.
+
+    Raises:
+        StoreBusyError: it is a writer, so that a VACUUM could not begin.
+    """
+    if is_replicated:
+        full.require_lock(connection)
+        return ""  # always in the way; whoever asks for it all the same knows
+    if empty(connection, turn.wait).is_empty:
+        return ""
+    full.require_lock(connection)
+    return readers_named(connection.path)
+
+
+def readers_named(path: Path) -> str:
+    """Return who reads the store at the moment, for a person."""
+    return ", ".join(map(described, readers_of(path))) or "a reader that the system does not name"
+
+
+def _incremental(connection: Connection, turn: Turn, chosen: Plan, space: Space) -> Report:
+    started_s = turn.clock.monotonic()
+    freed = free_pages(connection, turn)
+    took_s = turn.clock.monotonic() - started_s
+    after = read_space(connection)
+    if freed.is_held_up:
+        why = f"ended early, the -wal grew too long: {readers_named(connection.path)} holds it; the next run goes on"
+        chosen = replace(chosen, why=why)
+    return _report(chosen, space, after=after, freed_pages=freed.pages, took_s=took_s, is_held_up=freed.is_held_up)
+
+
+def _would(chosen: Plan) -> str:
+    return (
+        f"would run {chosen.method}: {chosen.why}; gains {mib(chosen.gain_bytes)}, "
+        f"needs {mib(chosen.room_bytes)} on its disk, stops writers for about {_seconds(chosen.blocked_seconds)}"
+    )
+
+
+def _report(  # noqa: PLR0913 - what there is to say
+    chosen: Plan,
+    before: Space,
+    *,
+    summary: str = "",
+    skipped: str | None = None,
+    after: Space | None = None,
+    blocked_s: float | None = None,
+    freed_pages: int | None = None,
+    took_s: float | None = None,
+    is_held_up: bool = False,
+) -> Report:
+    """Return the run as it is recorded."""
+    detail: dict[str, Any] = {
+        "method": str(chosen.method),
+        "size_bytes": before.size_bytes,
+        "free_bytes": before.free_bytes,
+        "free_share": round(before.free_share, 4),
+        "auto_vacuum": before.auto_vacuum.name.lower(),
+        "predicted_gain_bytes": chosen.gain_bytes,
+        "predicted_block_seconds": round(chosen.blocked_seconds, 3),
+        "room_bytes": chosen.room_bytes,
+    }
+    reclaimed = None
+    if after is not None:
+        # a writer may have added pages meanwhile, so what was freed in steps is counted as it goes
+        pages = before.pages - after.pages if freed_pages is None else freed_pages
+        reclaimed = max(0, pages) * before.page_size_bytes
+        detail |= {"reclaimed_bytes": reclaimed, "size_after_bytes": after.size_bytes, "wal_bytes": after.wal_bytes}
+    if blocked_s is not None:
+        detail["blocked_seconds"] = round(blocked_s, 3)
+        if blocked_s > 0:
+            detail["mb_per_second"] = round(before.used_bytes / 1e6 / blocked_s, 1)
+    if took_s is not None:
+        detail["seconds"] = round(took_s, 3)
+        detail["is_held_up"] = is_held_up
+    if not summary:
+        summary = chosen.why
+        if reclaimed is not None:
+            summary = f"{chosen.method}: {mib(reclaimed)} given back; {chosen.why}"
+    counts = {RECLAIMED: reclaimed} if reclaimed else {}
+    return Report(summary=summary, detail=detail, counts=counts, skipped=skipped)
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -1,0 +1,231 @@
+"""One run of the backup task: what is there after it, and what it says."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import apsw
+import pytest
+
+from hyperjobs.errors import (
+    BackupDamagedError,
+    BackupUploadError,
+    HyperjobsError,
+    StoreFullError,
+    StoreInterruptedError,
+)
+from hyperjobs.maintenance.backup import create
+from hyperjobs.maintenance.backup.catalogue import read_catalogue
+from hyperjobs.maintenance.backup.directory import BackupDirectory
+from hyperjobs.maintenance.backup.proof import verify
+from hyperjobs.maintenance.backup.retention import Policy
+from hyperjobs.maintenance.backup.task import BackupTask
+from hyperjobs.maintenance.task import Turn
+from hyperjobs.testing import START, FakeClock
+from support.backups import store_of, take_daily
+
+NOW = START + timedelta(days=40)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return store_of(tmp_path / "jobs.db")
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return BackupDirectory(tmp_path / "backups")
+
+
+def turn(**options):
+    return Turn(**{"now": NOW, "clock": FakeClock(NOW), **options})
+
+
+def numbers(directory):
+    return [name.sequence for name in directory.names()]
+
+
+def test_a_run_takes_a_proven_backup_and_lets_old_ones_go(store, directory):
+    take_daily(store, directory, 3)
+
+    report = BackupTask(store, directory, policy=Policy(last=2)).run(turn())
+
+    assert numbers(directory) == [3, 4]
+    newest = directory.names()[-1]
+    assert newest.compression == "zstd"
+    assert verify(directory.path, newest).jobs == 20
+    assert report.skipped is None
+    assert report.detail["name"] == str(newest)
+    assert report.detail["jobs"] == 20
+    assert [name.split("-")[2][:4] for name in report.detail["deleted"]] == ["0001", "0002"]
+    assert report.detail["kept"][str(newest)] == ["last"]
+    assert {"bytes", "copy_seconds", "verify_seconds"} <= report.detail.keys()
+
+
+def test_a_backup_of_this_run_is_not_one_of_the_future(store, directory):
+    """The run began before its backup was taken, and retention counts from after it."""
+    clock = FakeClock(NOW + timedelta(minutes=5))
+
+    report = BackupTask(store, directory).run(turn(clock=clock))
+
+    assert report.detail["kept"][report.detail["name"]] == ["last", "daily", "weekly", "monthly"]
+
+
+def test_a_dry_run_says_what_it_needs_and_would_delete_and_does_neither(store, directory):
+    take_daily(store, directory, 4)
+
+    report = BackupTask(store, directory, policy=Policy(last=2)).run(turn(is_dry=True))
+
+    assert numbers(directory) == [1, 2, 3, 4]
+    assert len(report.detail["deleted"]) == 2
+    assert report.detail["needed_bytes"] > 0
+    assert "would delete 2 old" in report.summary
+
+
+def test_a_dry_run_needs_no_directory(store, directory):
+    report = BackupTask(store, directory).run(turn(is_dry=True))
+
+    assert not directory.path.exists()
+    assert report.detail["free_bytes"] > 0
+
+
+def test_while_the_store_is_frozen_backups_go_beside_the_good_ones_and_nothing_goes(store, directory):
+    take_daily(store, directory, 5)
+    task = BackupTask(store, directory, policy=Policy(last=1), is_frozen=lambda: True)
+
+    reports = [task.run(turn()) for _ in range(4)]
+
+    states = [str(entry.state) for entry in read_catalogue(directory.path, store)]
+    assert states == ["verified"] * 5 + ["damaged"] * 3
+    assert [report.skipped for report in reports] == [None, None, None, "frozen"]
+    assert "frozen" in reports[0].detail["kept_all"]
+
+
+def test_a_damaged_store_fails_the_run_and_deletes_nothing(store, directory):
+    take_daily(store, directory, 5)
+    apsw.Connection(str(store)).close()
+    data = bytearray(store.read_bytes())
+    data[3 * 4096 : 4 * 4096] = bytes(range(256)) * 16
+    store.write_bytes(data)
+
+    with pytest.raises(BackupDamagedError):
+        BackupTask(store, directory, policy=Policy(last=1)).run(turn())
+
+    states = [str(entry.state) for entry in read_catalogue(directory.path, store)]
+    assert states == ["verified"] * 5 + ["damaged"]
+
+
+def roomy_after(deletions, directory, monkeypatch):
+    """A disk that has room for a backup once there are so few."""
+    real = create.require_room
+
+    def require(path, needed, what):
+        if what == "a backup" and len(directory.names()) > deletions:
+            raise StoreFullError(f"{path}: {what} needs more")
+        real(path, needed, what)
+
+    monkeypatch.setattr(create, "require_room", require)
+
+
+def test_a_full_disk_costs_old_backups_down_to_the_minimum_and_then_there_is_room(store, directory, monkeypatch):
+    take_daily(store, directory, 6)
+    roomy_after(2, directory, monkeypatch)
+
+    report = BackupTask(store, directory, policy=Policy(last=9), minimum=2).run(turn())
+
+    assert numbers(directory) == [5, 6, 7]
+    assert len(report.detail["freed_for_room"]) == 4
+
+
+def test_a_disk_that_stays_full_keeps_the_minimum_and_fails(store, directory, monkeypatch):
+    take_daily(store, directory, 6)
+    roomy_after(0, directory, monkeypatch)
+    task = BackupTask(store, directory, policy=Policy(last=9), minimum=2)
+
+    for _ in range(3):
+        with pytest.raises(StoreFullError):
+            task.run(turn())
+
+    assert numbers(directory) == [5, 6]
+
+
+def test_a_full_disk_costs_nothing_while_the_store_is_frozen(store, directory, monkeypatch):
+    take_daily(store, directory, 6)
+    roomy_after(0, directory, monkeypatch)
+
+    with pytest.raises(StoreFullError):
+        BackupTask(store, directory, policy=Policy(last=1), is_frozen=lambda: True).run(turn())
+
+    assert len(directory.names()) == 6
+
+
+class Place:
+    """A destination that takes what it is given, or refuses it."""
+
+    def __init__(self, name, refusal=None):
+        self.name = name
+        self.refusal = refusal
+        self.held = []
+
+    def put(self, directory, name):
+        verify(directory, name)  # what is brought away was proven here
+        if self.refusal:
+            raise self.refusal
+        self.held.append(name)
+
+
+def test_the_failure_of_one_destination_keeps_the_backup_from_no_other(store, directory):
+    first, broken, last = Place("near"), Place("s3", HyperjobsError("no such bucket")), Place("far")
+    task = BackupTask(store, directory, policy=Policy(last=2), destinations=(first, broken, last))
+    take_daily(store, directory, 3)
+
+    with pytest.raises(BackupUploadError, match=r"is safe in .* not at s3: no such bucket") as failed:
+        task.run(turn())
+
+    [newest] = directory.names()[-1:]
+    assert first.held == last.held == [newest]
+    assert failed.value.detail["destinations"] == {"near": "ok", "s3": "no such bucket", "far": "ok"}
+    assert len(failed.value.detail["deleted"]) == 2  # what is here was in order before
+
+
+def test_a_stop_is_obeyed_at_every_point_and_leaves_no_half(store, directory):
+    """The n-th time anybody asks, a stop has come: wherever that is, it ends the run and nothing half is there."""
+    total = 0
+
+    def counting():
+        nonlocal total
+        total += 1
+        return False
+
+    BackupTask(store, directory, pages=2, policy=Policy(last=1)).run(turn(is_stopping=counting))
+    for stop_at in range(1, total, max(1, total // 25)):
+        asked = 0
+
+        def stopping(stop_at=stop_at):
+            nonlocal asked
+            asked += 1
+            return asked >= stop_at
+
+        with pytest.raises(StoreInterruptedError):
+            BackupTask(store, directory, pages=2, policy=Policy(last=1)).run(turn(is_stopping=stopping))
+        assert not [path for path in directory.path.iterdir() if path.name.startswith(".hyperjobs-tmp")]
+    assert {str(entry.state) for entry in read_catalogue(directory.path, store)} == {"verified"}
+
+
+def test_a_stop_ends_a_long_check_within_a_second(tmp_path, directory):
+    store = store_of(tmp_path / "large.db", jobs=30_000)
+    began = None
+
+    def progress(what, _done, _pages):
+        nonlocal began
+        if what == "verifying":
+            began = time.monotonic()
+
+    with pytest.raises(StoreInterruptedError):
+        BackupTask(store, directory, pause_s=0.0).run(
+            turn(progress=progress, is_stopping=lambda: began is not None and time.monotonic() > began + 0.05)
+        )
+
+    assert began is not None
+    assert time.monotonic() - began < 1.0
