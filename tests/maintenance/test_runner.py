@@ -109,10 +109,11 @@ def test_what_a_task_raises_is_an_outcome_and_never_escapes(runner, runs, error,
 
 
 def test_what_was_done_before_a_stop_is_counted(runner, runs, clock):
-    error = StoreInterruptedError("stopped")
-    error.report = Report(summary="deleted 2, then stopped", counts={("pruned_jobs", "failed"): 2})
+    def end(turn):
+        turn.partly(Report(summary="deleted 2, then stopped", counts={("pruned_jobs", "failed"): 2}))
+        raise StoreInterruptedError("stopped")
 
-    runner.run(Work(clock, end=failing(error)), slot=SLOT)
+    runner.run(Work(clock, end=end), slot=SLOT)
 
     assert runs.latest()[0].summary == "deleted 2, then stopped"
     assert runs.tallies()["pruned_jobs", "failed", ""] == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hyperjobs.maintenance.backup.destination.opening import DestinationSettings
 from hyperjobs.store.ledger.options import LedgerOptions
 
 if TYPE_CHECKING:
@@ -26,3 +27,22 @@ def archive_directory(config: Config) -> Path:
     """Where prune puts jobs before it deletes them."""
     named = config.maintenance.prune.archive.directory
     return named if named is not None else config.store.state_dir / "archive"
+
+
+def destinations_of(config: Config) -> list[DestinationSettings]:
+    """The second places of backups."""
+    return [
+        DestinationSettings(
+            name=each.name,
+            directory=each.directory,
+            bucket=each.bucket,
+            prefix=each.prefix,
+            endpoint=each.endpoint,
+            region=each.region,
+            access_key_file=each.access_key_file,
+            secret_key_file=each.secret_key_file,
+            ca_bundle=each.ca_file,
+            path_style=each.path_style,
+        )
+        for each in config.maintenance.backup.destinations
+    ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hyperjobs.agent.options import archive_directory
+from hyperjobs.agent.options import archive_directory, destinations_of
 from hyperjobs.config.care import NEVER
 from hyperjobs.cron.window import parse_window
 from hyperjobs.cron.zone import find_zone
 from hyperjobs.errors import ConfigError
+from hyperjobs.maintenance.backup.destination.opening import open_destination
 from hyperjobs.maintenance.backup.retention import Policy
 from hyperjobs.maintenance.backup.task import BackupTask
 from hyperjobs.maintenance.checkpoint import CheckpointTask
@@ -119,6 +120,8 @@ def _backup(shop: Workshop, *, directory: BackupDirectory | None = None, **chang
             "minimum": backup.minimum,
             "pause_s": backup.pause.total_seconds(),
             "is_frozen": lambda: bool(shop.holds.frozen()),
+            "is_rotation_held": lambda: bool(shop.holds.distrusted()),
+            "destinations": [open_destination(settings) for settings in destinations_of(shop.config)],
             **changes,
         },
     )

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from hyperjobs.agent.options import ledger_options
+from hyperjobs.agent.options import destinations_of, ledger_options
 from hyperjobs.agent.roster import make_task
 from hyperjobs.config.loader import default_backups
+from hyperjobs.errors import HyperjobsError
 from hyperjobs.maintenance.backup.catalogue import newest_verified, read_catalogue
+from hyperjobs.maintenance.backup.destination.facts import read_facts
+from hyperjobs.maintenance.backup.destination.opening import open_destination
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.runner import Runner
 from hyperjobs.store.condition import Condition
@@ -99,12 +102,36 @@ class Workshop:
     def note(self, finished: Finished) -> None:
         """Remember what a run found for the metrics; of a check that could not be made, nothing."""
         run = finished.run
+        if run.task == "backup" and run.detail.get("destinations"):
+            self._ask_destinations()
         if run.outcome is not Outcome.OK:
             return
         if run.task == "integrity-quick":
             self.condition.set_anomalies(run.detail.get("anomalies", {}))
         elif run.task == "checkpoint":
             self.condition.set_checkpoint_blocked(bool(run.detail.get("is_blocked")))
+
+    def _ask_destinations(self) -> None:
+        """Remember what each second destination holds; of one that does not answer, what it held before."""
+        known = {facts["name"]: facts for facts in self.condition.destinations}
+        found = []
+        for settings in destinations_of(self.config):
+            try:
+                facts = read_facts(open_destination(settings))
+            except HyperjobsError:  # that it failed is in the run's record already
+                found += [known[settings.name]] if settings.name in known else []
+                continue
+            newest_at_s = None if facts.newest_at is None else facts.newest_at.timestamp()
+            found.append(
+                {
+                    "name": facts.name,
+                    "verified": facts.verified,
+                    "unverified": facts.unverified,
+                    "damaged": facts.damaged,
+                    "newest_at_s": newest_at_s,
+                }
+            )
+        self.condition.set_destinations(found)
 
     def task(self, name: str, **changes: Any) -> Task:
         """A task as the configuration has it, but for what ``changes`` say."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,7 +13,7 @@ from hyperjobs.cli.backup_setting import directory_option, settings
 from hyperjobs.cli.lazy import LazyGroup
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
-from hyperjobs.cli.stop import Stop
+from hyperjobs.cli.stop import Progress, Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 
@@ -42,8 +43,8 @@ def backup_group() -> None:
 @click.option("--compression", type=click.Choice(COMPRESSIONS), help="How to store it; zstd when nothing says.")
 @click.option("--to", metavar="FILE", help="Make this new file to hand out, no backup: it counts for nothing.")
 @click.option("--strip", is_flag=True, help="With --to: leave out what hyperjobs added to the store.")
-@click.option("--pages", type=click.IntRange(1, 1_000_000), default=250, help="Pages copied at once; 250.")
-@click.option("--pause", type=click.FloatRange(0, 10_000), default=5.0, help="Milliseconds between two steps; 5.")
+@click.option("--pages", type=click.IntRange(1, 1_000_000), help="Pages copied at once; 250.")
+@click.option("--pause", type=click.FloatRange(0, 10_000), help="Milliseconds between two steps; as configured, 5.")
 @click.option("--json", "as_json", is_flag=True, help="Write its manifest as one line of JSON.")
 @store_options
 @verbose_option
@@ -55,64 +56,75 @@ def create_command(  # noqa: PLR0913 - one for each option
     compression: str | None,
     to: str | None,
     strip: bool,
-    pages: int,
-    pause: float,
+    pages: int | None,
+    pause: float | None,
     as_json: bool,
     place: StorePlace,
 ) -> int:
     """Take a backup beside running writers, and prove it before it counts.
 
     It is a copy of one moment, checked by SQLite and read to its last job before it appears under its name. What fails
-    or is stopped leaves nothing behind; the copy of a damaged store is kept, and marked so.
+    or is stopped leaves nothing behind; the copy of a damaged store is kept, and marked so. Old ones are not deleted.
     """
-    from hyperjobs.maintenance.backup.create import create_backup  # noqa: PLC0415 - SQLite only where it is used
-    from hyperjobs.maintenance.backup.handout import hand_out  # noqa: PLC0415 - as above
-    from hyperjobs.store.snapshot import Pace  # noqa: PLC0415 - as above
-
     if strip and to is None:
         raise click.UsageError("--strip makes a file to hand out: name it with --to FILE")
-    if to is not None and compression not in {None, "none"}:
-        raise click.UsageError("--to makes a plain file; compress it with any program")
-    store = place.find()
-    found = settings(place, directory)
-    clock = setting_of(context).clock
+    if to is not None:
+        if compression not in {None, "none"}:
+            raise click.UsageError("--to makes a plain file; compress it with any program")
+        return _hand_out(context, place, Path(to), strip=strip, pages=pages, pause=pause, as_json=as_json)
+    from hyperjobs.cli.task import finish_task  # noqa: PLC0415 - maintenance only where it is done
+    from hyperjobs.maintenance.backup.manifest import read_manifest  # noqa: PLC0415 - as above
+
+    backups = settings(place, directory).open()
+    changes: dict[str, Any] = {"directory": backups, "is_rotating": False}
+    changes |= {"compression": compression} if compression is not None else {}
+    changes |= {"pages": pages} if pages is not None else {}
+    changes |= {"pause_s": pause / 1000} if pause is not None else {}
+    finished, code = finish_task(context, place, "backup", is_dry=False, **changes)
+    if finished.error is not None:
+        if code:
+            return code
+        raise finished.error
+    if as_json and "name" in finished.run.detail:
+        name = finished.run.detail["name"]
+        emit_json(asdict(read_manifest(backups.path / f"{name}.json")))
+    else:
+        emit(printable(f"{backups.path}{os.sep}{finished.run.summary}"))
+    return 0
+
+
+def _hand_out(  # noqa: PLR0913 - one for each option
+    context: click.Context,
+    place: StorePlace,
+    path: Path,
+    *,
+    strip: bool,
+    pages: int | None,
+    pause: float | None,
+    as_json: bool,
+) -> int:
+    """Make a plain file to give away; it is in no run's record, for it is no backup."""
+    from hyperjobs.maintenance.backup.handout import hand_out  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.maintenance.backup.task import PAGES, PAUSE_S  # noqa: PLC0415 - as above
+    from hyperjobs.store.snapshot import Pace  # noqa: PLC0415 - as above
+
+    progress = Progress()
     with Stop() as stop:
         pace = Pace(
-            pages=pages,
-            pause_s=pause / 1000,
-            pause=stop.event.wait,
-            is_stopping=stop.event.is_set,
-            progress=_progress,
+            pages=pages or PAGES,
+            pause_s=PAUSE_S if pause is None else pause / 1000,
+            pause=stop.wait,
+            is_stopping=stop.is_set,
+            progress=lambda done, everything: progress("copied", done, everything),
         )
         try:
-            if to is not None:
-                path = Path(to)
-                manifest = hand_out(store, path, clock=clock, pace=pace, strip=strip)
-            else:
-                backups = found.open()
-                manifest = create_backup(
-                    store, backups, clock=clock, pace=pace, compression=compression or found.compression
-                )
-                path = backups.path / manifest.name
+            manifest = hand_out(place.find(), path, clock=setting_of(context).clock, pace=pace, strip=strip)
         finally:
-            _end_progress()
+            progress.end()
     if stop.code:
         return stop.code
     if as_json:
         emit_json(asdict(manifest))
     else:
-        size = f"{manifest.bytes / 2**20:,.1f} MiB"
-        emit(f"{printable(str(path))}: {manifest.jobs:,} jobs, {size}, verified")
+        emit(f"{printable(str(path))}: {manifest.jobs:,} jobs, {manifest.bytes / 2**20:,.1f} MiB, verified")
     return 0
-
-
-def _progress(done: int, pages: int) -> None:
-    if sys.stderr.isatty() and pages:
-        sys.stderr.write(f"\r\x1b[Kcopied {100 * done // pages}%" + (", verifying" if done == pages else ""))
-        sys.stderr.flush()
-
-
-def _end_progress() -> None:
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()

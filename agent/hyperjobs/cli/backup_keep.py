@@ -89,10 +89,15 @@ def prune_command(  # noqa: PLR0913 - one for each option
     """
     from functools import partial  # noqa: PLC0415 - as below
 
+    from hyperjobs.cli.task import workshop  # noqa: PLC0415 - maintenance only where it is done
     from hyperjobs.maintenance.backup.rotation import rotate  # noqa: PLC0415 - SQLite only where it is used
 
     store, found = place.find(), settings(place, directory)
     backups = found.open()
+    with workshop(context, place) as shop:
+        last = shop.runs.last_ended("backup")
+        is_held = bool(shop.holds.frozen() or shop.holds.distrusted())
+        is_good = last is None or last.outcome != "failed"
     turn = partial(
         rotate,
         backups,
@@ -100,8 +105,8 @@ def prune_command(  # noqa: PLR0913 - one for each option
         keep.policy(found),
         minimum=keep.least(found),
         now=setting_of(context).clock.now(),
-        newest_run_ok=found.newest_run_ok,
-        is_frozen=found.is_frozen,
+        newest_run_ok=is_good,
+        is_frozen=is_held,
     )
     plan = turn(is_dry=True)
     if not as_json or dry_run:

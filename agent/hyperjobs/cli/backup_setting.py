@@ -28,8 +28,6 @@ class BackupSettings:
         is_default: nobody named that directory, so its parents may be made.
         compression: ``zstd``, ``gzip`` or ``none``.
         policy: which backups stay; ``minimum`` verified ones always do.
-        newest_run_ok: whether the newest run of the backup task, if any, succeeded.
-        is_frozen: whether the store is frozen.
     """
 
     directory: Path
@@ -37,8 +35,6 @@ class BackupSettings:
     compression: str
     policy: Policy
     minimum: int
-    newest_run_ok: bool = True
-    is_frozen: bool = False
 
     def open(self) -> BackupDirectory:
         """The directory, to be used."""

@@ -59,22 +59,33 @@ def run_task(  # noqa: PLR0913 - one for each option
         question: asked, with what would be done, before anything is; empty is not to ask.
         changes: what the command line says beside the configuration, as the task's maker takes it.
     """
+    finished, code = finish_task(context, place, name, is_dry=is_dry, question=question, **changes)
+    if as_json:
+        emit_json(run_shape(finished.run))
+    if finished.error is not None:
+        if code:
+            return code
+        raise finished.error
+    if not as_json:
+        emit(printable(finished.run.summary))
+    return 0
+
+
+def finish_task(
+    context: click.Context, place: StorePlace, name: str, *, is_dry: bool, question: str = "", **changes: Any
+) -> tuple[Finished, int]:
+    """Run one task, as :func:`run_task` does, and say nothing.
+
+    Returns:
+        The run, and the exit code of the signal that ended it, else 0.
+    """
     with workshop(context, place) as shop, Stop() as stop:
         task: Task = shop.task(name, **changes)
         if question and not is_dry:
             foreseen = _run(shop, task, stop, is_dry=True)
             if foreseen.error is None and foreseen.run.outcome != _SKIPPED:
                 ask(f"{printable(foreseen.run.summary)}; {question} [y/N] ")
-        finished = _run(shop, task, stop, is_dry=is_dry)
-        if as_json:
-            emit_json(run_shape(finished.run))
-        if finished.error is not None:
-            if stop.code:
-                return stop.code
-            raise finished.error
-        if not as_json:
-            emit(printable(finished.run.summary))
-    return 0
+        return _run(shop, task, stop, is_dry=is_dry), stop.code
 
 
 def _run(shop: Workshop, task: Task, stop: Stop, *, is_dry: bool) -> Finished:

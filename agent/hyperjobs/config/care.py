@@ -23,7 +23,7 @@ _SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40
 _STATUSES = ("completed", "failed", "cancelled")
 _LARGEST_BYTES = 1 << 40
 _SHORTEST_AGE = timedelta(hours=1)
-_LONGEST_NAME = 40
+_LONGEST_NAME = 32
 _NEVER = "never"
 _INTERVAL = "interval"
 
@@ -142,7 +142,7 @@ def show_size(size: int) -> str:
 def read_label(value: object) -> str:
     """A short name that can be a metric's label."""
     text = read_words(value)
-    if not re.fullmatch(r"[a-z][a-z0-9_-]*", text) or len(text) > _LONGEST_NAME or text == "local":
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", text) or len(text) > _LONGEST_NAME or text == "local":
         raise ValueError("must be a short name of a-z, 0-9, - and _, other than local")
     return text
 
@@ -161,7 +161,7 @@ class Destination(BaseModel):
     access_key_file: FilePath | None = None
     secret_key_file: FilePath | None = None
     ca_file: FilePath | None = None
-    path_style: Boolean = False
+    path_style: Boolean = True
 
     @whole(mode="after")
     def _is_one_kind(self) -> Destination:

@@ -93,17 +93,19 @@ class Runner:
             StoreError: the state file cannot be written.
         """
         # A slot whose task a person runs at the moment is recorded as skipped.
+        partial: list[Report] = []
         turn = Turn(
             now=self._clock.now(),
             clock=self._clock,
             is_stopping=is_stopping,
             wait=wait,
             progress=progress,
+            partly=partial.append,
             is_dry=is_dry,
         )
         run = Run(id=0, task=task.name, slot=slot, started_at=turn.now)
         if is_dry:
-            return self._finish(run, *self._attempt(task, turn))
+            return self._finish(run, *self._attempt(task, turn, partial))
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(self._alone(task.name))
@@ -117,7 +119,7 @@ class Runner:
                 return None
             run = replace(run, id=run_id)
             held = self._held(task, slot, turn.now)
-            report, error, seconds = (Report(summary=""), held, 0.0) if held else self._attempt(task, turn)
+            report, error, seconds = (Report(summary=""), held, 0.0) if held else self._attempt(task, turn, partial)
             finished = self._finish(run, report, error, seconds)
             try:
                 self._runs.end(finished.run, report.counts)
@@ -158,14 +160,14 @@ class Runner:
             )
         return None
 
-    def _attempt(self, task: Task, turn: Turn) -> tuple[Report, Exception | None, float]:
+    def _attempt(self, task: Task, turn: Turn, partial: list[Report]) -> tuple[Report, Exception | None, float]:
         began_s = self._clock.monotonic()
         report, error = Report(summary=""), None
         try:
             report = task.run(turn)
         except Exception as exc:  # noqa: BLE001 - whatever it is, it is a run that failed, and the next one goes on
             error = exc
-            report = getattr(exc, "report", report)  # what was done before it
+            report = partial[-1] if partial else report  # what was done before it stays done
         return report, error, self._clock.monotonic() - began_s
 
     def _finish(self, run: Run, report: Report, error: Exception | None, seconds: float) -> Finished:

@@ -6,10 +6,11 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.errors import StoreFullError
-from hyperjobs.maintenance.backup.catalogue import read_catalogue, spare_damaged
+from hyperjobs.maintenance.backup.catalogue import read_catalogue, source_sha256, spare_damaged
 from hyperjobs.maintenance.backup.create import DEFAULT_COMPRESSION, database_bytes, room_needed, take_backup
+from hyperjobs.maintenance.backup.manifest import VERIFIED
 from hyperjobs.maintenance.backup.name import BackupName
-from hyperjobs.maintenance.backup.retention import DEFAULT_POLICY, MINIMUM, Policy
+from hyperjobs.maintenance.backup.retention import DEFAULT_POLICY, MINIMUM, Policy, decide
 from hyperjobs.maintenance.backup.rotation import Rotation, rotate
 from hyperjobs.maintenance.backup.upload import upload
 from hyperjobs.maintenance.opened import opened
@@ -47,6 +48,8 @@ class BackupTask:
         pages: int = PAGES,
         pause_s: float = PAUSE_S,
         is_frozen: Callable[[], bool] = lambda: False,
+        is_rotation_held: Callable[[], bool] = lambda: False,
+        is_rotating: bool = True,
         destinations: Sequence[Destination] = (),
     ) -> None:
         """Hold what a run needs to know.
@@ -60,6 +63,8 @@ class BackupTask:
             pages: copied at once.
             pause_s: seconds between two such steps.
             is_frozen: whether the store is in doubt: the backup is marked damaged, and nothing is deleted.
+            is_rotation_held: whether a backup was found damaged: then nothing is deleted either.
+            is_rotating: whether old backups are looked at at all; a person's own backup deletes none.
             destinations: brought the backup once it is safe here.
         """
         self._store = store
@@ -70,6 +75,8 @@ class BackupTask:
         self._pages = pages
         self._pause_s = pause_s
         self._is_frozen = is_frozen
+        self._is_rotation_held = is_rotation_held
+        self._is_rotating = is_rotating
         self._destinations = destinations
 
     def run(self, turn: Turn) -> Report:
@@ -94,15 +101,26 @@ class BackupTask:
         try:
             manifest = self._take(turn, is_frozen=is_frozen)
         except StoreFullError:
-            freed = self._rotate(turn, is_frozen=is_frozen, is_disk_full=True).deleted
+            if self._is_rotating:
+                freed = self._rotate(turn, is_frozen=is_frozen, is_disk_full=True).deleted
             if not freed:
                 raise
             manifest = self._take(turn, is_frozen=is_frozen)
-        rotation = self._rotate(turn, is_frozen=is_frozen)
+        rotation = self._rotate(turn, is_frozen=is_frozen) if self._is_rotating else Rotation(decisions=())
         detail = _detail(manifest, rotation, freed)
         name = BackupName.parse(manifest.name)
-        if self._destinations and name is not None:
-            upload(self._destinations, self._directory.path, name, turn, detail=detail)
+        if self._destinations and name is not None and manifest.state == VERIFIED:
+            keep = self._kept_elsewhere(turn) if self._is_rotating and not rotation.refused else None
+            turn.partly(Report(summary=f"{manifest.name} is safe here", detail=detail))
+            upload(
+                self._destinations,
+                self._directory.path,
+                name,
+                turn,
+                detail=detail,
+                keep=keep,
+                minimum=self._minimum,
+            )
         deleted = len(freed) + len(rotation.deleted)
         return Report(
             summary=f"{manifest.name}: {manifest.jobs:,} jobs, {manifest.bytes / 2**20:,.1f} MiB, {manifest.state}"
@@ -135,11 +153,26 @@ class BackupTask:
             self._policy,
             minimum=self._minimum,
             now=turn.clock.now(),  # the new backup is younger than the run
-            is_frozen=is_frozen or self._is_frozen(),  # damage may have been found meanwhile
+            # damage may have been found meanwhile
+            is_frozen=is_frozen or self._is_frozen() or self._is_rotation_held(),
             is_disk_full=is_disk_full,
             is_dry=turn.is_dry,
             keep_on=turn.keep_on,
         )
+
+    def _kept_elsewhere(self, turn: Turn) -> Callable[[list[Manifest]], set[str]]:
+        """By the same rules as here, and of this store alone: another one's of the same name stay."""
+        own, now = source_sha256(self._store), turn.clock.now()
+
+        def keep(manifests: list[Manifest]) -> set[str]:
+            names = {BackupName.parse(manifest.name) for manifest in manifests if manifest.source_sha256 == own}
+            decisions = decide(
+                [name for name in names if name is not None], self._policy, minimum=self._minimum, now=now
+            )
+            gone = {str(decision.name) for decision in decisions if not decision.stays}
+            return {manifest.name for manifest in manifests} - gone
+
+        return keep
 
     def _foretell(self, turn: Turn) -> Report:
         """What a run would need, and what it would delete."""

@@ -5,18 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hyperjobs.errors import BackupUploadError, HyperjobsError, StoreInterruptedError
+from hyperjobs.maintenance.backup.destination.rotation import rotate_destination
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from hyperjobs.maintenance.backup.destination.protocol import Destination
+    from hyperjobs.maintenance.backup.manifest import Manifest
     from hyperjobs.maintenance.backup.name import BackupName
     from hyperjobs.maintenance.task import Turn
 
 
-def upload(
-    destinations: Sequence[Destination], directory: Path, name: BackupName, turn: Turn, *, detail: dict[str, Any]
+def upload(  # noqa: PLR0913 - what is brought, where to, and what stays there
+    destinations: Sequence[Destination],
+    directory: Path,
+    name: BackupName,
+    turn: Turn,
+    *,
+    detail: dict[str, Any],
+    keep: Callable[[list[Manifest]], set[str]] | None = None,
+    minimum: int = 1,
 ) -> None:
     """Bring a backup to each destination; the failure of one keeps none of the others from it.
 
@@ -26,6 +35,8 @@ def upload(
         name: of the backup.
         turn: the run; a stop ends it, also in the middle of a file.
         detail: of the run; gets ``destinations``, each name with ``ok`` or what failed.
+        keep: given the manifests of a destination, the names that stay there; ``None`` deletes nothing.
+        minimum: so many verified ones stay there at least.
 
     Raises:
         BackupUploadError: it is not at every destination; it carries the detail.
@@ -38,6 +49,8 @@ def upload(
         turn.keep_on()
         try:
             destination.put(directory, name, turn.keep_on)
+            if keep is not None:
+                rotate_destination(destination, keep, minimum, turn.keep_on, stem=name.stem)
             outcomes[destination.name] = "ok"
         except StoreInterruptedError:
             raise
