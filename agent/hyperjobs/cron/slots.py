@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from hyperjobs.cron.fields import FIRST_DAY, LAST_DAY
 from hyperjobs.cron.zone import first_instant, local_time, pieces
@@ -66,8 +66,13 @@ class Recurrence(Protocol):
 class Calendar(Protocol):
     """Slots by day: those of a day all come before, or with, those of the next."""
 
+    @property
+    def margin_days(self) -> int:
+        """So many days off can a slot be listed from the day of its instant."""
+        ...
+
     def day_of(self, instant: datetime) -> date:
-        """A day; slots near the instant belong to it or to one at most two days off."""
+        """The day that an instant is in."""
         ...
 
     def slots(self, day: date) -> list[Slot]:
@@ -85,6 +90,7 @@ class FixedTimes:
 
     fields: Fields
     tz: ZoneInfo
+    margin_days: ClassVar[int] = _MARGIN_DAYS
 
     def day_of(self, instant: datetime) -> date:
         """The date in the zone."""
@@ -115,6 +121,7 @@ class Interval:
 
     fields: Fields
     tz: ZoneInfo
+    margin_days: ClassVar[int] = 0
 
     def day_of(self, instant: datetime) -> date:
         """The date in UTC."""
@@ -161,7 +168,7 @@ def _around(day: date) -> tuple[datetime, datetime]:
 
 def slots_after(calendar: Calendar, instant: datetime) -> Iterator[Slot]:
     """The slots later than an instant, in order."""
-    day = _clamped(instant, calendar, -_MARGIN_DAYS)
+    day = _clamped(instant, calendar, -calendar.margin_days)
     while day <= LAST_DAY:
         yield from (slot for slot in calendar.slots(day) if slot.at > instant)
         day += DAY
@@ -169,7 +176,7 @@ def slots_after(calendar: Calendar, instant: datetime) -> Iterator[Slot]:
 
 def slots_before(calendar: Calendar, instant: datetime) -> Iterator[Slot]:
     """The slots up to and at an instant, the newest first."""
-    day = _clamped(instant, calendar, _MARGIN_DAYS)
+    day = _clamped(instant, calendar, calendar.margin_days)
     while day >= FIRST_DAY:
         yield from (slot for slot in reversed(calendar.slots(day)) if slot.at <= instant)
         day -= DAY
@@ -178,11 +185,12 @@ def slots_before(calendar: Calendar, instant: datetime) -> Iterator[Slot]:
 def count_slots(calendar: Calendar, after: datetime, until: datetime) -> int:
     """How many there are later than the one instant, and up to and at the other."""
     # Near the ends each slot is looked at; in between a day is as good as its number.
-    first, last = _clamped(after, calendar, -_MARGIN_DAYS), _clamped(until, calendar, _MARGIN_DAYS)
+    margin = calendar.margin_days
+    first, last = _clamped(after, calendar, -margin), _clamped(until, calendar, margin)
     total = 0
     for number in range((last - first).days + 1):
         day = first + number * DAY
-        if 2 * _MARGIN_DAYS < number < (last - first).days - 2 * _MARGIN_DAYS:
+        if 2 * margin < number < (last - first).days - 2 * margin:
             total += calendar.count(day)
         else:
             total += sum(after < slot.at <= until for slot in calendar.slots(day))
