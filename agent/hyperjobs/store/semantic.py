@@ -64,7 +64,7 @@ class Findings:
         return {kind: rows for kind, rows in self.counts.items() if rows}
 
 
-def check_rows(
+def check_rows(  # noqa: PLR0913 - all but the first three have a default
     connection: Connection,
     flavour: Flavour,
     *,
