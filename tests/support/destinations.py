@@ -48,8 +48,9 @@ class Home:
     def add(self, *ids: str) -> None:
         """Save finished jobs of these ids in the store."""
         db = apsw.Connection(str(self.store))
-        for job_id in ids:
-            insert(db, job_id, "completed", size=len(job_id))
+        with db:
+            for job_id in ids:
+                insert(db, job_id, "completed", size=len(job_id))
         db.close()
 
     def forget(self, name: BackupName) -> None:

@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import boto3
+
 from hyperjobs.maintenance.backup.destination.access import Access
 from hyperjobs.maintenance.backup.destination.s3 import S3Destination
 from support import tools
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from support.processes import Process
 
 KEY = "test-key"
-SECRET = "never-shown-Wq7Zr"
+SECRET = "never-shown-Wq7Zr"  # noqa: S105 - of a server that lives as long as a test
 DEADLINE_S = 30
 
 
@@ -60,8 +62,8 @@ def s3_server(root: Path, *, port: int | None = None, options: Sequence[str | Pa
     port = port or free_port()
     scheme = "https" if options else "http"
     command = [tools.path_of("rclone"), "--config", "", "serve", "s3", "--addr", f"127.0.0.1:{port}"]
-    # What a test does to the files behind its back is to be seen at once.
-    command += ["--auth-key", f"{KEY},{SECRET}", "--vfs-cache-mode", "off", "--dir-cache-time", "0s", *options, root]
+    # What a test does to the files behind its back is to be seen at once; with 0 it would spin.
+    command += ["--auth-key", f"{KEY},{SECRET}", "--vfs-cache-mode", "off", "--dir-cache-time", "1ms", *options, root]
     with running(command, env={"RCLONE_CONFIG": ""}) as process:
         if options:
             process.until(lambda: "Starting s3 server" in process.output or "serve s3" in process.output, "a start")
@@ -78,6 +80,14 @@ def destination(url: str, bucket: str = "bucket", prefix: str = "store", **chang
     return S3Destination("offsite", access, prefix=prefix, part_bytes=part_bytes)
 
 
+def unfinished(server: Server, bucket: str = "bucket") -> list[str]:
+    """The keys of the multipart uploads that were begun and neither completed nor aborted."""
+    driver = boto3.session.Session().client(
+        "s3", endpoint_url=server.url, region_name="us-east-1", aws_access_key_id=KEY, aws_secret_access_key=SECRET
+    )
+    return [entry["Key"] for entry in driver.list_multipart_uploads(Bucket=bucket).get("Uploads", [])]
+
+
 class Fate(Enum):
     """What happens to a request besides being passed on."""
 
@@ -85,6 +95,7 @@ class Fate(Enum):
     LOSE = "the server does it, and its answer is lost"
     HALF = "half of the answer's body arrives, then the connection is closed"
     HOLD = "the server hears of it when the test lets go"
+    HOLD_CUT = "the connection is closed when the test lets go"
     HOLD_ANSWER = "the server does it, and its answer waits until the test lets go"
 
 
@@ -179,12 +190,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.relay.asked.append(asked)
         fate = self.relay.rule(asked)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if fate is Fate.HOLD:
+        if fate in {Fate.HOLD, Fate.HOLD_CUT}:
             self.relay.hold()
         if isinstance(fate, Refusal):
             text = f"<Error><Code>{fate.code}</Code><Message>{fate.message}</Message></Error>".encode()
             self._answer(fate.status, [("Content-Type", "application/xml")], text, len(text))
-        elif fate is not Fate.CUT:
+        elif fate not in {Fate.CUT, Fate.HOLD_CUT}:
             self._forward(fate, body)
 
     def _forward(self, fate: Fate | None, body: bytes) -> None:

@@ -137,11 +137,14 @@ class Bucket:
                 check()
                 self._client().complete_multipart_upload(**where, MultipartUpload={"Parts": done}, **condition)
 
-            return self._unless_taken(complete, keep_on)
+            is_made = self._unless_taken(complete, keep_on)
+            if not is_made:
+                self.abort(key, upload, keep_on)
         except BaseException:
             with contextlib.suppress(HyperjobsError):  # what is not cleared now is cleared by the next put
                 self.abort(key, upload, _a_second())
             raise
+        return is_made
 
     def _send(self, where: dict[str, str], number: int, part: bytes, keep_on: Callable[[], None]) -> str:
         def call(check: Callable[[], None]) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import BackupRunningError, StorePermissionError
+from hyperjobs.maintenance.backup.destination.receive import told
 from hyperjobs.maintenance.backup.name import BackupName
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Claim:
         left: what the last holder left when it died; ``None`` when it ended well.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
         self._descriptor = descriptor
         self._said = _read(descriptor)
         self.left = _left(self._said)
@@ -60,9 +62,10 @@ class Claim:
 
     def _write(self, said: dict[str, str | None]) -> None:
         text = json.dumps({"pid": os.getpid(), "host": socket.gethostname()} | said)
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, text.encode(), 0)
-        os.fsync(self._descriptor)
+        with told(self._path):
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, text.encode(), 0)
+            os.fsync(self._descriptor)
 
 
 @contextlib.contextmanager
@@ -87,7 +90,9 @@ def claimed(directory: Path, destination: str) -> Iterator[Claim]:
                 f"{directory}: an upload to {destination} is running (pid {said.get('pid', '?')} on "
                 f"{said.get('host', '?')}); try again after it"
             ) from exc
-        yield Claim(descriptor)
+        except OSError as exc:  # a file server without locks
+            raise StorePermissionError(f"{path}: cannot be locked: {exc.strerror}") from exc
+        yield Claim(path, descriptor)
     finally:
         os.close(descriptor)
 

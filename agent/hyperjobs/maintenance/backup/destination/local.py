@@ -38,7 +38,7 @@ def parts_of(path: Path, manifest: Manifest, part_bytes: int) -> Iterator[bytes]
     """
     digest, size = hashlib.sha256(), 0
     with open_backup(path) as file:
-        while part := file.read(part_bytes):
+        while part := _read(file, part_bytes, path):
             digest.update(part)
             size += len(part)
             if size > manifest.bytes:
@@ -46,3 +46,10 @@ def parts_of(path: Path, manifest: Manifest, part_bytes: int) -> Iterator[bytes]
             yield part
     if size != manifest.bytes or digest.hexdigest() != manifest.sha256:
         raise BackupDamagedError(f"{path}: its bytes are not those of its manifest, so it is not copied anywhere")
+
+
+def _read(file: BinaryIO, size_bytes: int, path: Path) -> bytes:
+    try:
+        return file.read(size_bytes)
+    except OSError as exc:
+        raise HyperjobsError(f"{path}: cannot be read: {exc.strerror or exc}") from exc

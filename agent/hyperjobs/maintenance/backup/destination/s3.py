@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import tempfile
@@ -12,14 +13,14 @@ from hyperjobs.errors import BackupDamagedError, DestinationError, StoreRefusedE
 from hyperjobs.maintenance.backup.destination.claim import claimed
 from hyperjobs.maintenance.backup.destination.local import parts_of
 from hyperjobs.maintenance.backup.destination.protocol import go_on
-from hyperjobs.maintenance.backup.destination.receive import receive
+from hyperjobs.maintenance.backup.destination.receive import receive, told
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.backup.manifest import manifest_of
 from hyperjobs.maintenance.backup.name import BackupName
 from hyperjobs.maintenance.backup.proof import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from hyperjobs.maintenance.backup.destination.access import Access
     from hyperjobs.maintenance.backup.destination.bucket import Bucket
@@ -80,7 +81,7 @@ class S3Destination:
         text = bytearray()
         key = self._prefix + name.manifest
         is_there = self._bucket.read(key, text.extend, keep_on, most_bytes=_LONGEST_MANIFEST_BYTES)
-        with tempfile.TemporaryDirectory(prefix="hyperjobs-manifest-") as folder:
+        with _scratch() as folder:
             if is_there:
                 (Path(folder) / name.manifest).write_bytes(text)
             try:
@@ -118,7 +119,7 @@ class S3Destination:
 
     def prove(self, name: BackupName, keep_on: Callable[[], None] = go_on, *, scratch: Path | None = None) -> Manifest:
         """See the protocol; it is fetched for it."""
-        with tempfile.TemporaryDirectory(prefix="hyperjobs-verify-", dir=scratch) as folder:
+        with _scratch(scratch) as folder:
             self.fetch(name, Path(folder), keep_on)
             try:
                 return verify(Path(folder), name, keep_on)
@@ -241,6 +242,16 @@ class S3Destination:
             "store a prefix of its own",
             reason="exists",
         )
+
+
+@contextlib.contextmanager
+def _scratch(directory: Path | None = None) -> Iterator[str]:
+    """A private directory that goes with the block."""
+    with (
+        told(directory or Path(tempfile.gettempdir())),
+        tempfile.TemporaryDirectory(prefix="hyperjobs-fetched-", dir=directory) as folder,
+    ):
+        yield folder
 
 
 def _is_lone_manifest(entry: str, found: dict[str, int]) -> bool:

@@ -65,9 +65,14 @@ _ANSWERS: tuple[tuple[frozenset[str], Callable[[str], HyperjobsError], str], ...
         "the clock of this machine or of the server is wrong ({said}); set it",
     ),
     (
-        frozenset({"AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidObjectState", "403"}),
+        frozenset({"AccessDenied", "AllAccessDisabled", "AccountProblem", "403"}),
         DestinationDeniedError,
         f"{{doing}} is not allowed ({{said}}); give these keys the right to it, or {_KEYS}",
+    ),
+    (
+        frozenset({"InvalidObjectState"}),
+        functools.partial(DestinationError, reason="setting"),
+        "the object was moved to an archive; bring it back there, or let the bucket archive nothing ({said})",
     ),
     (
         frozenset({"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "507"}),
