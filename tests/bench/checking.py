@@ -65,7 +65,7 @@ def check(path: str, at_least_s: float) -> dict[str, float]:
     details = []
     began = time.perf_counter()
     while not details or time.perf_counter() - began < at_least_s:
-        details.append(task.run(Turn(now=clock.now(), clock=clock)).detail)
+        details.append(task.run(Turn(now=clock.now(), clock=clock, wait=_wait)).detail)
     return {"pages": median([d["pages_seconds"] for d in details]), "all": median([d["seconds"] for d in details])}
 
 
@@ -73,7 +73,7 @@ def restore(path: str) -> dict[str, float]:
     """Back a store up, and restore it three times; the medians."""
     store, clock = Path(path), SystemClock()
     directory = BackupDirectory(store.parent / "backups")
-    manifest = create_backup(store, directory, clock=clock, pace=Pace())
+    manifest = create_backup(store, directory, clock=clock, pace=Pace(), compression="none")
     name = BackupName.parse(manifest.name)
     assert name is not None
     file = directory.path / manifest.name
@@ -100,6 +100,11 @@ def restore(path: str) -> dict[str, float]:
         verify(directory.path, name)
         took["full"].append(time.perf_counter() - began)
     return {"bytes": float(manifest.bytes), **{what: median(times) for what, times in took.items()}}
+
+
+def _wait(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
 
 
 def _fail(reason: str, message: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
+from hyperjobs.clock import SystemClock
 from hyperjobs.errors import (
     BackupDamagedError,
     HyperjobsError,
@@ -511,3 +512,14 @@ def is_found(told: Told, store: Path, directory: BackupDirectory) -> bool:
     except HyperjobsError as exc:
         return "\n" not in str(exc)  # one line, or it does not count
     return False
+
+
+def test_between_two_looks_at_rows_the_check_waits_as_long_as_it_looked(tmp_path, told):
+    """Else no checkpoint gets to the end of the -wal meanwhile, and every commit of a writer makes one."""
+    store = fill(make_store(tmp_path / "jobs.db"), 3500)
+    waits: list[float] = []
+
+    told.quick(store).run(make_turn(clock=SystemClock(), wait=waits.append))
+
+    assert len(waits) == 4
+    assert min(waits) > 0

@@ -64,13 +64,14 @@ class Findings:
         return {kind: rows for kind, rows in self.counts.items() if rows}
 
 
-def check_rows(
+def check_rows(  # noqa: PLR0913 - all but the first three have a default
     connection: Connection,
     flavour: Flavour,
     *,
     now: datetime,
     keep_on: Callable[[], None] = lambda: None,
     progress: Callable[[int, int], object] = lambda _done, _all: None,
+    rest: Callable[[float], object] = lambda _seconds: None,
 ) -> Findings:
     """Look at every job; some 4 s for a million, in snapshots of a few milliseconds.
 
@@ -80,6 +81,9 @@ def check_rows(
         now: what is more than a day after it is the future.
         keep_on: called with every chunk; what it raises ends the check.
         progress: called with the rows looked at and about how many there are.
+        rest: called between two chunks with the seconds the last one took. Beside writers it should wait as long: while
+            one snapshot follows the other at once, no checkpoint gets to the end of the -wal, and a writer whose -wal
+            has more than 1,000 frames makes one, with its syncs, at every commit.
 
     Raises:
         StoreDamagedError: SQLite cannot read on.
@@ -88,7 +92,9 @@ def check_rows(
     jobs, end = connection.rows("SELECT (SELECT count(*) FROM jobs),(SELECT max(rowid) FROM jobs)")[0]
     scan = _Scan(flavour, now, end)
     while True:
+        began_s = connection.clock.monotonic()
         chunk = connection.read(scan.look)
+        took_s = connection.clock.monotonic() - began_s
         if not chunk.rows:
             return findings
         if chunk.last <= scan.last:  # only in a table that is no tree any more: going on from here would never end
@@ -97,6 +103,7 @@ def check_rows(
         findings.add(chunk)
         progress(findings.rows, max(jobs, findings.rows))
         keep_on()
+        rest(took_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ class QuickTask:
                 now=turn.now,
                 keep_on=turn.keep_on,
                 progress=lambda done, rows: turn.progress("rows", done, rows),
+                rest=turn.wait,
             )
             orphans = count_orphans(connection, turn.keep_on)
         turn.keep_on()
