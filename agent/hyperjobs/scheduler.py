@@ -17,22 +17,21 @@ from apscheduler.jobstores.base import JobLookupError  # type: ignore[import-unt
 from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped] # as above
 from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped] # as above
 
-from hyperjobs.maintenance.timetable import Timetable, next_look, next_slot
+from hyperjobs.clock import ClockWatch
+from hyperjobs.maintenance.plan import next_look, next_slot
+from hyperjobs.maintenance.timetable import Timetable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hyperjobs.clock import Clock
     from hyperjobs.cron.slots import Slot
-    from hyperjobs.maintenance.timetable import Marks, Planned, TimetableEntry
+    from hyperjobs.maintenance.plan import Planned
+    from hyperjobs.maintenance.timetable import Marks, TimetableEntry
 
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S = 5.0
-_STEP_S = 1.0
-"""A wall clock that moved by more than this against the monotonic one was set, or the machine slept."""
-_UNSEEN_S = 60.0
-"""When nobody looked for longer, the process was stopped: what came due then was slept through."""
 _ONE_AT_WORK_ONE_WAITING = 2
 _LONGEST_WAIT = timedelta(hours=1)
 """A timer that goes off in vain costs nothing; one that was lost would cost a night."""
@@ -63,7 +62,7 @@ class Scheduler:
         self._entries = tuple(entries)
         self._clock = clock
         self._look_every_s = look_every_s
-        self._watch = _ClockWatch(clock)
+        self._watch = ClockWatch(clock)
         self._stopping = threading.Event()
         self._arming = threading.Lock()
         timetable = Timetable(marks)
@@ -158,7 +157,7 @@ class _Lane:
         run: Callable[[str, Slot], object],
         timetable: Timetable,
         clock: Clock,
-        watch: _ClockWatch,
+        watch: ClockWatch,
         stopping: threading.Event,
         rearm: Callable[[_Lane, datetime], None],
     ) -> None:
@@ -254,46 +253,3 @@ class _SlotTrigger(BaseTrigger):  # type: ignore[misc] # the library has no type
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:  # noqa: ARG002 - the library's signature
         """The instant by the library's clock, later than its ``now``; the turn at work sets it again when it ends."""
         return max(datetime.now(UTC), now) + self._lane.wait_from_now() + timedelta(microseconds=1)
-
-
-class _ClockWatch:
-    """Knows since when somebody has been looking, and the wall clock has run without a step."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._awake_since = clock.now()
-        self._seen_s = clock.monotonic()
-        self._ahead_s = self._read()
-        self._unsaid_s: list[float] = []
-
-    def begin(self) -> None:
-        """Count from now."""
-        with self._lock:
-            self._seen_s, self._ahead_s = self._clock.monotonic(), self._read()
-            self._awake_since, self._unsaid_s = self._clock.now(), []
-
-    def awake_since(self) -> datetime:
-        """The start, or the last step, if that was later."""
-        with self._lock:
-            self._compare()
-            return self._awake_since
-
-    def steps_s(self) -> list[float]:
-        """By how much the wall clock was set, each time since this was last asked."""
-        with self._lock:
-            self._compare()
-            unsaid_s, self._unsaid_s = self._unsaid_s, []
-            return unsaid_s
-
-    def _compare(self) -> None:
-        ahead_s = self._read()
-        step_s, self._ahead_s = ahead_s - self._ahead_s, ahead_s
-        unseen_s, self._seen_s = self._clock.monotonic() - self._seen_s, self._clock.monotonic()
-        if abs(step_s) > _STEP_S:
-            self._unsaid_s.append(step_s)
-        if abs(step_s) > _STEP_S or unseen_s > _UNSEEN_S:
-            self._awake_since = self._clock.now()
-
-    def _read(self) -> float:
-        return self._clock.now().timestamp() - self._clock.monotonic()

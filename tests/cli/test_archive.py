@@ -20,7 +20,9 @@ def jobs(tmp_path):
 
 
 @pytest.fixture
-def run(jobs, capsys):
+def run(jobs, capsys, monkeypatch):
+    monkeypatch.setenv("HYPERJOBS_MAINTENANCE__PRUNE__ARCHIVE__DIRECTORY", str(jobs.directory.path))
+
     def run(command, *words):
         code = answer(command, [*words, "--store", str(jobs.store)])
         return code, *capsys.readouterr()

@@ -10,8 +10,6 @@ from dataclasses import replace
 import apsw
 import pytest
 
-from hyperjobs.cli.backup_setting import default_directory
-
 
 @pytest.fixture
 def hj(hj):
@@ -158,7 +156,6 @@ def test_restore_without_a_store_makes_it(backed_up):
     assert jobs_in(backed_up) == 5
 
 
-<<<<<<< HEAD
 # Single jobs --------------------------------------------------------------------------------------------------------
 
 
@@ -197,7 +194,8 @@ def test_a_single_job_that_is_there_is_refused_unless_it_is_to_be_replaced(backe
 @pytest.mark.parametrize("words", [["--job", "job-1", "--live"], ["--job", "job-1", "--to", "x.db"], ["--replace"]])
 def test_options_that_contradict_a_single_job_are_a_usage_error(backed_up, words):
     assert backed_up.run("restore", *words, "--yes").returncode == 2
-=======
+
+
 def listed(hj, *words):
     """Backup → its fields, by number."""
     lines = [line.split("\t") for line in hj.run("backup", "list", *words).stdout.splitlines()]
@@ -358,12 +356,3 @@ def test_in_a_shared_directory_another_stores_backup_has_to_be_named(backed_up):
     assert named.returncode == 0, named.stderr
     assert there.run("backup", "list").stdout == ""
     assert file.name in there.run("backup", "list", "--all").stdout
-
-
-def test_the_default_directory_is_the_users_own_or_the_systems(hj, monkeypatch):
-    monkeypatch.setenv("HOME", str(hj.home))
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert default_directory() == hj.home / ".local/state/hyperjobs/backups"
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert str(default_directory()) == "/var/backups/hyperjobs"
->>>>>>> backup

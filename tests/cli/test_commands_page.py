@@ -29,7 +29,7 @@ def commands(group=program, prefix=""):
         command = group.get_command(context, name)
         if isinstance(command, click.Group):
             found |= commands(command, f"{prefix}{name} ")
-        else:
+        if not isinstance(command, click.Group) or command.invoke_without_command:
             found[prefix + name] = command
     return found
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, date, datetime, timedelta
+from types import ModuleType
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,7 +19,8 @@ from hyperjobs.cli.setting import Setting
 from hyperjobs.cron.every import Every
 from hyperjobs.cron.expression import parse_schedule
 from hyperjobs.cron.window import parse_window
-from hyperjobs.maintenance.timetable import TimetableEntry, upcoming
+from hyperjobs.maintenance.plan import upcoming
+from hyperjobs.maintenance.timetable import TimetableEntry
 
 NOW = datetime(2026, 10, 24, 12, 0, tzinfo=UTC)
 
@@ -176,3 +179,23 @@ def test_a_preview_in_another_zone_reads_the_expression_there():
 def test_a_task_that_has_no_schedule_is_refused_with_the_nearest():
     with pytest.raises(Exception, match="no task 'bakup' has a schedule; did you mean 'backup'"):
         preview_module._chosen(ENTRIES, "bakup", None)
+
+
+@pytest.fixture
+def configured(monkeypatch, tmp_path):
+    """The commands find these tasks in the configuration."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    timetable = ModuleType("hyperjobs.agent.timetable")
+    timetable.entries = lambda config: [each for each in ENTRIES if config.store.busy_timeout]
+    monkeypatch.setitem(sys.modules, timetable.__name__, timetable)
+
+
+@pytest.mark.usefixtures("configured")
+def test_the_commands_read_the_configuration():
+    assert [json.loads(line)["task"] for line in run("--json").output.splitlines()] == [
+        "checkpoint",
+        "backup",
+        "vacuum",
+    ]
+    assert len(run("preview", "--days", "3").output.splitlines()) == 4  # three backups and a Sunday's vacuum
+    assert "no task 'bakup'" in run("preview", "--task", "bakup").output

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hyperjobs.config import Config, Ledger, Level, Store, load_config, source
-from hyperjobs.config.loader import default_state_dir
+from hyperjobs.config.loader import default_backups, default_state_dir
 from hyperjobs.config.problem import Problems
 from hyperjobs.errors import ConfigError
 
@@ -283,3 +283,15 @@ def test_a_configuration_does_not_change():
         config.store.path = Path("/y")
     with pytest.raises(ValueError, match="Extra inputs"):
         Config(sotre=Store())
+
+
+@pytest.mark.parametrize(
+    ("environ", "is_root", "directory"),
+    [
+        ({"HOME": "/home/ana"}, True, "/var/backups/hyperjobs"),
+        ({"HOME": "/home/ana"}, False, "/home/ana/.local/state/hyperjobs/backups"),
+        ({"HOME": "/home/ana", "XDG_STATE_HOME": "/srv/state"}, False, "/srv/state/hyperjobs/backups"),
+    ],
+)
+def test_backups_go_to_the_systems_place_or_the_users_own(environ, is_root, directory):
+    assert str(default_backups(environ, is_root=is_root)) == directory

@@ -19,8 +19,8 @@ from hyperjobs.errors import (
     StoreInterruptedError,
     StoreRefusedError,
 )
-from hyperjobs.maintenance.prune.archive import archived_rows, manifest_of
 from hyperjobs.maintenance.prune.name import ArchiveName
+from hyperjobs.maintenance.prune.reading import archived_rows, manifest_of
 from hyperjobs.store.content import read_content
 from hyperjobs.testing import START
 from support.pruning import DAY, Pruned

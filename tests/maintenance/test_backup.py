@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -19,11 +20,13 @@ import pytest
 from hyperjobs.errors import (
     BackupDamagedError,
     BackupRunningError,
+    StoreError,
     StoreFullError,
     StoreInterruptedError,
     StorePermissionError,
     StoreRefusedError,
 )
+from hyperjobs.maintenance.backup import create
 from hyperjobs.maintenance.backup.catalogue import newest_verified, read_catalogue
 from hyperjobs.maintenance.backup.create import create_backup
 from hyperjobs.maintenance.backup.directory import BackupDirectory
@@ -306,6 +309,35 @@ def test_a_second_backup_at_the_same_time_is_refused_with_the_name_of_the_first(
         take(store, directory)
 
     assert take(store, directory).sequence == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(errno.ENOSPC, StoreFullError), (errno.EDQUOT, StoreFullError), (errno.EIO, StoreError)]
+)
+@pytest.mark.parametrize("point", ["pack", "file_sha256", "write_new"])
+def test_a_disk_that_fails_on_the_way_leaves_nothing_and_keeps_what_was_there(  # noqa: PLR0913, PLR0917 - what fails, where, and what of it
+    store, directory, monkeypatch, number, error, point
+):
+    good = take(store, directory)
+
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(create, point, fail)
+    with pytest.raises(error, match="nothing of it was kept"):
+        take(store, directory, compression="zstd")
+
+    assert sorted(_entries(directory)) == [".hyperjobs-backup.lock", str(good), good.manifest]
+
+
+def test_a_killed_readers_directory_is_cleared_and_a_living_ones_is_not(directory):
+    directory.prepare()
+    (directory.path / ".hyperjobs-read-killed").mkdir()
+
+    with directory.scratch() as living, directory.locked():
+        assert [path for path in directory.path.iterdir() if path.is_dir()] == [living]
+
+    assert _entries(directory) == [".hyperjobs-backup.lock"]
 
 
 def test_a_disk_without_room_is_told_from_one_with(tmp_path):

@@ -168,8 +168,8 @@ class Place:
         self.refusal = refusal
         self.held = []
 
-    def put(self, directory, name):
-        verify(directory, name)  # what is brought away was proven here
+    def put(self, directory, name, keep_on):
+        verify(directory, name, keep_on)  # what is brought away was proven here
         if self.refusal:
             raise self.refusal
         self.held.append(name)
@@ -229,3 +229,12 @@ def test_a_stop_ends_a_long_check_within_a_second(tmp_path, directory):
 
     assert began is not None
     assert time.monotonic() - began < 1.0
+
+
+def test_a_stop_also_ends_what_is_brought_elsewhere_and_the_backup_stays(store, directory):
+    place = Place("s3", StoreInterruptedError("stopped"))
+
+    with pytest.raises(StoreInterruptedError):
+        BackupTask(store, directory, destinations=(place, Place("far"))).run(turn())
+
+    assert verify(directory.path, directory.names()[-1]).jobs == 20

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -163,6 +165,34 @@ def test_beside_litestream_the_wal_is_moved_but_never_emptied(store, trace):
     assert report.detail["frames"] == report.detail["moved"]
     assert "Litestream" in report.summary
     assert wal_bytes(store) > 0
+
+
+_NAMED_READER = """
+import sys, apsw
+open("/proc/self/comm", "w").write(sys.argv[2])
+db = apsw.Connection(sys.argv[1])
+db.execute("BEGIN"); db.execute("SELECT count(*) FROM jobs").fetchall()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize(("name", "is_blocked"), [("litestream", False), ("gowriter", True)])
+def test_litestream_always_reads_and_is_no_reader_that_blocks_while_any_other_is(store, name, is_blocked):
+    store.with_name(".jobs.db-litestream").mkdir()
+    task = CheckpointTask(store)
+    reader = subprocess.Popen(
+        [sys.executable, "-c", _NAMED_READER, store, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert reader.stdout is not None
+    assert reader.stdout.readline() == "held\n"
+    execute(store, _WRITE)
+
+    reports = [task.run(turn()) for _ in range(2)]
+    reader.communicate(timeout=20)
+
+    assert task.is_blocked is is_blocked
+    assert all(f"pid {reader.pid} ({name})" in report.summary for report in reports)
 
 
 def test_a_file_of_that_name_is_no_litestream(store):

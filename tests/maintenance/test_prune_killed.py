@@ -11,7 +11,7 @@ from typing import Self
 import apsw
 import pytest
 
-from hyperjobs.maintenance.prune.archive import archived_rows, manifest_of
+from hyperjobs.maintenance.prune.reading import archived_rows, manifest_of
 from hyperjobs.store.cells import id_of
 from support.ledgers import insert
 from support.processes import running

@@ -28,7 +28,7 @@ def store(tmp_path):
 @pytest.fixture
 def database(store, tmp_path):
     directory = BackupDirectory(tmp_path / "backups")
-    return directory.path / create_backup(store, directory, clock=FakeClock(), pace=Pace()).name
+    return directory.path / create_backup(store, directory, clock=FakeClock(), pace=Pace(), compression="none").name
 
 
 def sql(path, statement):

@@ -233,7 +233,7 @@ def test_each_run_is_one_line_in_the_log(runner, clock):
 
     assert [(line["event"], line["log_level"], line["task"]) for line in lines] == [
         ("task.ended", "info", "prune"),
-        ("task.ended", "error", "prune"),
+        ("task.failed", "error", "prune"),
     ]
     assert lines[0]["slot"] == SLOT
     assert lines[0]["jobs"] == 3

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hyperjobs.cron.every import Every
 from hyperjobs.cron.expression import parse_schedule
 from hyperjobs.cron.window import parse_window
-from hyperjobs.maintenance.timetable import Timetable, TimetableEntry, next_look, next_slot, upcoming
+from hyperjobs.maintenance.plan import next_look, next_slot, upcoming
+from hyperjobs.maintenance.timetable import Timetable, TimetableEntry
 from support.marks import MemoryMarks
 
 HOUR = timedelta(hours=1)

@@ -20,7 +20,8 @@ from hyperjobs.errors import (
     StoreReadOnlyError,
 )
 from hyperjobs.maintenance.vacuum import full, incremental
-from hyperjobs.maintenance.vacuum.task import RECLAIMED, VacuumTask
+from hyperjobs.maintenance.vacuum.outcome import RECLAIMED
+from hyperjobs.maintenance.vacuum.task import VacuumTask
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.space import AutoVacuum
 from support.disks import MIB, fill, free_bytes, remount_read_only, small_disk

@@ -60,6 +60,7 @@ def test_a_log_that_was_begun_before_a_vacuum_and_goes_on_after_it_folds_exactly
     kept = Kept(path, tmp_path / "state")
     kept.turn()
     writer = apsw.Connection(str(path))
+    writer.execute("PRAGMA synchronous=OFF").fetchall()
     for _ in range(4):
         some_writes(writer, chance, 200)
         report = VacuumTask(path, mode=mode, min_free=0.0).run(turn())
@@ -108,6 +109,7 @@ def test_a_rowid_in_the_log_means_nothing_outside_its_own_statement(tmp_path, se
     kept = Kept(path, tmp_path / "state")
     kept.turn()
     writer = apsw.Connection(str(path))
+    writer.execute("PRAGMA synchronous=OFF").fetchall()
     some_writes(writer, chance, 500)
     log = writer.execute("SELECT * FROM hyperjobs_log ORDER BY seq").fetchall()
     writer.close()

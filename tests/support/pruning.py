@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from hyperjobs.maintenance.prune.archive import archived_rows, manifest_of
 from hyperjobs.maintenance.prune.directory import LATEST, ArchiveDirectory
+from hyperjobs.maintenance.prune.reading import archived_rows, manifest_of
 from hyperjobs.maintenance.prune.task import PruneTask
 from hyperjobs.maintenance.prune.undo import undo
 from hyperjobs.maintenance.task import Report, Turn

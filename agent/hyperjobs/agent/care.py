@@ -191,8 +191,10 @@ class Care:
         """Notice a clock that was set, while the uptime still tells by how much; a jump is told once."""
         is_believed = self._timekeeper.read()
         if is_believed != self._is_clock_believed:
-            expected = self._timekeeper.expected()
-            log.warning("clock.believed" if is_believed else "clock.doubted", expected=str(expected))
+            if is_believed:
+                log.info("clock.believed")
+            else:
+                log.warning("clock.doubted", expected=str(self._timekeeper.expected()))
         self._is_clock_believed = is_believed
 
     def _sample(self, _is_stopping: Callable[[], bool]) -> float:

@@ -40,8 +40,8 @@ def archives_command(*, directory: str | None, as_json: bool, place: StorePlace)
     from dataclasses import asdict  # noqa: PLC0415 - only here
 
     from hyperjobs.errors import ArchiveDamagedError  # noqa: PLC0415 - only here
-    from hyperjobs.maintenance.prune.archive import manifest_of  # noqa: PLC0415 - SQLite only where it is used
     from hyperjobs.maintenance.prune.directory import ArchiveDirectory  # noqa: PLC0415 - as above
+    from hyperjobs.maintenance.prune.reading import manifest_of  # noqa: PLC0415 - SQLite only where it is used
 
     where = ArchiveDirectory(_archives(place, directory))
     for name in reversed(where.names()):

@@ -42,8 +42,8 @@ def backup_group() -> None:
 @click.option("--compression", type=click.Choice(COMPRESSIONS), help="How to store it; zstd when nothing says.")
 @click.option("--to", metavar="FILE", help="Make this new file to hand out, no backup: it counts for nothing.")
 @click.option("--strip", is_flag=True, help="With --to: leave out what hyperjobs added to the store.")
-@click.option("--pages", type=click.IntRange(1, 1_000_000), default=500, help="Pages copied at once; 500.")
-@click.option("--pause", type=click.FloatRange(0, 10_000), default=10.0, help="Milliseconds between two steps; 10.")
+@click.option("--pages", type=click.IntRange(1, 1_000_000), default=250, help="Pages copied at once; 250.")
+@click.option("--pause", type=click.FloatRange(0, 10_000), default=5.0, help="Milliseconds between two steps; 5.")
 @click.option("--json", "as_json", is_flag=True, help="Write its manifest as one line of JSON.")
 @store_options
 @verbose_option

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hyperjobs.cli.selection import View
-    from hyperjobs.maintenance.timetable import Planned, TimetableEntry
+    from hyperjobs.maintenance.plan import Planned
+    from hyperjobs.maintenance.timetable import TimetableEntry
 
 
 @click.group("schedule", invoke_without_command=True)
@@ -30,7 +31,7 @@ def schedule_group(context: click.Context, *, as_json: bool, file: str | None) -
     """Show when each task of the configuration runs next."""
     if context.invoked_subcommand is not None:
         return
-    from hyperjobs.maintenance.timetable import upcoming  # noqa: PLC0415 - only where slots are looked for
+    from hyperjobs.maintenance.plan import upcoming  # noqa: PLC0415 - only where slots are looked for
 
     now = setting_of(context).clock.now()
     show_planned(upcoming(configured_entries(file), now, 1), view_at(now, as_json=as_json))

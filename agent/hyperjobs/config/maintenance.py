@@ -140,7 +140,7 @@ class Backup(TaskSection):
     )
     keep: Keep = section(Keep)
     pause: Duration = option(
-        timedelta(milliseconds=10),
+        timedelta(milliseconds=5),
         "The rest between two steps of a copy.",
         unit="duration",
         reason="leaves the disk to the writers",
@@ -334,10 +334,10 @@ class Maintenance(Section):
         reason="a machine that was off at night still gets its backup in the morning",
     )
     reserve: Size = option(
-        64 * 1024 * 1024,
+        128 * 1024 * 1024,
         "Space set aside beside the store, given up when its disk is full so that it can still be put right; 0 is none.",
         unit="size from 0 to 1TiB, such as 64MiB",
-        reason="as much as the -wal is let grow to",
+        reason="a -wal as large as it is let grow, and as much growth of the store",
     )
     integrity: Integrity = section(Integrity)
     backup: Backup = section(Backup)

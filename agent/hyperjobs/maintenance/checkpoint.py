@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from hyperjobs.errors import StoreFullError
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.maintenance.task import Report
-from hyperjobs.store.holder import described, readers_of
-from hyperjobs.store.neighbour import litestream_beside
+from hyperjobs.store.holder import command_of, described, readers_of
+from hyperjobs.store.neighbour import LITESTREAM, litestream_beside
 from hyperjobs.store.wal import LOCK_WAIT_S, Mode, Moved, checkpoint, empty, move, wal_bytes
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class CheckpointTask:
                 )
             moved = self._move(connection, turn, is_replicated=is_replicated)
             readers = readers_of(connection.path) if moved.remaining else []
-            self._judge(moved, frozenset(readers))
+            self._judge(moved, frozenset(readers), is_replicated=is_replicated)
             is_emptied = False
             if not is_replicated and moved.frames >= 0 and self._truncate(turn.now):
                 is_emptied = empty(connection, turn.wait).is_empty
@@ -95,10 +95,17 @@ class CheckpointTask:
     def _release(self) -> bool:
         return self._reserve is not None and self._reserve.release()
 
-    def _judge(self, moved: Moved, readers: frozenset[int]) -> None:
-        """Tell a reader that stays from those that come and go: the same place, and the same reader, twice."""
-        before = self._before
-        self._before = (moved.moved, readers) if moved.remaining else None
+    def _judge(self, moved: Moved, readers: frozenset[int], *, is_replicated: bool) -> None:
+        """Tell a reader that stays from those that come and go: the same place, and the same reader, twice.
+
+        Litestream always reads, and moves the -wal itself when it is due; and what keeps the -wal unseen where it is at
+        work, in another container, is taken for it.
+        """
+        before, self._before = self._before, None
+        if is_replicated:
+            readers = frozenset(pid for pid in readers if command_of(pid) != LITESTREAM)
+        if moved.remaining and (readers or not is_replicated):
+            self._before = (moved.moved, readers)
         self.is_blocked = (
             before is not None
             and self._before is not None

@@ -213,20 +213,16 @@ class Runner:
 
 def _tell(run: Run, error: Exception | None) -> None:
     """One line in the log for one run."""
-    assert run.outcome is not None  # noqa: S101 - it ended
-    is_ours = error is None or isinstance(error, HyperjobsError)
-    level = {Outcome.FAILED: log.error, Outcome.INTERRUPTED: log.warning}.get(run.outcome, log.info)
-    level(
-        "task.ended",
-        task=run.task,
-        outcome=run.outcome.value,
-        run=run.id,
-        summary=run.summary,
-        **_told(run.detail),
-        **({"slot": run.slot} if run.slot else {}),
-        **({"reason": run.reason} if run.reason else {}),
-        **({} if is_ours else {"exc_info": error}),
-    )
+    told: dict[str, Any] = {"task": run.task, "run": run.id, "summary": run.summary, **_told(run.detail)}
+    told |= {"slot": run.slot} if run.slot else {}
+    told |= {"reason": run.reason} if run.reason else {}
+    if run.outcome is Outcome.FAILED:
+        is_ours = error is None or isinstance(error, HyperjobsError)
+        log.error("task.failed", **told, **({} if is_ours else {"exc_info": error}))
+    elif run.outcome is Outcome.INTERRUPTED:
+        log.warning("task.interrupted", **told)
+    else:
+        log.info("task.ended", outcome=str(run.outcome), **told)
 
 
 def _told(detail: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,12 +32,9 @@ def private_folder(parent: Path, prefix: str) -> Iterator[Path]:
         StorePermissionError: it cannot be made.
     """
     try:
-        with _locked(parent):  # until the new one is locked itself, nobody may take it for a leftover
-            for path in parent.glob(f"{glob.escape(prefix)}*"):
-                _remove_if_dead(path)
-            folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-            descriptor = _open(folder)
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        for path in parent.glob(f"{glob.escape(prefix)}*"):
+            _remove_if_dead(path)
+        folder, descriptor = _make(parent, prefix)
     except OSError as exc:
         raise StorePermissionError(
             f"{parent}: no folder can be made there: {exc.strerror or exc}; make it writable, or name another"
@@ -49,22 +46,36 @@ def private_folder(parent: Path, prefix: str) -> Iterator[Path]:
         os.close(descriptor)
 
 
+def _make(parent: Path, prefix: str) -> tuple[Path, int]:
+    """A new folder and the descriptor that holds its lock."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        descriptor = None
+        try:
+            descriptor = _open(folder)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            if os.path.samestat(folder.stat(), os.fstat(descriptor)):
+                return folder, descriptor
+        except FileNotFoundError:
+            pass
+        # somebody who clears up was there before the lock and took it for a leftover
+        if descriptor is not None:
+            os.close(descriptor)
+
+
 def _remove_if_dead(path: Path) -> None:
     if path.is_symlink() or not path.is_dir():
         return
     try:
-        with _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            shutil.rmtree(path, ignore_errors=True)
+        descriptor = _open(path)
     except OSError:
-        return  # at work, or not ours
-
-
-@contextlib.contextmanager
-def _locked(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
-    descriptor = _open(path)
+        return  # gone already, or not ours
     try:
-        fcntl.flock(descriptor, how)
-        yield
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return  # at work, or on a file system that cannot tell
+    else:
+        shutil.rmtree(path, ignore_errors=True)
     finally:
         os.close(descriptor)
 

@@ -8,14 +8,13 @@ again.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby, islice
 from typing import TYPE_CHECKING, Protocol
 
+from hyperjobs.maintenance.delay import SLACK, TICK, with_due
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from zoneinfo import ZoneInfo
 
     from hyperjobs.cron.slots import Recurrence, Slot
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 PUNCTUAL = timedelta(minutes=1)
 """So late a slot may always run, however short ``catch_up`` is: a timer is never exact."""
 
-_TICK = timedelta(microseconds=1)
-_SLACK = timedelta(seconds=1)
-"""More than the ticks by which slots of one instant are told apart."""
 _MOST_ASKED = 1000
 """Of so many slots that were passed over, the newest, the ledger of runs is asked; older ones count as missed."""
 _LONGEST = timedelta(days=3653)
@@ -83,19 +79,6 @@ class TimetableEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """A slot that is to come.
-
-    Attributes:
-        starts: when it will begin: its instant, the jitter, and the wait for the window.
-    """
-
-    entry: TimetableEntry
-    slot: Slot
-    starts: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class _Passed:
     """A slot between the mark and now; ``due`` differs for any two slots of a task."""
 
@@ -139,17 +122,17 @@ class Timetable:
             missed, waiting = missed + len(waiting), []
         if missed:
             self._marks.add_missed(entry.task, missed)
-        decided = waiting[0].due - _TICK if waiting else newest.due
+        decided = waiting[0].due - TICK if waiting else newest.due
         if decided > mark:
             self._set_mark(entry, decided)
-        if not waiting or not _is_open(entry, now):
+        if not waiting or not is_open(entry, now):
             return None
         return waiting[0].slot
 
     def finish(self, entry: TimetableEntry, slot: Slot, now: datetime) -> None:
         """Say that the slot :meth:`due` gave was run, however that ended; it does not come again."""
         mark = self._mark(entry)
-        due = next(due for each, due in _with_due(entry, entry.schedule.before(slot.at)) if each == slot)
+        due = next(due for each, due in with_due(entry, entry.schedule.before(slot.at)) if each == slot)
         if mark is not None and mark < due <= now:
             self._set_mark(entry, due)
         self.anchor(entry, now)
@@ -176,8 +159,8 @@ class Timetable:
     def _passed(self, entry: TimetableEntry, mark: datetime, now: datetime) -> list[_Passed]:
         """The slots that came due after the mark, the newest of them if there are very many."""
         found: list[_Passed] = []
-        for slot, due in _with_due(entry, entry.schedule.before(now)):
-            if slot.at <= mark - entry.jitter - _SLACK or len(found) >= _MOST_ASKED:
+        for slot, due in with_due(entry, entry.schedule.before(now)):
+            if slot.at <= mark - entry.jitter - SLACK or len(found) >= _MOST_ASKED:
                 break
             if mark < due <= now:
                 found.append(_Passed(slot, due))
@@ -189,68 +172,10 @@ class Timetable:
             return 0
         oldest = min(each.slot.at for each in passed)
         if mark < oldest - _LONGEST:
-            return entry.schedule.count(oldest - _LONGEST, oldest - _TICK)
-        delayed = _with_due(entry, entry.schedule.between(mark - entry.jitter - _SLACK, mark))
+            return entry.schedule.count(oldest - _LONGEST, oldest - TICK)
+        delayed = with_due(entry, entry.schedule.between(mark - entry.jitter - SLACK, mark))
         looked_at = sum(each.slot.at == oldest for each in passed)
         return entry.schedule.count(mark, oldest) - looked_at + sum(due > mark for _, due in delayed)
-
-
-def next_slot(entry: TimetableEntry, now: datetime) -> Planned | None:
-    """What of a task begins next, later than now."""
-    return next(_planned(entry, now), None)
-
-
-def upcoming(entries: Iterable[TimetableEntry], now: datetime, count: int) -> list[Planned]:
-    """What begins next, so many of each task; by when it begins, and what begins together in the order of entries."""
-    planned = [each for entry in entries for each in islice(_planned(entry, now), count)]
-    return sorted(planned, key=lambda each: each.starts)
-
-
-def next_look(entry: TimetableEntry, now: datetime) -> datetime | None:
-    """When a task is to be looked at again: its next slot comes due, or its window opens for one that waits."""
-    slot = next_slot(entry, now)
-    looks = [] if slot is None else [slot.starts]
-    if not _is_open(entry, now) and entry.window is not None:
-        looks.append(entry.window.next_open(now, entry.zone))
-    return min(looks, default=None)
-
-
-def _planned(entry: TimetableEntry, now: datetime) -> Iterator[Planned]:
-    """What is to come, by when it comes due."""
-    held: list[tuple[datetime, Slot]] = []
-    for slot, due in _with_due(entry, entry.schedule.after(now - entry.jitter - _SLACK)):
-        # With jitter a slot may come due before an earlier one: it is held until none can come before it.
-        while held and held[0][0] <= slot.at:
-            yield _plan(entry, held.pop(0))
-        if due > now:
-            held = sorted([*held, (due, slot)], key=lambda each: each[0])
-    for each in held:
-        yield _plan(entry, each)
-
-
-def _plan(entry: TimetableEntry, each: tuple[datetime, Slot]) -> Planned:
-    due, slot = each
-    return Planned(entry, slot, due if entry.window is None else entry.window.next_open(due, entry.zone))
-
-
-def _with_due(entry: TimetableEntry, slots: Iterator[Slot]) -> Iterator[tuple[Slot, datetime]]:
-    """Slots with the instants they come due, which are apart by a microsecond where slots share one."""
-    for _, each in groupby(slots, key=lambda slot: slot.at):
-        together = list(each)
-        names = sorted(slot.nominal for slot in together)
-        for slot in together:
-            yield slot, _due(entry, slot, names.index(slot.nominal))
-
-
-def _due(entry: TimetableEntry, slot: Slot, rank: int) -> datetime:
-    return slot.at + _delay(entry, slot) + rank * _TICK
-
-
-def _delay(entry: TimetableEntry, slot: Slot) -> timedelta:
-    if not entry.jitter:
-        return timedelta(0)
-    digest = hashlib.sha256(f"{entry.seed}\n{entry.task}\n{slot.at.isoformat()}".encode()).digest()
-    return entry.jitter * (int.from_bytes(digest[:4]) / 2**32)
 
 
 def _may_run(entry: TimetableEntry, due: datetime, now: datetime, awake_since: datetime | None) -> bool:
@@ -259,5 +184,6 @@ def _may_run(entry: TimetableEntry, due: datetime, now: datetime, awake_since: d
     return now - due < max(entry.catch_up, PUNCTUAL)
 
 
-def _is_open(entry: TimetableEntry, now: datetime) -> bool:
+def is_open(entry: TimetableEntry, now: datetime) -> bool:
+    """Whether a slot of the task may begin now, as far as its window goes."""
     return entry.window is None or entry.window.contains(now, entry.zone)

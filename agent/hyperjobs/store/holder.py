@@ -66,11 +66,15 @@ def described(pid: int) -> str:
     """Return a process as a person names it."""
     if pid == os.getpid():
         return f"this very process, pid {pid}"
+    return f"pid {pid} ({command_of(pid) or 'already gone'})"
+
+
+def command_of(pid: int) -> str:
+    """Return the name of a process's program, cut to 15 bytes by the system; empty when the process is gone."""
     try:
-        command = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
-        command = "already gone"
-    return f"pid {pid} ({command})"
+        return ""
 
 
 def _lock_owner(path: Path) -> int | None:

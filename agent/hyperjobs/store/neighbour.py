@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hyperjobs.store.connection import Connection
+
+
+LITESTREAM: Final = "litestream"
+"""What its process is called."""
 
 
 def litestream_beside(connection: Connection, path: Path) -> bool:

@@ -32,6 +32,12 @@ _SHORT_S: Final = 0.01
 """A transaction longer than the one halves the batch, one shorter than the other doubles it again: on a slow disk, or
 a busy machine, writers wait no longer than on a fast one, and the prune does."""
 
+_LONG_WAL_FRAMES: Final = 8_192
+"""32 MiB, from where on the prune waits for the -wal to begin anew: that needs an instant in which all of it is
+checkpointed and nobody has written since, which a quick writer and a slow disk make rare."""
+_CHECKPOINTS: Final = 20
+_CHECKPOINT_PAUSE_S: Final = 0.01
+
 _STUCK_BATCHES: Final = 5
 """Batches in a row of which no row goes, before it is said that something keeps them."""
 
@@ -179,7 +185,9 @@ class Pruning:
             self._rows = max(self._rows // 2, _LEAST_ROWS)
         elif self._owed_s < _SHORT_S:
             self._rows = min(self._rows * 2, BATCH_ROWS)
-        checkpoint(self._connection)
+        for _ in range(_CHECKPOINTS):
+            if checkpoint(self._connection) < _LONG_WAL_FRAMES or self._pause(_CHECKPOINT_PAUSE_S):
+                break
         if left:
             self._keeping.left(left)
         self.done.jobs.update(deleted)
@@ -206,13 +214,18 @@ def first_due(connection: Connection, rule: Rule, most: int) -> list[Cells]:
     return found
 
 
-def checkpoint(connection: Connection) -> None:
-    """Move what is in the -wal into the store as far as nobody is in the way; waits for nobody."""
+def checkpoint(connection: Connection) -> int:
+    """Move what is in the -wal into the store as far as nobody is in the way; waits for nobody.
 
-    def work(db: apsw.Connection) -> None:
+    Returns:
+        Frames in the -wal; 0 when somebody else is moving them, or there is none.
+    """
+
+    def work(db: apsw.Connection) -> int:
         try:
-            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            frames, _ = db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except (apsw.BusyError, apsw.LockedError):
-            return
+            return 0
+        return max(frames, 0)
 
-    connection.run(work)
+    return connection.run(work)

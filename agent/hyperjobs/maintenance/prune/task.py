@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.errors import ArchiveDamagedError, ConfigError, StoreInterruptedError
 from hyperjobs.maintenance.opened import opened
-from hyperjobs.maintenance.prune.archive import Archive, manifest_of, recover
+from hyperjobs.maintenance.prune.archive import Archive
 from hyperjobs.maintenance.prune.directory import ArchiveDirectory
 from hyperjobs.maintenance.prune.expire import expired, remove
 from hyperjobs.maintenance.prune.guard import refuse_clock_jump
@@ -23,6 +23,7 @@ from hyperjobs.maintenance.prune.plan import (
     make_plan,
     newest_created,
 )
+from hyperjobs.maintenance.prune.reading import manifest_of, recover
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.maintenance.task import Report
 from hyperjobs.store.flavour import recognise, require_hypersdk

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from hyperjobs.errors import StoreInterruptedError, StoreRefusedError
 from hyperjobs.maintenance.opened import opened
-from hyperjobs.maintenance.prune.archive import archived_rows, manifest_of, recover, source_sha256
+from hyperjobs.maintenance.prune.reading import archived_rows, manifest_of, recover
+from hyperjobs.maintenance.prune.summary import source_sha256
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.flavour import recognise, require_hypersdk
 from hyperjobs.store.pruning import refuse_triggers

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from hyperjobs.errors import StoreFullError, StoreInterruptedError
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.maintenance.room import require_room
-from hyperjobs.maintenance.task import Report
 from hyperjobs.maintenance.vacuum import full
 from hyperjobs.maintenance.vacuum.incremental import free_pages
-from hyperjobs.maintenance.vacuum.plan import Method, Mode, Plan, Terms, mib, plan
+from hyperjobs.maintenance.vacuum.outcome import report, would
+from hyperjobs.maintenance.vacuum.plan import Method, Mode, Plan, Terms, plan
 from hyperjobs.store.flavour import recognise, require_job_store
 from hyperjobs.store.holder import described, readers_of
 from hyperjobs.store.neighbour import litestream_beside
@@ -24,10 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hyperjobs.clock import Clock
-    from hyperjobs.maintenance.task import Turn
+    from hyperjobs.maintenance.task import Report, Turn
     from hyperjobs.store.connection import Connection
 
-RECLAIMED: Final = ("vacuum_reclaimed_bytes", "")
 _REMEDY = "make room on this disk; where the file allows it, the mode incremental needs little"
 
 
@@ -86,15 +85,15 @@ class VacuumTask:
             )
             chosen = plan(space, terms)
             if chosen.method is Method.NONE:
-                return _report(chosen, space, skipped=chosen.reason)
+                return report(chosen, space, skipped=chosen.reason)
             try:
                 require_room(connection.path.parent, chosen.room_bytes, f"a vacuum ({chosen.method})", remedy=_REMEDY)
             except StoreFullError as exc:
                 if not turn.is_dry:
                     raise
-                return _report(chosen, space, summary=str(exc), skipped="no_room")
+                return report(chosen, space, summary=str(exc), skipped="no_room")
             if turn.is_dry:
-                return _report(chosen, space, summary=_would(chosen))
+                return report(chosen, space, summary=would(chosen))
             if chosen.method is Method.INCREMENTAL:
                 return _incremental(connection, turn, chosen, space)
             return self._full(connection, turn, chosen, space, terms, limit)
@@ -105,11 +104,11 @@ class VacuumTask:
         if chosen.method is Method.CONVERT and space.auto_vacuum is AutoVacuum.FULL:
             # from one kind of auto_vacuum to the other nothing is written anew
             connection.rows("PRAGMA auto_vacuum=INCREMENTAL")
-            return _report(chosen, space)
+            return report(chosen, space)
         held_up = _held_up(connection, turn, is_replicated=terms.is_replicated)
         if held_up and not terms.is_forced:
             why = f"the file would not become smaller while its -wal is held: {held_up}"
-            return _report(replace(chosen, why=why), space, skipped="busy_readers")
+            return report(replace(chosen, why=why), space, skipped="busy_readers")
         turn.progress("writing the store anew", 0, 1)
         started_s = turn.clock.monotonic()
         if terms.mode is Mode.AUTO and not terms.is_forced:
@@ -124,7 +123,7 @@ class VacuumTask:
                 raise
             why = f"it stopped the writers for {blocked_s:.1f} s and was not done, so it was given up; nothing was changed"
             # slower than that, for it was not done: so the next run does not even try
-            return _report(replace(chosen, why=why), space, skipped="blocks_too_long", blocked_s=1.25 * blocked_s)
+            return report(replace(chosen, why=why), space, skipped="blocks_too_long", blocked_s=1.25 * blocked_s)
         limit.lift()
         blocked_s = turn.clock.monotonic() - started_s
         if not turn.is_stopping():  # else the next checkpoint does it: it would take longer than a stop has
@@ -133,7 +132,7 @@ class VacuumTask:
         after = read_space(connection)
         if connection.path.stat().st_size > after.size_bytes:
             chosen = replace(chosen, why=f"{chosen.why}; the file itself shrinks with the next checkpoint")
-        return _report(chosen, space, after=after, blocked_s=blocked_s)
+        return report(chosen, space, after=after, blocked_s=blocked_s)
 
 
 class _Limit:
@@ -184,59 +183,4 @@ def _incremental(connection: Connection, turn: Turn, chosen: Plan, space: Space)
     if freed.is_held_up:
         why = f"ended early, the -wal grew too long: {readers_named(connection.path)} holds it; the next run goes on"
         chosen = replace(chosen, why=why)
-    return _report(chosen, space, after=after, freed_pages=freed.pages, took_s=took_s, is_held_up=freed.is_held_up)
-
-
-def _would(chosen: Plan) -> str:
-    return (
-        f"would run {chosen.method}: {chosen.why}; gains {mib(chosen.gain_bytes)}, "
-        f"needs {mib(chosen.room_bytes)} on its disk, stops writers for about {_seconds(chosen.blocked_seconds)}"
-    )
-
-
-def _report(  # noqa: PLR0913 - what there is to say
-    chosen: Plan,
-    before: Space,
-    *,
-    summary: str = "",
-    skipped: str | None = None,
-    after: Space | None = None,
-    blocked_s: float | None = None,
-    freed_pages: int | None = None,
-    took_s: float | None = None,
-    is_held_up: bool = False,
-) -> Report:
-    """Return the run as it is recorded."""
-    detail: dict[str, Any] = {
-        "method": str(chosen.method),
-        "size_bytes": before.size_bytes,
-        "free_bytes": before.free_bytes,
-        "free_share": round(before.free_share, 4),
-        "auto_vacuum": before.auto_vacuum.name.lower(),
-        "predicted_gain_bytes": chosen.gain_bytes,
-        "predicted_block_seconds": round(chosen.blocked_seconds, 3),
-        "room_bytes": chosen.room_bytes,
-    }
-    reclaimed = None
-    if after is not None:
-        # a writer may have added pages meanwhile, so what was freed in steps is counted as it goes
-        pages = before.pages - after.pages if freed_pages is None else freed_pages
-        reclaimed = max(0, pages) * before.page_size_bytes
-        detail |= {"reclaimed_bytes": reclaimed, "size_after_bytes": after.size_bytes, "wal_bytes": after.wal_bytes}
-    if blocked_s is not None:
-        detail["blocked_seconds"] = round(blocked_s, 3)
-        if blocked_s > 0:
-            detail["mb_per_second"] = round(before.used_bytes / 1e6 / blocked_s, 1)
-    if took_s is not None:
-        detail["seconds"] = round(took_s, 3)
-        detail["is_held_up"] = is_held_up
-    if not summary:
-        summary = chosen.why
-        if reclaimed is not None:
-            summary = f"{chosen.method}: {mib(reclaimed)} given back; {chosen.why}"
-    counts = {RECLAIMED: reclaimed} if reclaimed else {}
-    return Report(summary=summary, detail=detail, counts=counts, skipped=skipped)
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+    return report(chosen, space, after=after, freed_pages=freed.pages, took_s=took_s, is_held_up=freed.is_held_up)

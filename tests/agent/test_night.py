@@ -1,0 +1,132 @@
+"""A night, unattended: slots become runs, in their order, once, and a stop is obeyed."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+
+import apsw
+import pytest
+
+from hyperjobs.maintenance.task import Report
+from hyperjobs.store.runs import Outcome
+from hyperjobs.testing import START, FakeClock
+from support.ledgers import insert, make_store
+from support.scrapes import hand_turned, value
+
+DEADLINE_S = 30
+EVENING = START.replace(hour=23, minute=0)
+
+
+def await_runs(agent, count):
+    """The runs, the oldest first, once there are so many that ended and are no checkpoints."""
+    until = time.monotonic() + DEADLINE_S
+    while time.monotonic() < until:
+        runs = [run for run in agent.workshop.runs.latest(limit=1000) if run.task != "checkpoint"]
+        if len(runs) >= count and all(run.outcome is not None for run in runs):
+            return runs[::-1]
+        time.sleep(0.01)
+    raise AssertionError(runs)
+
+
+@pytest.fixture
+def store(tmp_path):
+    path = make_store(tmp_path / "jobs.db")
+    db = apsw.Connection(str(path))
+    for number in range(50):
+        old = START - timedelta(days=40, seconds=number)
+        insert(db, f"old-{number}", "completed", created=str(old), started=str(old), completed=str(old))
+        insert(db, f"new-{number}", "completed", created=str(START), started=str(START), completed=str(START))
+    db.close()
+    return path
+
+
+@pytest.fixture
+def night(store, tmp_path):
+    options = {"maintenance__prune__retention__completed": "30d", "maintenance__vacuum__schedule": "0 3 * * *"}
+    with hand_turned(store, tmp_path / "state", clock=FakeClock(EVENING), **options) as agent:
+        agent.turn()
+        agent.care._night.start()
+        yield agent
+
+
+def sleep_until(agent, moment):
+    """Let the clock stand at another time, as a machine that was asleep finds it."""
+    agent.clock.advance(moment - agent.clock.now())
+    agent.care._night._scheduler.look()
+
+
+def test_a_whole_night_goes_in_its_order_and_prunes_only_what_the_backup_holds(night, store):
+    for hour, minute, count in ((1, 15, 1), (1, 30, 2), (2, 30, 3), (2, 50, 4), (3, 0, 5)):
+        sleep_until(night, (EVENING + timedelta(days=1)).replace(hour=hour, minute=minute, second=1))
+        runs = await_runs(night, count)
+
+    assert [run.task for run in runs] == ["integrity-quick", "backup", "prune", "optimize", "vacuum"]
+    assert {run.outcome for run in runs} <= {Outcome.OK, Outcome.SKIPPED}
+    assert [run.slot for run in runs][:2] == ["2026-01-22T01:15 UTC", "2026-01-22T01:30 UTC"]
+    assert runs[1].detail["jobs"] == 100
+    db = apsw.Connection(str(store))
+    assert db.execute("SELECT count(*) FROM jobs").fetchall() == [(50,)]
+    db.close()
+    samples = night.samples()
+    assert value(samples, "task_runs_total", task="prune", outcome="ok") == 1
+    assert value(samples, "pruned_jobs_total", status="completed") == 50
+    assert value(samples, "backups", destination="local", state="verified") == 1
+    assert value(samples, "jobs_finished_total", provider="vsphere", status="completed") == 100
+
+
+def test_three_days_asleep_are_one_run_a_task_in_the_order_of_the_night_and_the_rest_is_missed(night):
+    sleep_until(night, EVENING + timedelta(days=3))
+
+    runs = await_runs(night, 5)
+    assert [run.task for run in runs] == ["integrity-quick", "backup", "prune", "vacuum", "optimize"]
+    samples = night.samples()
+    for task in ("integrity-quick", "backup", "prune", "vacuum", "optimize"):
+        assert value(samples, "task_missed_runs_total", task=task) == 2
+
+
+def test_a_pause_lets_a_slot_pass_and_says_so(night):
+    night.workshop.holds.pause(EVENING + timedelta(hours=3), "storage work", EVENING)
+    assert value(night.samples(), "maintenance_window") == 1
+    sleep_until(night, EVENING + timedelta(hours=2, minutes=15, seconds=1))
+
+    (run,) = await_runs(night, 1)
+    assert (run.task, run.outcome, run.reason) == ("integrity-quick", Outcome.SKIPPED, "paused")
+
+
+def test_a_stop_ends_the_run_that_is_under_way_and_begins_no_other(night):
+    class Long:
+        name, heeds_freeze = "integrity-quick", False
+
+        def run(self, turn):
+            while not turn.wait(0.05):
+                pass
+            turn.keep_on()
+            return Report(summary="never")
+
+    night.care._night._tasks["integrity-quick"] = Long()
+    sleep_until(night, EVENING + timedelta(hours=2, minutes=30, seconds=1))
+    until = time.monotonic() + DEADLINE_S
+    while "integrity-quick" not in {run.task for run in night.workshop.runs.running()} and time.monotonic() < until:
+        time.sleep(0.01)
+
+    began = time.monotonic()
+    assert night.care._night.stop(5.0)
+
+    assert time.monotonic() - began < 1
+    (run,) = [run for run in night.workshop.runs.latest() if run.task != "checkpoint"]
+    assert run.outcome is Outcome.INTERRUPTED
+
+
+def test_damage_freezes_the_store_stops_prune_and_marks_the_backup(night):
+    night.workshop.freeze("damaged", "row 3 missing from index idx_user")
+    sleep_until(night, (EVENING + timedelta(days=1)).replace(hour=2, minute=31))
+
+    runs = {run.task: run for run in await_runs(night, 3)}
+
+    assert (runs["prune"].outcome, runs["prune"].reason) == (Outcome.SKIPPED, "frozen")
+    assert runs["backup"].detail["state"] == "damaged"
+    samples = night.samples()
+    assert value(samples, "store_frozen", reason="damaged") == 1
+    assert value(samples, "backups", destination="local", state="damaged") == 1
+    assert value(samples, "backups", destination="local", state="verified") == 0
