@@ -15,9 +15,10 @@ import pytest
 from hyperjobs.errors import BackupDamagedError, HyperjobsError, StoreInterruptedError, StoreRefusedError
 from hyperjobs.maintenance.backup.destination.directory import DirectoryDestination
 from hyperjobs.maintenance.backup.destination.facts import read_facts
-from hyperjobs.maintenance.backup.destination.rotation import rotate_destination
+from hyperjobs.maintenance.backup.destination.rotation import by_policy, rotate_destination
 from hyperjobs.maintenance.backup.manifest import read_manifest
 from hyperjobs.maintenance.backup.proof import verify
+from hyperjobs.maintenance.backup.retention import Policy
 from hyperjobs.maintenance.restore.staging import staged
 from hyperjobs.maintenance.restore.swap import put_new
 from support.destinations import JOBS, Home, There, ids, make_home, new_bucket
@@ -361,29 +362,45 @@ def test_backups_of_a_host_that_counts_anew_are_not_the_oldest(home, there, tmp_
 def test_a_rotation_for_one_store_does_not_look_at_the_backups_of_another(home, there, tmp_path):
     other = make_home(tmp_path / "other")
     other.store = other.store.rename(tmp_path / "other" / "second.db")
-    for where in (home, other):
+    namesake = make_home(tmp_path / "namesake")
+    namesake.clock.advance(timedelta(minutes=5))
+    for where in (home, other, namesake):
         for _ in range(2):
             there.destination.put(where.path, where.take())
 
-    rotate_destination(there.destination, keep(), 1, stem="jobs")
+    rotate_destination(there.destination, keep(), 1, source=home.store)
 
-    assert sorted((name.stem, name.sequence) for name in there.destination.names()) == [
-        ("jobs", 2),
-        ("second", 1),
-        ("second", 2),
+    assert sorted((name.stem, name.sequence, name.at.minute) for name in there.destination.names()) == [
+        ("jobs", 1, 5),
+        ("jobs", 2, 0),
+        ("jobs", 2, 5),
+        ("second", 1, 0),
+        ("second", 2, 0),
     ]
 
 
-def test_the_facts_count_what_is_there_by_its_state(home, there):
+def test_a_rotation_by_policy_keeps_what_the_first_directory_would_keep(home, there):
     taken = [home.take() for _ in range(4)]
     for name in taken:
         there.destination.put(home.path, name)
+
+    now = home.clock.now()
+    rotate_destination(there.destination, by_policy(Policy(last=2), minimum=1, now=now, pinned=taken[:1]), 1)
+
+    assert there.destination.names() == [taken[0], *taken[2:]]
+
+
+def test_the_facts_count_what_is_there_by_its_state(home, there):
+    taken = [home.take() for _ in range(5)]
+    for name in taken:
+        there.destination.put(home.path, name)
     os.truncate(there.root / str(taken[0]), 4096)
-    _set(there.root / taken[3].manifest, state="unverified")
+    _set(there.root / taken[3].manifest, state="damaged")
+    os.truncate(there.root / taken[4].manifest, 0)
 
     facts = read_facts(there.destination)
 
-    assert (facts.verified, facts.unverified, facts.damaged) == (2, 1, 1)
+    assert (facts.verified, facts.unverified, facts.failed, facts.damaged) == (2, 1, 1, 1)
     assert (facts.oldest_at, facts.newest_at) == (taken[1].at, taken[2].at)
     assert facts.newest_bytes == (there.root / str(taken[2])).stat().st_size
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from hyperjobs.maintenance.backup.destination.directory import DirectoryDestinat
 from hyperjobs.maintenance.backup.destination.facts import read_facts
 from hyperjobs.maintenance.backup.destination.opening import DestinationSettings, open_destination
 from hyperjobs.maintenance.backup.destination.s3 import S3Destination
+from hyperjobs.maintenance.backup.mark import mark_failed
 from support.destinations import JOBS, Home, There, make_home
 
 DEADLINE_S = 60
@@ -80,6 +82,17 @@ def test_a_directory_that_others_may_write_to_is_refused(home, there, mode, is_r
     else:
         there.destination.put(home.path, name)
         assert there.destination.names() == [name]
+
+
+def test_one_that_is_marked_as_failed_there_does_not_count_and_its_mark_goes_with_it(home, there):
+    name = home.take()
+    there.destination.put(home.path, name)
+    mark_failed(there.root, name, found="a flipped bit", now=home.clock.now())
+
+    assert read_facts(there.destination).failed == 1
+    there.destination.delete(name)
+
+    assert there.files() == []
 
 
 def test_its_room_is_what_the_file_system_says(there):
@@ -140,9 +153,11 @@ def test_killed_at_any_point_a_put_lists_nothing_half_and_the_next_clears_it(hom
 
 def test_clearing_needs_no_put(home, there):
     name = home.take()
-    killed = _put(home, name, there.root, _COUNTED.format(number=3))
-    assert killed.returncode == -signal.SIGKILL
-    assert there.files() != []
+    for number in itertools.count():
+        killed = _put(home, name, there.root, _COUNTED.format(number=number))
+        assert killed.returncode == -signal.SIGKILL
+        if there.files():
+            break
 
     there.destination.clear(home.path)
 
@@ -223,6 +238,17 @@ def test_settings_make_a_directory_or_a_bucket(tmp_path):
     assert isinstance(bucket, S3Destination)
     assert (directory.place, bucket.place) == (str(tmp_path), "s3://b/p/q")
     assert (bucket._access.access_key, bucket._access.secret_key) == ("the-key", "the-secret")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "said", "is_path"),
+    [(None, None, False), ("https://s3.lan", None, True), ("https://s3.lan", False, False), (None, True, True)],
+)
+def test_a_bucket_is_in_the_path_where_an_endpoint_is_named_unless_the_settings_say(endpoint, said, is_path):
+    there = open_destination(DestinationSettings(name="s3", bucket="b", endpoint=endpoint, path_style=said))
+
+    assert isinstance(there, S3Destination)
+    assert there._access.path_style is is_path
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from hyperjobs.testing import START
 def publish(root: Path, name: BackupName, state: str) -> None:
     """A file with its manifest; a rotation reads bytes, and no jobs."""
     data = str(name).encode()
-    (root / str(name)).write_bytes(data[:-1] if state == "damaged" else data)
+    (root / str(name)).write_bytes(data[:-1] if state == "failed" else data)
     manifest = Manifest(
         name=str(name),
         sequence=name.sequence,
@@ -33,20 +33,22 @@ def publish(root: Path, name: BackupName, state: str) -> None:
         digest="",
         flavour="",
         schema_sha256="",
-        started_at="",
+        started_at=name.at.isoformat(),
         ended_at="",
         copy_seconds=0.0,
         verify_seconds=0.0,
         sqlite_version="",
         hyperjobs_version="",
         source_sha256="",
-        state="verified" if state == "damaged" else state,
+        state="damaged" if state == "damaged" else "verified",
     )
-    (root / name.manifest).write_text(manifest.text())
+    (root / name.manifest).write_text("{}" if state == "unverified" else manifest.text())
 
 
 BACKUPS = st.lists(
-    st.tuples(st.sampled_from(["verified", "verified", "unverified", "damaged"]), st.integers(0, 50), st.booleans()),
+    st.tuples(
+        st.sampled_from(["verified", "verified", "unverified", "failed", "damaged"]), st.integers(0, 50), st.booleans()
+    ),
     max_size=8,
 )
 
@@ -73,5 +75,8 @@ def test_a_rotation_keeps_the_newest_and_what_is_to_be_kept_and_deletes_the_rest
         assert rotated.deleted == [str(name) for name in sorted(states) if name not in stay]
         assert set(rotated.left) == {str(name) for name in states if states[name] != "verified"}
         facts = read_facts(there)
+        assert (facts.unverified, facts.failed, facts.damaged) == tuple(
+            list(states.values()).count(state) for state in ("unverified", "failed", "damaged")
+        )
         assert facts.verified == len(rotated.kept) >= min(len(verified), least)
         assert facts.newest_at == max((name.at for name in verified), default=None)

@@ -287,10 +287,10 @@ def test_a_certificate_is_trusted_when_its_bundle_is_named_and_not_else(tmp_path
 
         with pytest.raises(DestinationError, match="certificate that is not trusted") as said:
             destination(server.url).put(home.path, name)
-        destination(server.url, ca_bundle=certificate).put(home.path, name)
+        destination(server.url, ca_file=certificate).put(home.path, name)
 
         assert said.value.reason == "setting"
-        assert destination(server.url, ca_bundle=certificate).verify(name).jobs == JOBS
+        assert destination(server.url, ca_file=certificate).verify(name).jobs == JOBS
 
 
 def once(which: Callable[[Asked], bool], fate: Fate | Refusal) -> Callable[[Asked], Fate | Refusal | None]:

@@ -22,7 +22,7 @@ class Access:
         region: what requests are signed for.
         access_key: with ``secret_key``; both ``None`` when the driver's own chain (environment, profile, machine role)
             is to find them. Neither is ever shown.
-        ca_bundle: certificates to trust instead of the system's.
+        ca_file: certificates to trust instead of the system's.
         path_style: the bucket in the path rather than in the host's name; what most servers but Amazon's want.
         timeout_s: how long one connection, send or answer may take.
         attempts: how often a request is made before it has failed.
@@ -33,7 +33,7 @@ class Access:
     region: str | None = None
     access_key: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
-    ca_bundle: Path | None = None
+    ca_file: Path | None = None
     path_style: bool = True
     timeout_s: float = 30.0
     attempts: int = 5
@@ -57,5 +57,5 @@ class Access:
             raise ConfigError(f"destination {name}: 'endpoint' begins with https:// (or http://)")
         if (self.access_key is None) != (self.secret_key is None):
             raise ConfigError(f"destination {name}: an access key and a secret key go together; give both or none")
-        if self.ca_bundle is not None and not self.ca_bundle.is_file():
-            raise ConfigError(f"destination {name}: {self.ca_bundle}: there is no such file of certificates")
+        if self.ca_file is not None and not self.ca_file.is_file():
+            raise ConfigError(f"destination {name}: {self.ca_file}: there is no such file of certificates")

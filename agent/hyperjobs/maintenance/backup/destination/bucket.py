@@ -253,7 +253,7 @@ def _client(access: Access) -> Any:
         region_name=access.region or ("us-east-1" if access.endpoint else None),
         aws_access_key_id=access.access_key,
         aws_secret_access_key=access.secret_key,
-        verify=None if access.ca_bundle is None else str(access.ca_bundle),
+        verify=None if access.ca_file is None else str(access.ca_file),
         config=config,
     )
 

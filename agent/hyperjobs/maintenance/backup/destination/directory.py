@@ -9,8 +9,9 @@ from hyperjobs.errors import DestinationDeniedError, DestinationMissingError
 from hyperjobs.maintenance.backup.destination.local import open_backup
 from hyperjobs.maintenance.backup.destination.protocol import go_on
 from hyperjobs.maintenance.backup.destination.receive import receive, told
-from hyperjobs.maintenance.backup.directory import BackupDirectory, sync_directory
+from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.backup.manifest import manifest_of
+from hyperjobs.maintenance.backup.mark import is_failed
 from hyperjobs.maintenance.backup.proof import require_same_file, verify
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ class DirectoryDestination:
         """See the protocol."""
         return sorted(self.sizes(keep_on))
 
+    def failed(self, keep_on: Callable[[], None] = go_on) -> set[BackupName]:
+        """See the protocol."""
+        return {name for name in self.names(keep_on) if is_failed(self.path, name)}
+
     def manifest(self, name: BackupName, keep_on: Callable[[], None] = go_on) -> Manifest:
         """See the protocol."""
         keep_on()
@@ -106,9 +111,7 @@ class DirectoryDestination:
         keep_on()
         self._require_there()
         with told(self.path), self._directory.locked():
-            for entry in (str(name), name.manifest):
-                (self.path / entry).unlink(missing_ok=True)
-            sync_directory(self.path)
+            self._directory.remove(name)
 
     def room(self) -> int | None:
         """See the protocol."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import BackupDamagedError
+from hyperjobs.maintenance.backup.catalogue import State
 from hyperjobs.maintenance.backup.destination.protocol import go_on
+from hyperjobs.maintenance.backup.manifest import DAMAGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from hyperjobs.maintenance.backup.destination.protocol import Destination
-
-VERIFIED = "verified"
+    from hyperjobs.maintenance.backup.manifest import Manifest
+    from hyperjobs.maintenance.backup.name import BackupName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,9 +26,8 @@ class DestinationFacts:
 
     Attributes:
         name: the destination's.
-        verified: backups whose manifest says so, with a file of the manifest's size.
-        unverified: backups whose manifest says something else.
-        damaged: backups without a manifest of their own, or with a file of another size.
+        verified: backups that count, by what can be told without reading them; the other states are those of
+            :class:`~hyperjobs.maintenance.backup.catalogue.State`.
         newest_at: when the newest verified backup was taken; ``None`` without one.
         oldest_at: the same of the oldest.
         newest_bytes: size of the newest verified one's file.
@@ -34,6 +36,7 @@ class DestinationFacts:
     name: str
     verified: int = 0
     unverified: int = 0
+    failed: int = 0
     damaged: int = 0
     newest_at: datetime | None = None
     oldest_at: datetime | None = None
@@ -46,26 +49,55 @@ def read_facts(destination: Destination, keep_on: Callable[[], None] = go_on) ->
     Raises:
         DestinationError: it cannot be asked; what is known of it then is old, and not nothing.
     """
-    verified, unverified, damaged = [], 0, 0
-    for name, size_bytes in destination.sizes(keep_on).items():
-        try:
-            manifest = destination.manifest(name, keep_on)
-        except BackupDamagedError:
-            damaged += 1
-            continue
-        if manifest.bytes != size_bytes:
-            damaged += 1
-        elif manifest.state != VERIFIED:
-            unverified += 1
-        else:
-            verified.append((name.at, size_bytes))
+    judged = judge(destination, keep_on)
+    states = Counter(entry.state for entry in judged)
+    verified = [(entry.name.at, entry.bytes) for entry in judged if entry.state is State.VERIFIED]
     newest_at, newest_bytes = max(verified, default=(None, None))
     return DestinationFacts(
         name=destination.name,
-        verified=len(verified),
-        unverified=unverified,
-        damaged=damaged,
+        verified=states[State.VERIFIED],
+        unverified=states[State.UNVERIFIED],
+        failed=states[State.FAILED],
+        damaged=states[State.DAMAGED],
         newest_at=newest_at,
         oldest_at=min(verified, default=(None, None))[0],
         newest_bytes=newest_bytes,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One backup of a destination.
+
+    Attributes:
+        manifest: ``None`` when there is none that can be read and is its own.
+        bytes: size of its file, as the destination counts them.
+    """
+
+    name: BackupName
+    manifest: Manifest | None
+    state: State
+    bytes: int
+
+
+def judge(destination: Destination, keep_on: Callable[[], None] = go_on) -> list[Judged]:
+    """The backups there, oldest first, each with what it is worth by its manifest, size and marks.
+
+    Raises:
+        DestinationError: the destination cannot be asked.
+    """
+    failed = destination.failed(keep_on)
+    judged = []
+    for name, size_bytes in sorted(destination.sizes(keep_on).items()):
+        try:
+            manifest = destination.manifest(name, keep_on)
+        except BackupDamagedError:
+            judged.append(Judged(name, None, State.UNVERIFIED, size_bytes))
+            continue
+        state = State.VERIFIED
+        if name in failed or manifest.bytes != size_bytes:
+            state = State.FAILED
+        elif manifest.state == DAMAGED:
+            state = State.DAMAGED
+        judged.append(Judged(name, manifest, state, size_bytes))
+    return judged

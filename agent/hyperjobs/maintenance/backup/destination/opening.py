@@ -30,6 +30,8 @@ class DestinationSettings:
         bucket: which must exist; the rest is as for :class:`~hyperjobs.maintenance.backup.destination.access.Access`.
         access_key_file: holds the access key alone; with ``secret_key_file``. Without both the driver's own chain asks
             the environment, the profile and the machine's role.
+        path_style: ``None`` for what fits: the bucket in the path where an ``endpoint`` is named, in the host's name at
+            Amazon's own.
     """
 
     name: str
@@ -40,8 +42,8 @@ class DestinationSettings:
     region: str | None = None
     access_key_file: Path | None = None
     secret_key_file: Path | None = None
-    ca_bundle: Path | None = None
-    path_style: bool = True
+    ca_file: Path | None = None
+    path_style: bool | None = None
 
 
 def open_destination(settings: DestinationSettings) -> Destination:
@@ -65,8 +67,8 @@ def open_destination(settings: DestinationSettings) -> Destination:
         region=settings.region,
         access_key=_secret(settings.access_key_file),
         secret_key=_secret(settings.secret_key_file),
-        ca_bundle=settings.ca_bundle,
-        path_style=settings.path_style,
+        ca_file=settings.ca_file,
+        path_style=settings.endpoint is not None if settings.path_style is None else settings.path_style,
     )
     return S3Destination(name, access, prefix=settings.prefix)
 

@@ -43,6 +43,10 @@ class Destination(Protocol):
         """The backups there, oldest first."""
         ...
 
+    def failed(self, keep_on: Callable[[], None] = go_on) -> set[BackupName]:
+        """Those that carry a mark of having failed a proof there, and so count for nothing."""
+        ...
+
     def manifest(self, name: BackupName, keep_on: Callable[[], None] = go_on) -> Manifest:
         """The manifest of one backup there.
 

@@ -6,15 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import BackupDamagedError
-from hyperjobs.maintenance.backup.destination.facts import VERIFIED
+from hyperjobs.maintenance.backup.catalogue import State, source_sha256, stem_of
+from hyperjobs.maintenance.backup.destination.facts import judge
 from hyperjobs.maintenance.backup.destination.protocol import go_on
+from hyperjobs.maintenance.backup.name import BackupName
+from hyperjobs.maintenance.backup.retention import decide as decide_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+    from datetime import datetime
+    from pathlib import Path
 
+    from hyperjobs.maintenance.backup.destination.facts import Judged
     from hyperjobs.maintenance.backup.destination.protocol import Destination
     from hyperjobs.maintenance.backup.manifest import Manifest
-    from hyperjobs.maintenance.backup.name import BackupName
+    from hyperjobs.maintenance.backup.retention import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +30,7 @@ class Rotated:
     Attributes:
         kept: names of the verified backups that stay, oldest first.
         deleted: names of those that go, oldest first.
-        left: names of what is ours by name and was not judged: damaged or unverified.
+        left: names of those that do not count, and are never touched.
     """
 
     kept: list[str]
@@ -38,7 +44,7 @@ def rotate_destination(  # noqa: PLR0913 - what is to be kept, and how it is don
     minimum: int,
     keep_on: Callable[[], None] = go_on,
     *,
-    stem: str | None = None,
+    source: Path | None = None,
     is_dry: bool = False,
 ) -> Rotated:
     """Delete the verified backups that ``decide`` does not keep.
@@ -51,27 +57,16 @@ def rotate_destination(  # noqa: PLR0913 - what is to be kept, and how it is don
         decide: given the manifests of the verified backups, oldest first, the names of those to keep.
         minimum: how many stay at least; 1 is the least.
         keep_on: asked between two.
-        stem: the store's, where one destination holds those of several; others are not looked at.
+        source: path of the store, where one destination holds those of several; others are not looked at.
         is_dry: delete nothing and read nothing back.
 
     Raises:
         BackupDamagedError: the newest is damaged there; nothing was deleted.
         DestinationError: the destination cannot do it; what was deleted is deleted.
     """
-    manifests: dict[BackupName, Manifest] = {}
-    left = []
-    for name, size_bytes in sorted(destination.sizes(keep_on).items()):
-        if stem is not None and name.stem != stem:
-            continue
-        try:
-            manifest = destination.manifest(name, keep_on)
-        except BackupDamagedError:
-            left.append(str(name))
-            continue
-        if manifest.state == VERIFIED and manifest.bytes == size_bytes:
-            manifests[name] = manifest
-        else:
-            left.append(str(name))
+    ours = [entry for entry in judge(destination, keep_on) if source is None or _belongs(entry, source)]
+    manifests = {entry.name: entry.manifest for entry in ours if entry.state is State.VERIFIED and entry.manifest}
+    left = [str(entry.name) for entry in ours if entry.state is not State.VERIFIED]
     keep = decide(list(manifests.values())) | {str(name) for name in _newest(manifests, max(minimum, 1))}
     doomed = [name for name in manifests if str(name) not in keep]
     if doomed and not is_dry:
@@ -83,6 +78,34 @@ def rotate_destination(  # noqa: PLR0913 - what is to be kept, and how it is don
         kept=[str(name) for name in manifests if str(name) in keep],
         deleted=[str(name) for name in doomed],
         left=left,
+    )
+
+
+def by_policy(
+    policy: Policy, *, minimum: int, now: datetime, pinned: Collection[BackupName] = ()
+) -> Callable[[list[Manifest]], set[str]]:
+    """What :func:`rotate_destination` is to be given to keep what the policy keeps in the first directory.
+
+    Args:
+        policy: by which rules.
+        minimum: so many stay whatever they say.
+        now: the wall clock.
+        pinned: those that stay by a person's word; names not there do no harm.
+    """
+
+    def keep(manifests: list[Manifest]) -> set[str]:
+        names = [name for name in (BackupName.parse(manifest.name) for manifest in manifests) if name is not None]
+        decisions = decide_names(
+            names, policy, minimum=minimum, now=now, pinned=[name for name in pinned if name in names]
+        )
+        return {str(decision.name) for decision in decisions if decision.stays}
+
+    return keep
+
+
+def _belongs(entry: Judged, source: Path) -> bool:
+    return entry.name.stem == stem_of(source) and (
+        entry.manifest is None or entry.manifest.source_sha256 == source_sha256(source)
     )
 
 

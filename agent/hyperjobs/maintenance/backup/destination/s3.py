@@ -15,8 +15,8 @@ from hyperjobs.maintenance.backup.destination.local import parts_of
 from hyperjobs.maintenance.backup.destination.protocol import go_on
 from hyperjobs.maintenance.backup.destination.receive import receive, told
 from hyperjobs.maintenance.backup.directory import BackupDirectory
-from hyperjobs.maintenance.backup.manifest import manifest_of
-from hyperjobs.maintenance.backup.name import BackupName
+from hyperjobs.maintenance.backup.manifest import LONGEST_BYTES, manifest_of
+from hyperjobs.maintenance.backup.name import MANIFEST, BackupName
 from hyperjobs.maintenance.backup.proof import verify
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 PART_BYTES = 8 * 1024 * 1024
 _MOST_PARTS = 10_000
-_LONGEST_MANIFEST_BYTES = 65536
-_MANIFEST = ".json"
 
 
 class S3Destination:
@@ -76,11 +74,16 @@ class S3Destination:
         """See the protocol."""
         return sorted(self.sizes(keep_on))
 
+    def failed(self, keep_on: Callable[[], None] = go_on) -> set[BackupName]:
+        """See the protocol; objects carry no marks."""
+        keep_on()
+        return set()
+
     def manifest(self, name: BackupName, keep_on: Callable[[], None] = go_on) -> Manifest:
         """See the protocol."""
         text = bytearray()
         key = self._prefix + name.manifest
-        is_there = self._bucket.read(key, text.extend, keep_on, most_bytes=_LONGEST_MANIFEST_BYTES)
+        is_there = self._bucket.read(key, text.extend, keep_on, most_bytes=LONGEST_BYTES)
         with _scratch() as folder:
             if is_there:
                 (Path(folder) / name.manifest).write_bytes(text)
@@ -165,7 +168,7 @@ class S3Destination:
                 del found[str(left.name)]
         for entry in [entry for entry in found if _is_lone_manifest(entry, found)]:
             # looked at again: pages of a list are not of one moment, and its file may have come between two
-            if _is_lone_manifest(entry, self._found(keep_on, entry.removesuffix(_MANIFEST))):
+            if _is_lone_manifest(entry, self._found(keep_on, entry.removesuffix(MANIFEST))):
                 self._bucket.delete(self._prefix + entry, keep_on)
             del found[entry]
         return found
@@ -255,5 +258,5 @@ def _scratch(directory: Path | None = None) -> Iterator[str]:
 
 
 def _is_lone_manifest(entry: str, found: dict[str, int]) -> bool:
-    backup = entry.removesuffix(_MANIFEST)
+    backup = entry.removesuffix(MANIFEST)
     return entry in found and backup != entry and backup not in found and BackupName.parse(backup) is not None

@@ -114,7 +114,7 @@ def told(place: str, server: str, doing: str) -> Iterator[None]:
         raise DestinationDeniedError(f"{place}: no keys to sign in with: {_short(exc)}; {_KEYS}") from exc
     except exceptions.SSLError as exc:
         raise DestinationError(
-            f"{place}: {server} has a certificate that is not trusted: {_short(exc)}; name its CA with ca_bundle",
+            f"{place}: {server} has a certificate that is not trusted: {_short(exc)}; name its CA with ca_file",
             reason="setting",
         ) from exc
     except _NO_ANSWER as exc:
