@@ -31,18 +31,4 @@ def archive_directory(config: Config) -> Path:
 
 def destinations_of(config: Config) -> list[DestinationSettings]:
     """The second places of backups."""
-    return [
-        DestinationSettings(
-            name=each.name,
-            directory=each.directory,
-            bucket=each.bucket,
-            prefix=each.prefix,
-            endpoint=each.endpoint,
-            region=each.region,
-            access_key_file=each.access_key_file,
-            secret_key_file=each.secret_key_file,
-            ca_bundle=each.ca_file,
-            path_style=each.path_style,
-        )
-        for each in config.maintenance.backup.destinations
-    ]
+    return [DestinationSettings(**each.model_dump()) for each in config.maintenance.backup.destinations]

@@ -127,6 +127,7 @@ class Workshop:
                     "name": facts.name,
                     "verified": facts.verified,
                     "unverified": facts.unverified,
+                    "failed": facts.failed,
                     "damaged": facts.damaged,
                     "newest_at_s": newest_at_s,
                 }

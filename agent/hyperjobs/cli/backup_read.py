@@ -10,6 +10,7 @@ import click
 
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.backup_setting import directory_option, settings, store_of
+from hyperjobs.cli.destination import backup_there, configured_destination, destination_option, manifests_there
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.stop import Stop
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from hyperjobs.cli.backup_setting import BackupSettings
     from hyperjobs.maintenance.backup.catalogue import Entry
+    from hyperjobs.maintenance.backup.destination.protocol import Destination
     from hyperjobs.maintenance.backup.name import BackupName
 
 LATEST = "latest"
@@ -31,6 +33,7 @@ _DAMAGED = 3
 
 
 @click.command("list")
+@destination_option
 @directory_option
 @click.option("--all", "everything", is_flag=True, help="Those of other stores too.")
 @click.option("--reasons", is_flag=True, help="Why retention keeps each; empty for one it lets go.")
@@ -39,7 +42,14 @@ _DAMAGED = 3
 @verbose_option
 @click.pass_context
 def list_command(  # noqa: PLR0913 - one for each option
-    context: click.Context, *, directory: str | None, everything: bool, reasons: bool, as_json: bool, place: StorePlace
+    context: click.Context,
+    *,
+    destination: str | None,
+    directory: str | None,
+    everything: bool,
+    reasons: bool,
+    as_json: bool,
+    place: StorePlace,
 ) -> None:
     """List the store's backups, newest first, as their manifests describe them.
 
@@ -47,6 +57,9 @@ def list_command(  # noqa: PLR0913 - one for each option
     """
     from hyperjobs.maintenance.backup.catalogue import read_catalogue  # noqa: PLC0415 - SQLite only where it is used
 
+    if destination is not None:
+        _list_there(configured_destination(place, destination), as_json=as_json)
+        return
     store = store_of(place, directory)
     found = settings(place, directory)
     entries = read_catalogue(found.directory, None if everything else store)
@@ -71,18 +84,34 @@ def list_command(  # noqa: PLR0913 - one for each option
             emit_values((*values, kept) if reasons else values)
 
 
+def _list_there(there: Destination, *, as_json: bool) -> None:
+    """The backups of another place, as their manifests describe them."""
+    for name, manifest in manifests_there(there):
+        jobs, size = (manifest.jobs, manifest.bytes) if manifest else (None, None)
+        state = manifest.state if manifest else "unverified"
+        if as_json:
+            emit_json({"name": str(name), "at": _instant(name), "state": state, "jobs": jobs, "bytes": size})
+        else:
+            emit_values((str(name), _instant(name), state, jobs, size, ""))
+
+
 @click.command("show")
 @click.argument("backup", type=UnicodeText(), default=LATEST)
+@destination_option
 @directory_option
 @store_options
 @verbose_option
-def show_command(*, backup: str, directory: str | None, place: StorePlace) -> None:
+def show_command(*, backup: str, destination: str | None, directory: str | None, place: StorePlace) -> None:
     """Show the manifest of one backup, or of the latest, as one line of JSON."""
     from hyperjobs.maintenance.backup.choice import choose  # noqa: PLC0415 - SQLite only where it is used
     from hyperjobs.maintenance.backup.manifest import manifest_of  # noqa: PLC0415 - as above
     from hyperjobs.maintenance.backup.mark import reason_of  # noqa: PLC0415 - as above
     from hyperjobs.maintenance.backup.name import PINNED  # noqa: PLC0415 - as above
 
+    if destination is not None:
+        there = configured_destination(place, destination)
+        emit_json(asdict(there.manifest(backup_there(there, backup))))
+        return
     where = settings(place, directory).directory
     entry = choose(where, store_of(place, directory), backup)
     marks = {"state": str(entry.state), "found": entry.found, "pinned": entry.is_pinned}
@@ -92,12 +121,19 @@ def show_command(*, backup: str, directory: str | None, place: StorePlace) -> No
 @click.command("verify")
 @click.argument("backup", type=UnicodeText(), default=LATEST)
 @click.option("--all", "everything", is_flag=True, help="Every backup of the store, oldest first.")
+@destination_option
 @directory_option
 @store_options
 @verbose_option
 @click.pass_context
-def verify_command(
-    context: click.Context, *, backup: str, everything: bool, directory: str | None, place: StorePlace
+def verify_command(  # noqa: PLR0913 - one for each option
+    context: click.Context,
+    *,
+    backup: str,
+    everything: bool,
+    destination: str | None,
+    directory: str | None,
+    place: StorePlace,
 ) -> int:
     """Prove one backup, or the latest: its bytes, its pages and its jobs, against its manifest.
 
@@ -106,6 +142,8 @@ def verify_command(
     from hyperjobs.maintenance.backup.catalogue import read_catalogue  # noqa: PLC0415 - SQLite only where it is used
     from hyperjobs.maintenance.backup.choice import choose  # noqa: PLC0415 - as above
 
+    if destination is not None:
+        return _verify_there(configured_destination(place, destination), backup, everything=everything)
     store = store_of(place, directory)
     where = settings(place, directory).directory
     entries = read_catalogue(where, store) if everything else [choose(where, store, backup)]
@@ -114,6 +152,21 @@ def verify_command(
         for entry in entries:
             if not _stands(where, entry, stop, now=setting_of(context).clock.now()):
                 code = _DAMAGED
+    return stop.code or code
+
+
+def _verify_there(there: Destination, word: str, *, everything: bool) -> int:
+    """Prove backups of another place, each brought here for it."""
+    code = 0
+    with Stop() as stop:
+        for name in there.names(stop.keep_on) if everything else [backup_there(there, word)]:
+            try:
+                manifest = there.prove(name, stop.keep_on)
+            except BackupDamagedError as exc:
+                sys.stderr.write(f"hyperjobs: {printable(str(exc))}\n")
+                code = _DAMAGED
+            else:
+                emit(printable(f"{there.place}: {name}: {manifest.jobs:,} jobs, as its manifest says"))
     return stop.code or code
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
+    from hyperjobs.cli.place import StorePlace
     from hyperjobs.maintenance.backup.destination.opening import DestinationSettings
     from hyperjobs.maintenance.backup.destination.protocol import Destination
     from hyperjobs.maintenance.backup.manifest import Manifest
@@ -30,6 +31,13 @@ def destination_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     decorated: Callable[..., Any] = option(command)
     return decorated
+
+
+def configured_destination(place: StorePlace, word: str) -> Destination:
+    """The destination of this name in the configuration, opened."""
+    from hyperjobs.agent.options import destinations_of  # noqa: PLC0415 - pydantic only where a configuration is read
+
+    return destination_named(destinations_of(place.load()), word)
 
 
 def destination_named(configured: Sequence[DestinationSettings], word: str) -> Destination:

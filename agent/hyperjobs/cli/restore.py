@@ -12,6 +12,13 @@ import click
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
 from hyperjobs.cli.backup_setting import directory_option, settings, store_of
+from hyperjobs.cli.destination import (
+    backup_before,
+    backup_there,
+    configured_destination,
+    destination_option,
+    fetched,
+)
 from hyperjobs.cli.moment import Moment, show_age
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
@@ -24,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from hyperjobs.clock import Clock
+    from hyperjobs.maintenance.backup.destination.protocol import Destination
     from hyperjobs.maintenance.backup.manifest import Manifest
     from hyperjobs.maintenance.backup.name import BackupName
 
@@ -39,6 +48,7 @@ LATEST = "latest"
 @click.option("--replace", is_flag=True, help="With --job: in place of a finished job of that id in the store.")
 @click.option("--dry-run", is_flag=True, help="Prove the backup, say what would be done, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@destination_option
 @directory_option
 @store_options
 @verbose_option
@@ -54,6 +64,7 @@ def restore_command(  # noqa: PLR0913 - one for each option
     replace: bool,
     dry_run: bool,
     yes: bool,
+    destination: str | None,
     directory: str | None,
     place: StorePlace,
 ) -> int:
@@ -73,14 +84,23 @@ def restore_command(  # noqa: PLR0913 - one for each option
         )
     if replace and not jobs:
         raise click.UsageError("--replace goes with --job")
+    if destination is not None and directory is not None:
+        raise click.UsageError("--from names a destination, --dir a directory: give one of them")
     store = place.find() if to is None else store_of(place, to)
-    where = settings(place, directory).directory
-    name = choose(where, store, backup, at=at).name
     target = Path(os.path.realpath(store if to is None and store is not None else to or ""))
     clock = setting_of(context).clock
-    if jobs:
-        return _restore_jobs(context, where, name, target, jobs, replace=replace, dry_run=dry_run, yes=yes)
-    with Stop() as stop, _proven(where, name, target, stop) as (database, manifest):
+    with Stop() as stop, contextlib.ExitStack() as stack:
+        if destination is None:
+            where = settings(place, directory).directory
+            name = choose(where, store, backup, at=at).name
+        else:
+            there = configured_destination(place, destination)
+            name = backup_there(there, backup) if at is None else backup_before(there, at)
+            where = stack.enter_context(_fetched(there, name, target, stop))
+        database, manifest = stack.enter_context(_proven(where, name, target, stop))
+        if jobs:
+            _restore_jobs(database, name, target, jobs, clock=clock, replace=replace, dry_run=dry_run, yes=yes)
+            return 0
         plan = (
             f"{target}: {manifest.jobs:,} jobs of {name}, taken {show_age(name.at, now=clock.now())} ago, "
             f"{'into the open store' if live else 'as a new file' if not target.exists() else 'in its place'}"
@@ -118,34 +138,42 @@ def _proven(where: Path, name: BackupName, target: Path, stop: Stop) -> Iterator
         yield found
 
 
+@contextlib.contextmanager
+def _fetched(there: Destination, name: BackupName, target: Path, stop: Stop) -> Iterator[Path]:
+    """A backup of another place brought beside its target; what came damaged is refused."""
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(fetched(there, name, target, stop.keep_on))
+        except BackupDamagedError as exc:
+            raise StoreRefusedError(f"{exc}; nothing was restored: choose another", reason="backup_damaged") from exc
+        yield folder
+
+
 def _restore_jobs(  # noqa: PLR0913 - what the command was told
-    context: click.Context,
-    where: Path,
+    database: Path,
     name: BackupName,
     target: Path,
     jobs: tuple[str, ...],
     *,
+    clock: Clock,
     replace: bool,
     dry_run: bool,
     yes: bool,
-) -> int:
+) -> None:
     from hyperjobs.maintenance.restore.jobs import restore_jobs  # noqa: PLC0415 - SQLite only where it is used
 
-    clock = setting_of(context).clock
-    with Stop() as stop, _proven(where, name, target, stop) as (database, _):
-        # looked at first, so that nobody is asked about what cannot be done
-        would = restore_jobs(database, target, jobs, clock=clock, replace=replace, is_dry=True)
-        plan = f"{target}: {would.jobs} job{'s' * (would.jobs != 1)} of {name}" + (
-            f", {len(would.replaced)} in place of what is there" if would.replaced else ""
-        )
-        if dry_run:
-            emit(f"would restore {printable(plan)}")
-            return 0
-        if not yes:
-            ask(f"restore {printable(plan)}? [y/N] ")
-        restore_jobs(database, target, jobs, clock=clock, replace=replace)
-        emit(f"restored {printable(plan)}")
-    return stop.code
+    # looked at first, so that nobody is asked about what cannot be done
+    would = restore_jobs(database, target, jobs, clock=clock, replace=replace, is_dry=True)
+    plan = f"{target}: {would.jobs} job{'s' * (would.jobs != 1)} of {name}" + (
+        f", {len(would.replaced)} in place of what is there" if would.replaced else ""
+    )
+    if dry_run:
+        emit(f"would restore {printable(plan)}")
+        return
+    if not yes:
+        ask(f"restore {printable(plan)}? [y/N] ")
+    restore_jobs(database, target, jobs, clock=clock, replace=replace)
+    emit(f"restored {printable(plan)}")
 
 
 def _openers(target: Path) -> str:

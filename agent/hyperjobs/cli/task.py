@@ -85,7 +85,8 @@ def finish_task(
             foreseen = _run(shop, task, stop, is_dry=True)
             if foreseen.error is None and foreseen.run.outcome != _SKIPPED:
                 ask(f"{printable(foreseen.run.summary)}; {question} [y/N] ")
-        return _run(shop, task, stop, is_dry=is_dry), stop.code
+        finished = _run(shop, task, stop, is_dry=is_dry)
+    return finished, stop.code
 
 
 def _run(shop: Workshop, task: Task, stop: Stop, *, is_dry: bool) -> Finished:

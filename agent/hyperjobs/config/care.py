@@ -161,7 +161,7 @@ class Destination(BaseModel):
     access_key_file: FilePath | None = None
     secret_key_file: FilePath | None = None
     ca_file: FilePath | None = None
-    path_style: Boolean = True
+    path_style: Boolean | None = None
 
     @whole(mode="after")
     def _is_one_kind(self) -> Destination:

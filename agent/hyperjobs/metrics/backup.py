@@ -81,7 +81,7 @@ def _backups(entries: list[Entry], destinations: list[dict[str, Any]]) -> Iterat
 
 
 def _add_destination(facts: Mapping[str, Any], counts: Any, newest: Any) -> None:
-    for state in (State.VERIFIED, State.UNVERIFIED, State.DAMAGED):
+    for state in State:
         counts.add_metric([facts["name"], state.value], facts[state.value])
     if facts["newest_at_s"] is not None:
         newest.add_metric([facts["name"], State.VERIFIED.value], facts["newest_at_s"])

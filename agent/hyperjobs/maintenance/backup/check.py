@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import BackupDamagedError, StoreError
+from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.backup.manifest import manifest_of
 from hyperjobs.maintenance.backup.mark import mark_failed
 from hyperjobs.maintenance.backup.pack import nothing
@@ -24,13 +25,32 @@ def check(directory: Path, name: BackupName, *, now: datetime, keep_on: Callable
 
     Raises:
         BackupDamagedError: it failed; the message says whether it still counts.
+        BackupRunningError: it is only just being published.
         StoreFullError: there is no room to decompress it; nothing was marked.
         HyperjobsError: it could not be read; nothing was marked.
     """
+    _finish_publishing(directory, name)
     try:
         return verify(directory, name, keep_on)
     except BackupDamagedError as exc:
         raise BackupDamagedError(f"{exc}{_marked(directory, name, str(exc), now=now)}") from exc
+
+
+def _finish_publishing(directory: Path, name: BackupName) -> None:
+    """Let a file that has just got its name, or whose maker was killed then, lose its temporary one.
+
+    SQLite is given no file with two names, and that would look like damage.
+
+    Raises:
+        BackupRunningError: its maker is at work.
+    """
+    try:
+        names = (directory / str(name)).lstat().st_nlink
+    except OSError:
+        return
+    if names > 1:
+        with BackupDirectory(directory).locked():
+            pass  # who takes the lock clears what the dead left
 
 
 def _marked(directory: Path, name: BackupName, found: str, *, now: datetime) -> str:

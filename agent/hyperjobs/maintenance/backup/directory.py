@@ -215,13 +215,15 @@ def _remove_unused(path: Path) -> None:
 
 
 def appear(file: Path, at: Path) -> None:
-    """Give a file a second name; where the file system has no links, move it there, the lock keeping others out."""
+    """Move a file to a name that nothing has; where the file system has no links, the lock keeps others out."""
     try:
         os.link(file, at)
     except OSError as exc:
         if exc.errno not in _NO_LINKS or os.path.lexists(at):
             raise
         file.rename(at)
+    else:
+        file.unlink()  # at once: a file with two names is one that SQLite is not given
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

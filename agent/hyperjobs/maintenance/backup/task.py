@@ -6,11 +6,12 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.errors import StoreFullError
-from hyperjobs.maintenance.backup.catalogue import read_catalogue, source_sha256, spare_damaged
+from hyperjobs.maintenance.backup.catalogue import read_catalogue, spare_damaged
 from hyperjobs.maintenance.backup.create import DEFAULT_COMPRESSION, database_bytes, room_needed, take_backup
+from hyperjobs.maintenance.backup.destination.rotation import by_policy
 from hyperjobs.maintenance.backup.manifest import VERIFIED
 from hyperjobs.maintenance.backup.name import BackupName
-from hyperjobs.maintenance.backup.retention import DEFAULT_POLICY, MINIMUM, Policy, decide
+from hyperjobs.maintenance.backup.retention import DEFAULT_POLICY, MINIMUM, Policy
 from hyperjobs.maintenance.backup.rotation import Rotation, rotate
 from hyperjobs.maintenance.backup.upload import upload
 from hyperjobs.maintenance.opened import opened
@@ -120,6 +121,7 @@ class BackupTask:
                 detail=detail,
                 keep=keep,
                 minimum=self._minimum,
+                source=self._store,
             )
         deleted = len(freed) + len(rotation.deleted)
         return Report(
@@ -161,18 +163,10 @@ class BackupTask:
         )
 
     def _kept_elsewhere(self, turn: Turn) -> Callable[[list[Manifest]], set[str]]:
-        """By the same rules as here, and of this store alone: another one's of the same name stay."""
-        own, now = source_sha256(self._store), turn.clock.now()
-
-        def keep(manifests: list[Manifest]) -> set[str]:
-            names = {BackupName.parse(manifest.name) for manifest in manifests if manifest.source_sha256 == own}
-            decisions = decide(
-                [name for name in names if name is not None], self._policy, minimum=self._minimum, now=now
-            )
-            gone = {str(decision.name) for decision in decisions if not decision.stays}
-            return {manifest.name for manifest in manifests} - gone
-
-        return keep
+        """The same rules as here; what is pinned here stays there too."""
+        entries = read_catalogue(self._directory.path, self._store)
+        pinned = [entry.name for entry in entries if entry.is_pinned]
+        return by_policy(self._policy, minimum=self._minimum, now=turn.clock.now(), pinned=pinned)
 
     def _foretell(self, turn: Turn) -> Report:
         """What a run would need, and what it would delete."""

@@ -26,6 +26,7 @@ def upload(  # noqa: PLR0913 - what is brought, where to, and what stays there
     detail: dict[str, Any],
     keep: Callable[[list[Manifest]], set[str]] | None = None,
     minimum: int = 1,
+    source: Path | None = None,
 ) -> None:
     """Bring a backup to each destination; the failure of one keeps none of the others from it.
 
@@ -37,6 +38,7 @@ def upload(  # noqa: PLR0913 - what is brought, where to, and what stays there
         detail: of the run; gets ``destinations``, each name with ``ok`` or what failed.
         keep: given the manifests of a destination, the names that stay there; ``None`` deletes nothing.
         minimum: so many verified ones stay there at least.
+        source: path of the store; backups of others there are not looked at.
 
     Raises:
         BackupUploadError: it is not at every destination; it carries the detail.
@@ -50,7 +52,7 @@ def upload(  # noqa: PLR0913 - what is brought, where to, and what stays there
         try:
             destination.put(directory, name, turn.keep_on)
             if keep is not None:
-                rotate_destination(destination, keep, minimum, turn.keep_on, stem=name.stem)
+                rotate_destination(destination, keep, minimum, turn.keep_on, source=source)
             outcomes[destination.name] = "ok"
         except StoreInterruptedError:
             raise

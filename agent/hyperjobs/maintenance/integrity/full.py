@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import BackupDamagedError
-from hyperjobs.maintenance.backup.proof import verify
+from hyperjobs.maintenance.backup.check import check
 from hyperjobs.maintenance.integrity.live import LiveStore
 from hyperjobs.maintenance.restore.staging import staged
 from hyperjobs.maintenance.task import Report
@@ -91,7 +91,7 @@ class FullTask:
 
     def _proven(self, name: BackupName, turn: Turn) -> Manifest:
         if name.compression == "none":
-            return verify(self._directory.path, name, turn.keep_on)
+            return check(self._directory.path, name, now=turn.now, keep_on=turn.keep_on)
         # by the way of a restore: it looks for room, and clears what a killed run left
         with staged(self._directory.path, name, self._scratch / _SCRATCH, turn.keep_on, level="full") as (_, manifest):
             return manifest
