@@ -88,6 +88,14 @@ def test_a_window_opens_at_the_next_local_start(window, now, opens):
     assert parse_window(window).next_open(at(now), BERLIN) == at(opens)
 
 
+def test_clocks_set_back_at_its_end_open_it_again_for_the_minutes_they_repeat():
+    """On 2026-04-05 at 03:00Z clocks in Santiago went from midnight back to 23:00."""
+    window, zone = parse_window("00:00-23:01"), ZoneInfo("America/Santiago")
+
+    assert window.next_open(at("2026-04-05T02:01"), zone) == at("2026-04-05T03:00")
+    assert window.next_open(at("2026-04-05T03:01"), zone) == at("2026-04-05T04:00")
+
+
 @given(
     st.integers(0, 1439),
     st.integers(0, 1439),

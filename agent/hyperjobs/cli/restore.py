@@ -53,7 +53,7 @@ LATEST = "latest"
 @store_options
 @verbose_option
 @click.pass_context
-def restore_command(  # noqa: PLR0913 - one for each option
+def restore_command(  # noqa: C901, PLR0913 - one for each option, and what goes with what
     context: click.Context,
     *,
     backup: str,

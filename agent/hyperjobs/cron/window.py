@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from hyperjobs.cron.zone import first_instant, local_time
+from hyperjobs.cron.zone import first_instant, local_time, pieces
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -54,6 +54,9 @@ class Window:
             start = datetime.combine(today + timedelta(days=number), self.start)
             second_pass = start.replace(tzinfo=zone, fold=1).astimezone(UTC)
             openings += [first_instant(start, zone), second_pass]
+        # Clocks that are set back at the end of the window can show its last minutes again.
+        until = instant + timedelta(days=_DAYS_AHEAD)
+        openings += [begin for begin, _, _ in pieces(instant, until, zone)]
         return min(at for at in openings if at >= instant and self.contains(at, zone))
 
 
