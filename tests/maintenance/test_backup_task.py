@@ -11,12 +11,12 @@ import pytest
 from hyperjobs.errors import (
     BackupDamagedError,
     BackupUploadError,
-    HyperjobsError,
     StoreFullError,
     StoreInterruptedError,
 )
 from hyperjobs.maintenance.backup import create
 from hyperjobs.maintenance.backup.catalogue import read_catalogue
+from hyperjobs.maintenance.backup.destination.directory import DirectoryDestination
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.backup.proof import verify
 from hyperjobs.maintenance.backup.retention import Policy
@@ -160,36 +160,61 @@ def test_a_full_disk_costs_nothing_while_the_store_is_frozen(store, directory, m
     assert len(directory.names()) == 6
 
 
-class Place:
-    """A destination that takes what it is given, or refuses it."""
-
-    def __init__(self, name, refusal=None):
-        self.name = name
-        self.refusal = refusal
-        self.held = []
-
-    def put(self, directory, name, keep_on):
-        verify(directory, name, keep_on)  # what is brought away was proven here
-        if self.refusal:
-            raise self.refusal
-        self.held.append(name)
-
-    def sizes(self, _keep_on):
-        return {}
+def places(tmp_path, *names):
+    """Destinations that are directories; one that is called ``gone`` is not there."""
+    for name in names:
+        if name != "gone":
+            (tmp_path / name).mkdir(mode=0o700)
+    return [DirectoryDestination(name, tmp_path / name) for name in names]
 
 
-def test_the_failure_of_one_destination_keeps_the_backup_from_no_other(store, directory):
-    first, broken, last = Place("near"), Place("s3", HyperjobsError("no such bucket")), Place("far")
-    task = BackupTask(store, directory, policy=Policy(last=2), destinations=(first, broken, last))
+def test_the_failure_of_one_destination_keeps_the_backup_from_no_other(store, directory, tmp_path):
+    near, gone, far = places(tmp_path, "near", "gone", "far")
+    task = BackupTask(store, directory, policy=Policy(last=2), destinations=(near, gone, far))
     take_daily(store, directory, 3)
 
-    with pytest.raises(BackupUploadError, match=r"is safe in .* not at s3: no such bucket") as failed:
+    with pytest.raises(BackupUploadError, match=r"is safe in .* not at gone: ") as failed:
         task.run(turn())
 
     [newest] = directory.names()[-1:]
-    assert first.held == last.held == [newest]
-    assert failed.value.detail["destinations"] == {"near": "ok", "s3": "no such bucket", "far": "ok"}
+    assert near.names() == far.names() == [newest]
+    outcomes = failed.value.detail["destinations"]
+    assert (outcomes["near"], outcomes["far"]) == ("ok", "ok")
+    assert str(tmp_path / "gone") in outcomes["gone"]
     assert len(failed.value.detail["deleted"]) == 2  # what is here was in order before
+
+
+def test_the_same_rules_hold_at_a_destination_and_for_this_store_alone(store, directory, tmp_path):
+    [near] = places(tmp_path, "near")
+    (tmp_path / "elsewhere").mkdir()
+    other = store_of(tmp_path / "elsewhere" / "jobs.db", jobs=3)
+    BackupTask(other, BackupDirectory(tmp_path / "others"), destinations=(near,)).run(turn())
+    [foreign] = near.names()
+
+    for days in range(4):
+        now = START + timedelta(days=days, hours=1)
+        task = BackupTask(store, directory, policy=Policy(last=2), destinations=(near,))
+        task.run(turn(now=now, clock=FakeClock(now)))
+
+    own = directory.names()
+    assert len(own) == 2
+    assert set(near.names()) == {*own, foreign}
+
+
+def test_nothing_goes_from_a_destination_while_rotation_is_held_and_a_marked_copy_never_comes(
+    store, directory, tmp_path
+):
+    [near] = places(tmp_path, "near")
+    for days in range(3):
+        held = {"is_rotation_held": lambda: True, "destinations": (near,), "policy": Policy(last=2)}
+        now = START + timedelta(days=days)
+        BackupTask(store, directory, **held).run(turn(now=now, clock=FakeClock(now)))
+    assert len(near.names()) == 3
+
+    BackupTask(store, directory, is_frozen=lambda: True, destinations=(near,)).run(turn(now=START + timedelta(days=4)))
+
+    assert len(near.names()) == 3
+    assert len(directory.names()) == 4
 
 
 def test_a_stop_is_obeyed_at_every_point_and_leaves_no_half(store, directory):
@@ -234,10 +259,15 @@ def test_a_stop_ends_a_long_check_within_a_second(tmp_path, directory):
     assert time.monotonic() - began < 1.0
 
 
-def test_a_stop_also_ends_what_is_brought_elsewhere_and_the_backup_stays(store, directory):
-    place = Place("s3", StoreInterruptedError("stopped"))
+def test_a_stop_also_ends_what_is_brought_elsewhere_and_the_backup_stays(store, directory, tmp_path):
+    near, far = places(tmp_path, "near", "far")
 
+    def stop_when_it_is_uploaded():
+        return (tmp_path / "backups").is_dir() and any((tmp_path / "near").iterdir())
+
+    task = BackupTask(store, directory, destinations=(near, far))
     with pytest.raises(StoreInterruptedError):
-        BackupTask(store, directory, destinations=(place, Place("far"))).run(turn())
+        task.run(turn(is_stopping=stop_when_it_is_uploaded))
 
     assert verify(directory.path, directory.names()[-1]).jobs == 20
+    assert near.names() == far.names() == []
