@@ -31,6 +31,7 @@ run: $(VENV)/.stamp-wheel ## start the agent on a store of its own in var/ (PORT
 	@mkdir -p var
 	@echo "hyperjobs on var/jobs.db: http://127.0.0.1:$(PORT)/ for a person, http://127.0.0.1:$(PORT)/metrics for Prometheus; Ctrl-C ends it"
 	@exec env HYPERJOBS_STORE__PATH=var/jobs.db HYPERJOBS_STORE__CREATE=true HYPERJOBS_STORE__STATE_DIR=var/state \
+	HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY=var/backups \
 	HYPERJOBS_WEB__LISTEN='["127.0.0.1:$(PORT)"]' \
 	$(BIN)/hyperjobs run --config config/example.yaml $(ARGS)
 

@@ -33,6 +33,7 @@ FIGURES = (
     "command_line",
     "pruning",
     "reclaiming",
+    "checking",
 )
 """Each is a module of this folder with a ``figure(bench)``."""
 

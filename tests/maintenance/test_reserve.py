@@ -117,3 +117,11 @@ def test_a_disk_is_full_when_a_few_commits_would_fill_it(tmp_path, clock, left_b
         fill(disk, leave_bytes=left_bytes)
 
         assert Reserve(disk / "jobs.db", MIB, clock=clock).is_disk_full is is_full
+
+
+def test_a_reserve_that_is_not_wanted_any_more_goes(tmp_path):
+    assert Reserve(tmp_path / "jobs.db", 4096, clock=FakeClock()).keep()
+    unwanted = Reserve(tmp_path / "jobs.db", 0, clock=FakeClock())
+
+    assert not unwanted.keep()
+    assert not unwanted.path.exists()

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 @contextmanager
 def launched(store: Path, state_dir: Path, *, listen: str = "127.0.0.1:0", env=None, prefix=()) -> Iterator[Process]:
     """``hyperjobs run``, however it ends; ``prefix`` are words before the command."""
-    environment = {"HYPERJOBS_STORE__STATE_DIR": str(state_dir), **(env or {})}
+    environment = {
+        "HYPERJOBS_STORE__STATE_DIR": str(state_dir),
+        "HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(state_dir / "backups"),
+        "HYPERJOBS_MAINTENANCE__RESERVE": "0",
+        **(env or {}),
+    }
     command = [*prefix, sys.executable, "-m", "hyperjobs", "run", "--store", store, "--listen", listen]
     with running(command, env=environment) as process:
         yield process

@@ -58,6 +58,7 @@ class HandTurned:
         overrides = {name.replace("__", "."): value for name, value in options.items()}
         overrides |= {"store.path": str(store), "store.state_dir": str(state_dir)}
         overrides.setdefault("maintenance.backup.directory", str(state_dir / "backups"))
+        overrides.setdefault("maintenance.reserve", "0")
         config = load_config(None, environ={}, overrides=overrides, require_store=True)
         self.state = StateFile(state_dir, store, clock=self.clock)
         self.troubles = Troubles()

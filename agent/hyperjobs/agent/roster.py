@@ -95,7 +95,7 @@ def _checkpoint(shop: Workshop, **changes: Any) -> Task:
         shop.store,
         **{
             "truncate": _within(care.checkpoint.truncate, care.timezone, otherwise=False),
-            "reserve": Reserve(shop.store, care.reserve, clock=shop.clock) if care.reserve else None,
+            "reserve": Reserve(shop.store, care.reserve, clock=shop.clock),
             **changes,
         },
     )

@@ -48,12 +48,14 @@ def install_command(context: click.Context, *, rebuild: bool, place: StorePlace)
 @click.option("--dry-run", is_flag=True, help="Only say what would be dropped.")
 @store_options
 @verbose_option
-def uninstall_command(*, yes: bool, dry_run: bool, place: StorePlace) -> None:
+@click.pass_context
+def uninstall_command(context: click.Context, *, yes: bool, dry_run: bool, place: StorePlace) -> None:
     """Take the ledger out of a store again.
 
     Its tables and triggers are dropped, and with them the counts and histories kept since it was installed. Jobs are
     not touched.
     """
+    from hyperjobs.maintenance.reserve import Reserve  # noqa: PLC0415 - as below
     from hyperjobs.store.ledger.install import uninstall  # noqa: PLC0415 - SQLite only where a store is opened
     from hyperjobs.store.ledger.schema import ours  # noqa: PLC0415 - as above
 
@@ -70,6 +72,7 @@ def uninstall_command(*, yes: bool, dry_run: bool, place: StorePlace) -> None:
         if not yes:
             ask(f"{path}: drop the ledger, with its counts and histories? Jobs stay. [y/N] ")
         uninstall(connection)
+        Reserve(connection.path, clock=setting_of(context).clock).release()
         emit(f"{path}: the ledger is gone")
 
 

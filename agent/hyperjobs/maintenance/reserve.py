@@ -60,6 +60,7 @@ class Reserve:
             StoreError: something else has its name.
         """
         if self.size_bytes <= 0:
+            self._remove()  # of a time when there was to be one
             return False
         if self.is_held:
             return True
