@@ -105,12 +105,14 @@ def _copy(db: apsw.Connection, target: Path, pace: Pace) -> Copied:
     return Copied(pages, jobs)
 
 
-def overwrite(target: Connection, source: Connection) -> None:
+def overwrite(target: Connection, source: Connection, keep: Callable[[], object] = lambda: None) -> None:
     """Make an open store hold what ``source`` holds, in one transaction; its users see all of it or nothing.
 
     Args:
         target: the store that others may have open.
         source: of a file that nobody writes to, with pages of the same size.
+        keep: called once nobody else can write and nothing is changed yet: what another connection reads then is the
+            last there was. What it raises ends the transaction without a change.
 
     Raises:
         StoreBusyError: a lock of the target was not to be had within its busy timeout.
@@ -118,6 +120,8 @@ def overwrite(target: Connection, source: Connection) -> None:
 
     def work(db: apsw.Connection) -> None:
         with db.backup("main", source.raw, "main") as backup:
+            backup.step(1)  # the first step takes the write lock, and it is held to the end
+            keep()
             while not backup.done:
                 backup.step(-1)
 

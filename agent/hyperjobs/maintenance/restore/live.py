@@ -48,10 +48,18 @@ def restore_live(database: Path, target: Path, *, now: datetime) -> Path:
                 target.parent, (facts.pages + new.pages) * facts.page_size_bytes, "a restore into the open store"
             )
             new_file(kept).close()
-            copy_snapshot(live, kept, Pace())
-            overwrite(live, source)
+            # Copied under the lock: what a writer commits up to the very end is in it, or comes after the restore.
+            overwrite(live, source, lambda: _copy(target, kept))
         finally:
             source.close()
     finally:
         live.close()
     return kept
+
+
+def _copy(store: Path, copy: Path) -> None:
+    reader = Connection(store, read_only=True)
+    try:
+        copy_snapshot(reader, copy, Pace())
+    finally:
+        reader.close()
