@@ -285,10 +285,10 @@ def test_where_a_batch_takes_long_the_next_ones_are_smaller_until_they_do_not(tm
     clock, took, deleted = FakeClock(), iter([0.021, 0.021, 0.015, 0.009, 0.009, *[0.0] * 20]), []
     real = Batch.delete
 
-    def delete(self):
+    def delete(self, rows):
         clock.advance(next(took))
-        deleted.append(len(self.rows))
-        return real(self)
+        deleted.append(len(rows))
+        return real(self, rows)
 
     monkeypatch.setattr(Batch, "delete", delete)
     connection = Connection(path)

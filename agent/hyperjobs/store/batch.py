@@ -1,4 +1,4 @@
-"""One batch of a prune: rows copied aside as they are, and then deleted by one statement if they still are so.
+"""Rows of a prune copied aside as they are, and then deleted, a slice a statement, if they still are so.
 
 Inside the write transaction no Python runs but to begin and to end it. A statement for each row, or a function of ours
 in its condition, would there wait for the interpreter's lock again and again, with every writer waiting behind it.
@@ -17,6 +17,8 @@ from hyperjobs.store.pins import TABLE, has_pins
 from hyperjobs.store.rows import COLUMN_LIST
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import apsw
 
     from hyperjobs.store.connection import Connection
@@ -38,7 +40,10 @@ _FILL: Final = (
 )
 # the plus takes the column's affinity off: equal is the same value of the same type
 _UNCHANGED: Final = " AND ".join(f"+j.{name} IS +b.{name}" for name in COLUMNS)
-_STILL: Final = f"SELECT b.rid FROM {_NAME} b CROSS JOIN main.jobs j ON j.rowid=b.rid WHERE {_UNCHANGED}"  # noqa: S608 - ours
+_STILL: Final = (
+    f"SELECT b.rid FROM {_NAME} b CROSS JOIN main.jobs j ON j.rowid=b.rid"  # noqa: S608 - ours
+    f" WHERE b.rid BETWEEN ? AND ? AND {_UNCHANGED}"
+)
 _STATUS: Final = COLUMNS.index("status")
 _PROVIDER: Final = COLUMNS.index("provider")
 
@@ -61,7 +66,7 @@ class Row(NamedTuple):
 
 
 class Batch:
-    """The batch of one connection; a new fill takes the place of what it held.
+    """The rows aside of one connection; a new fill takes the place of what it held.
 
     Args:
         connection: kept in memory there, apart from the store.
@@ -85,19 +90,20 @@ class Batch:
         self.rows = [Row(rowid, cells) for rowid, _, cells in found]
         self.last = found[-1][1] if found else None
 
-    def delete(self) -> tuple[Counter[tuple[str, str]], list[Cells]]:
-        """Delete the rows that still are as they were, and not pinned by now, in one transaction.
+    def delete(self, part: Sequence[Row]) -> tuple[Counter[tuple[str, str]], list[Cells]]:
+        """Delete the rows of a slice that still are as they were, and not pinned by now, in one transaction.
 
         Returns:
             What went, by status and provider, and the rows that did not go.
         """
+        span = part[0].rowid, part[-1].rowid
         try:
-            self._connection.write(lambda db: _delete(db, len(self.rows)))
-            gone = {row.rowid for row in self.rows}
+            self._connection.write(lambda db: _delete(db, span, len(part)))
+            gone = {row.rowid for row in part}
         except _TouchedError:
-            gone = self._connection.write(_delete_named)
-        deleted = Counter(row.key for row in self.rows if row.rowid in gone)
-        return deleted, [row.cells for row in self.rows if row.rowid not in gone]
+            gone = self._connection.write(lambda db: _delete_named(db, span))
+        deleted = Counter(row.key for row in part if row.rowid in gone)
+        return deleted, [row.cells for row in part if row.rowid not in gone]
 
     def close(self) -> None:
         """Forget it."""
@@ -126,19 +132,19 @@ class _TouchedError(Exception):
     """A writer had been at some of the rows: which ones must be found out before the others are gone."""
 
 
-def _delete(db: apsw.Connection, expected: int) -> None:
-    """Delete what is in the batch and still as it was; when that is not every row, raise, and so delete nothing."""
-    db.execute(f"DELETE FROM main.jobs WHERE rowid IN ({_still(db)})")  # noqa: S608 - ours
+def _delete(db: apsw.Connection, span: tuple[int, int], expected: int) -> None:
+    """Delete what is in a span of the batch and still as it was; when that is not every row, raise, and so delete nothing."""
+    db.execute(f"DELETE FROM main.jobs WHERE rowid IN ({_still(db)})", span)  # noqa: S608 - ours
     # of this statement alone: the total would count what the ledger's triggers write
     if db.changes() != expected:
         raise _TouchedError
 
 
-def _delete_named(db: apsw.Connection) -> set[int]:
-    """Delete what is in the batch and still as it was; the rowids of what went."""
+def _delete_named(db: apsw.Connection, span: tuple[int, int]) -> set[int]:
+    """Delete what is in a span of the batch and still as it was; the rowids of what went."""
     still = _still(db)
-    found: set[int] = {rowid for (rowid,) in rows(db, still)}
-    db.execute(f"DELETE FROM main.jobs WHERE rowid IN ({still})")  # noqa: S608 - ours
+    found: set[int] = {rowid for (rowid,) in rows(db, still, span)}
+    db.execute(f"DELETE FROM main.jobs WHERE rowid IN ({still})", span)  # noqa: S608 - ours
     return found if db.changes() == len(found) else set()
 
 

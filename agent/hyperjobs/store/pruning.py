@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hyperjobs.clock import Clock
+    from hyperjobs.store.batch import Row
     from hyperjobs.store.cells import Cells
     from hyperjobs.store.connection import Connection
     from hyperjobs.store.due import Range, Rule
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 BATCH_ROWS: Final = 250
 """A transaction of so many deletes keeps writers waiting 45 ms at most; 1000 keep them 80 ms."""
 
+_KEPT_ROWS: Final = 1_000
+"""So many are read and made to last at once, which is one sync, and are then deleted in several transactions."""
 _LEAST_ROWS: Final = 30
 _LONG_S: Final = 0.02
 _SHORT_S: Final = 0.01
@@ -155,17 +158,19 @@ class Pruning:
     def _run_range(self, part: Range, batch: Batch) -> bool:
         place: bytes | None = part.start
         while True:
-            left = self._rows if self._most is None else min(self._rows, self._most - self.done.total)
+            left = _KEPT_ROWS if self._most is None else min(_KEPT_ROWS, self._most - self.done.total)
             batch.fill(self._rule, part, place, left)
-            cells = [row.cells for row in batch.rows]
-            if cells:
-                self._keeping.keep(cells)
-            if self._rest():
-                self._keeping.left(cells)
-                return False
-            if not cells:
-                return True
-            self._delete(batch)
+            if batch.rows:
+                self._keeping.keep([row.cells for row in batch.rows])
+            waiting = sorted(batch.rows, key=lambda row: row.rowid)
+            if not waiting:
+                return not self._rest()
+            while waiting:
+                if self._rest():
+                    self._keeping.left([row.cells for row in waiting])
+                    return False
+                slice_, waiting = waiting[: self._rows], waiting[self._rows :]
+                self._delete(batch, slice_)
             place = part.after(place, batch.last)
 
     def _rest(self) -> bool:
@@ -176,9 +181,9 @@ class Pruning:
         self._owed_s = None
         return bool(self._pause(max(left_s, 0.0)))
 
-    def _delete(self, batch: Batch) -> None:
+    def _delete(self, batch: Batch, rows: Sequence[Row]) -> None:
         began_s = self._clock.monotonic()
-        deleted, left = batch.delete()
+        deleted, left = batch.delete(rows)
         self._ended_s = self._clock.monotonic()
         self._owed_s = self._ended_s - began_s
         if self._owed_s > _LONG_S:
