@@ -44,7 +44,8 @@ class Scheduler:
 
     Args:
         entries: the tasks, in the order in which they run when several are due.
-        run: does the work of one slot; what it raises is logged, and the next slot comes all the same.
+        run: does the work of one slot; what it raises is logged, and the next slot comes all the same. ``False``
+            when a stop came before it began: the slot is then still to be run, by whoever comes next.
         marks: what outlives the agent.
         clock: the wall clock that slots are held against, and the monotonic one that tells when it was set.
         look_every_s: how often, in real seconds, the two are compared.
@@ -180,7 +181,7 @@ class _Lane:
             try:
                 while not self._stopping.is_set():
                     looked_at = self._clock.now()
-                    found = self._due()
+                    found = self._due(looked_at)
                     if found is None:
                         # Counted from the look, so that what has come due since is not passed over.
                         self._rearm(self, looked_at)
@@ -227,21 +228,24 @@ class _Lane:
             log.error("scheduler.look_failed", lane=self.name, error=str(exc), exc_info=exc)
         self._failure = str(exc)
 
-    def _due(self) -> tuple[TimetableEntry, Slot] | None:
+    def _due(self, now: datetime) -> tuple[TimetableEntry, Slot] | None:
+        """The first entry that is due; all are asked by one time, so that none is passed over for a later one."""
         for entry in self.entries:
             awake_since = self._watch.awake_since()
-            slot = self._timetable.due(entry, self._clock.now(), awake_since=awake_since)
+            slot = self._timetable.due(entry, now, awake_since=awake_since)
             if slot is not None:
                 return entry, slot
         return None
 
     def _run_one(self, entry: TimetableEntry, slot: Slot) -> None:
+        has_begun = True
         try:
-            self._run(entry.task, slot)
+            has_begun = self._run(entry.task, slot) is not False
         except Exception:
             log.exception("scheduler.run_failed", task=entry.task, slot=slot.nominal)
         finally:
-            self._timetable.finish(entry, slot, self._clock.now())
+            if has_begun:
+                self._timetable.finish(entry, slot, self._clock.now())
 
 
 class _SlotTrigger(BaseTrigger):  # type: ignore[misc] # the library has no types

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import timedelta
 
 import apsw
 import pytest
 
+from hyperjobs.agent.night import Night
 from hyperjobs.maintenance.task import Report
 from hyperjobs.store.runs import Outcome
 from hyperjobs.testing import START, FakeClock
@@ -46,14 +48,14 @@ def night(store, tmp_path):
     options = {"maintenance__prune__retention__completed": "30d", "maintenance__vacuum__schedule": "0 3 * * *"}
     with hand_turned(store, tmp_path / "state", clock=FakeClock(EVENING), **options) as agent:
         agent.turn()
-        agent.care._night.start()
+        agent.care.night.start()
         yield agent
 
 
 def sleep_until(agent, moment):
     """Let the clock stand at another time, as a machine that was asleep finds it."""
     agent.clock.advance(moment - agent.clock.now())
-    agent.care._night._scheduler.look()
+    agent.care.night._scheduler.look()
 
 
 def test_a_whole_night_goes_in_its_order_and_prunes_only_what_the_backup_holds(night, store):
@@ -104,18 +106,55 @@ def test_a_stop_ends_the_run_that_is_under_way_and_begins_no_other(night):
             turn.keep_on()
             return Report(summary="never")
 
-    night.care._night._tasks["integrity-quick"] = Long()
+    night.care.night._tasks["integrity-quick"] = Long()
     sleep_until(night, EVENING + timedelta(hours=2, minutes=30, seconds=1))
     until = time.monotonic() + DEADLINE_S
     while "integrity-quick" not in {run.task for run in night.workshop.runs.running()} and time.monotonic() < until:
         time.sleep(0.01)
 
     began = time.monotonic()
-    assert night.care._night.stop(5.0)
+    assert night.care.night.stop(5.0)
 
     assert time.monotonic() - began < 1
     (run,) = [run for run in night.workshop.runs.latest() if run.task != "checkpoint"]
     assert run.outcome is Outcome.INTERRUPTED
+
+
+def test_a_slot_that_comes_with_the_stop_is_left_to_who_comes_next(night):
+    night.care.night._stopping.set()  # as when the stop comes between the look and the run
+    sleep_until(night, EVENING + timedelta(hours=2, minutes=30, seconds=1))
+    assert night.care.night.stop(5.0)
+
+    assert night.workshop.runs.latest() == []
+    again = Night(night.workshop)
+    again.start()
+    try:
+        assert [run.slot for run in await_runs(night, 2)] == ["2026-01-22T01:15 UTC", "2026-01-22T01:30 UTC"]
+    finally:
+        again.stop(5.0)
+
+
+def test_a_reload_lets_the_run_that_is_under_way_come_to_its_end(night):
+    done = threading.Event()
+
+    class Long:
+        name, heeds_freeze = "integrity-quick", False
+
+        def run(self, turn):
+            while not done.is_set():
+                assert not turn.wait(0.01)
+            return Report(summary="whole")
+
+    night.care.night._tasks["integrity-quick"] = Long()
+    sleep_until(night, EVENING + timedelta(hours=2, minutes=30, seconds=1))
+    until = time.monotonic() + DEADLINE_S
+    while "integrity-quick" not in {run.task for run in night.workshop.runs.running()} and time.monotonic() < until:
+        time.sleep(0.01)
+
+    assert not night.care.night.retire()
+    done.set()
+
+    assert [run.outcome for run in await_runs(night, 1)] == [Outcome.OK]
 
 
 def test_damage_freezes_the_store_stops_prune_and_marks_the_backup(night):

@@ -98,14 +98,14 @@ class Care:
         workshop.drift_found = self._drift_found
         self._timekeeper = workshop.timekeeper
         self._is_clock_believed = True
-        self._night = Night(workshop)
+        self.night = Night(workshop)
         sources: list[Source] = [
             JobsSource(lambda: self._stalls.stalled),
             StoreSource(
                 path, troubles, workshop.condition, workshop.holds, is_wal_reset_safe=wal_reset_safe(sqlite_version())
             ),
             LedgerSource(self.counts),
-            TasksSource(workshop.runs, workshop.holds, self._night.planned),
+            TasksSource(workshop.runs, workshop.holds, self.night.planned),
             BackupSource(config.maintenance.backup.directory, path, workshop.runs, workshop.condition),
             agent,
         ]
@@ -122,16 +122,22 @@ class Care:
         """Begin to look after the store."""
         for loop in self._loops:
             loop.start()
-        self._night.start()
+        self.night.start()
 
     def collect(self, deadline_s: float | None = None) -> list[Metric]:
         """What a scrape shows, found by the deadline (in the clock's ``monotonic``)."""
         with self._collecting:
             return self._collector.collect(deadline_s)
 
-    def stop(self, timeout_s: float) -> bool:
-        """End what runs, a scrape also, and in the middle of a statement; whether all ended in time."""
-        self._night.ask_to_stop()
+    def stop(self, timeout_s: float, *, is_reload: bool = False) -> bool:
+        """End what runs, a scrape also, and in the middle of a statement; whether all ended in time.
+
+        For a reload a maintenance run under way goes on, as ``night`` of this care, which is then to be stopped apart.
+        """
+        if is_reload:
+            self.night.retire()
+        else:
+            self.night.ask_to_stop()
         for loop in self._loops:
             loop.stop()
         is_done = False
@@ -144,7 +150,8 @@ class Care:
             is_done = all(loop.join(_STOP_STEP_S) for loop in self._loops) and self._collecting.acquire(
                 timeout=_STOP_STEP_S
             )
-        is_done = self._night.stop(max(until_s - self._clock.monotonic(), _STOP_STEP_S)) and is_done
+        if not is_reload:
+            is_done = self.night.stop(max(until_s - self._clock.monotonic(), _STOP_STEP_S)) and is_done
         if is_done:
             try:
                 self._reader.close()

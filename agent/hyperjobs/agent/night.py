@@ -41,13 +41,21 @@ class Night:
         self._workshop.runner.end_dead()
         self._scheduler.start()
 
+    def retire(self) -> bool:
+        """Begin no other run, and let the one under way come to its end; whether there was none.
+
+        For a reload: a backup that takes an hour is not thrown away because an option changed.
+        """
+        return self._scheduler.stop(0.0)
+
     def ask_to_stop(self) -> None:
-        """Tell a run that is under way to end, and begin no other; returns at once."""
+        """Begin no other run, and tell the one under way to end; returns at once."""
+        self._scheduler.stop(0.0)
         self._stopping.set()
 
     def stop(self, timeout_s: float) -> bool:
         """End; whether the run that was under way ended in time."""
-        self._stopping.set()
+        self.ask_to_stop()
         return self._scheduler.stop(timeout_s)
 
     def planned(self) -> dict[str, Planned]:
@@ -64,9 +72,9 @@ class Night:
         interval = entry.schedule.expected_interval(now)
         return Planned(coming.starts if coming is not None else None, interval.total_seconds())
 
-    def _run(self, task: str, slot: Slot) -> None:
+    def _run(self, task: str, slot: Slot) -> bool:
         if self._stopping.is_set():
-            return
+            return False
         try:
             if task not in self._tasks:
                 self._tasks[task] = self._workshop.task(task)
@@ -79,3 +87,4 @@ class Night:
         except HyperjobsError as exc:
             # The task itself fails into its record; this is the record that could not be written.
             log.error("task.not_run", task=task, slot=slot.nominal, reason=exc.reason, error=str(exc))  # noqa: TRY400 - the message says all
+        return True

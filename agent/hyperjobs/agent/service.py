@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
+    from hyperjobs.agent.night import Night
     from hyperjobs.clock import Clock
     from hyperjobs.config import Config
 
@@ -66,6 +67,7 @@ class Agent:
         self._server: Server | None = None
         self._state: StateFile | None = None
         self._care: Care | None = None
+        self._retired: list[Night] = []
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -116,7 +118,8 @@ class Agent:
             self._config = config
             try:
                 if old is not None:
-                    old.stop(_STOP_S)
+                    old.stop(_STOP_S, is_reload=True)
+                    self._retired = [night for night in [*self._retired, old.night] if not night.retire()]
             finally:
                 self._care.start()
             configure_logs(config.log.level, config.log.format)
@@ -128,7 +131,10 @@ class Agent:
         self._is_ready, self._is_stopping = False, True
         with self._reload_lock:  # a reload under way ends first, it takes no longer than a stop
             care, self._care = self._care, None
+        for night in self._retired:
+            night.ask_to_stop()
         is_done = care.stop(_STOP_S) if care is not None else True
+        is_done = all(night.stop(_STOP_S / 4) for night in self._retired) and is_done
         if self._server is not None:
             self._server.stop(_STOP_S / 2)
         if self._state is not None:
