@@ -124,9 +124,10 @@ class Scheduler:
         """
         self._stopping.set()
         if self._library.running:
-            self._looker.join()
             self._library.shutdown(wait=False)
         until_s = self._clock.monotonic() + timeout_s
+        if self._looker.ident is not None:
+            self._looker.join(max(until_s - self._clock.monotonic(), 0))
         return all(lane.join(max(until_s - self._clock.monotonic(), 0)) for lane in self._lanes)
 
     def _rearm(self, lane: _Lane, looked_at: datetime | None = None) -> None:

@@ -10,6 +10,7 @@ import apsw
 import pytest
 
 from hyperjobs.agent.night import Night
+from hyperjobs.errors import ConfigError, StoreError
 from hyperjobs.maintenance.task import Report
 from hyperjobs.store.runs import Outcome
 from hyperjobs.testing import START, FakeClock
@@ -169,3 +170,63 @@ def test_damage_freezes_the_store_stops_prune_and_marks_the_backup(night):
     assert value(samples, "store_frozen", reason="damaged") == 1
     assert value(samples, "backups", destination="local", state="damaged") == 1
     assert value(samples, "backups", destination="local", state="verified") == 0
+
+
+def test_a_run_that_the_stop_ended_is_made_again_at_the_next_start(night):
+    class Long:
+        name, heeds_freeze = "integrity-quick", False
+
+        def run(self, turn):
+            while not turn.wait(0.05):
+                pass
+            turn.keep_on()
+
+    night.care.night._tasks["integrity-quick"] = Long()
+    sleep_until(night, EVENING + timedelta(hours=2, minutes=20))
+    until = time.monotonic() + DEADLINE_S
+    while "integrity-quick" not in {run.task for run in night.workshop.runs.running()} and time.monotonic() < until:
+        time.sleep(0.01)
+    assert night.care.night.stop(5.0)
+
+    again = Night(night.workshop)
+    again.start()
+    try:
+        stopped, made = await_runs(night, 2)
+    finally:
+        again.stop(5.0)
+    assert (stopped.outcome, made.outcome) == (Outcome.INTERRUPTED, Outcome.OK)
+    assert made.slot == "2026-01-22T01:15 UTC"
+
+
+def test_a_task_that_cannot_be_made_is_a_failed_run_and_the_others_go_on(night, monkeypatch):
+    def task(name, **_changes):
+        if name == "integrity-quick":
+            raise ConfigError("integrity: this does not fit together")
+        return make(name)
+
+    make = night.workshop.task
+    monkeypatch.setattr(night.workshop, "task", task)
+    sleep_until(night, EVENING + timedelta(hours=2, minutes=31))
+
+    check, backup = await_runs(night, 2)
+
+    assert (check.task, check.outcome, check.reason) == ("integrity-quick", Outcome.FAILED, "config")
+    assert (backup.task, backup.outcome) == ("backup", Outcome.OK)
+
+
+def test_a_state_file_that_is_locked_at_the_start_does_not_keep_maintenance_from_running(night):
+    again = Night(night.workshop)
+    night.care.night.stop(5.0)
+
+    def locked(*_args):
+        raise StoreError("the state file is locked")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(night.workshop.runs, "know", locked)
+        again.start()
+    try:
+        night.clock.advance(timedelta(hours=2, minutes=20))
+        again._scheduler.look()
+        assert [run.task for run in await_runs(night, 1)] == ["integrity-quick"]
+    finally:
+        again.stop(5.0)

@@ -376,3 +376,23 @@ def test_a_row_that_a_writer_changes_between_archive_and_delete_stays_as_the_wri
         ids[1]: "running",
     }
     db.close()
+
+
+@pytest.mark.parametrize(
+    ("is_archived", "is_backed_up", "goes"), [(False, False, False), (False, True, True), (True, False, True)]
+)
+def test_without_archives_nothing_goes_that_no_good_backup_holds(tmp_path, is_archived, is_backed_up, goes):
+    jobs = Pruned(tmp_path)
+    jobs.add(3)
+    task = PruneTask(
+        jobs.store,
+        retention=ALL_30D,
+        archive_directory=jobs.directory.path if is_archived else None,
+        is_backed_up=lambda: is_backed_up,
+        max_share=1.0,
+    )
+
+    report = task.run(jobs.turn())
+
+    assert (jobs.ids() == set()) is goes
+    assert report.skipped == (None if goes else "no_backup")

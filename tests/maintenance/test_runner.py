@@ -239,3 +239,27 @@ def test_each_run_is_one_line_in_the_log(runner, clock):
     assert lines[0]["slot"] == SLOT
     assert lines[0]["jobs"] == 3
     assert lines[1]["reason"] == "busy"
+
+
+def test_a_freeze_that_comes_while_a_task_runs_ends_it_and_what_was_done_counts(runner, runs, holds, clock):
+    def end(turn):
+        turn.partly(Report(summary="deleted 2", counts={("pruned_jobs", "failed"): 2}))
+        holds.freeze("damaged", "row 3 missing from index", START)
+        clock.advance(1)
+        turn.keep_on()
+
+    finished = runner.run(Work(clock, end=end), slot=SLOT)
+
+    assert (finished.run.outcome, finished.run.reason) == (Outcome.SKIPPED, "frozen")
+    assert isinstance(finished.error, MaintenanceHeldError)
+    assert runs.tallies()["pruned_jobs", "failed", ""] == 2
+
+
+def test_a_freeze_does_not_end_what_only_reads_or_adds(runner, holds, clock):
+    def end(turn):
+        holds.freeze("damaged", "row 3 missing from index", START)
+        clock.advance(1)
+        turn.keep_on()
+        return Report(summary="backed up")
+
+    assert runner.run(Work(clock, "backup", heeds_freeze=False, end=end)).run.outcome is Outcome.OK

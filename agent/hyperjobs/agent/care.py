@@ -98,6 +98,7 @@ class Care:
         workshop.drift_found = self._drift_found
         self._timekeeper = workshop.timekeeper
         self._is_clock_believed = True
+        self._clock_due_s = 0.0
         self.night = Night(workshop)
         sources: list[Source] = [
             JobsSource(lambda: self._stalls.stalled),
@@ -196,6 +197,10 @@ class Care:
 
     def _read_clock(self) -> None:
         """Notice a clock that was set, while the uptime still tells by how much; a jump is told once."""
+        now_s = self._clock.monotonic()
+        if now_s < self._clock_due_s:
+            return
+        self._clock_due_s = now_s + _SAMPLE_EVERY_S
         is_believed = self._timekeeper.read()
         if is_believed != self._is_clock_believed:
             if is_believed:

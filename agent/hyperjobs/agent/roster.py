@@ -69,6 +69,7 @@ def _prune(shop: Workshop, **changes: Any) -> Task:
             "max_clock_jump": prune.max_clock_jump,
             "last_seen": shop.timekeeper.expected,
             "keep_newest": prune.keep_newest,
+            "is_backed_up": lambda: _is_backed_up(shop),
             **changes,
         },
     )
@@ -170,6 +171,14 @@ _MAKERS: dict[str, Callable[..., Task]] = {
     "checkpoint": _checkpoint,
     "reindex": _reindex,
 }
+
+
+def _is_backed_up(shop: Workshop) -> bool:
+    """Whether the last scheduled backup is a good one; where none is scheduled, that is somebody else's business."""
+    if shop.config.maintenance.backup.schedule is None:
+        return True
+    last = shop.runs.last_ended("backup")
+    return last is not None and last.outcome is Outcome.OK
 
 
 def _aged(ages: Mapping[str, timedelta | None]) -> dict[str, timedelta | None]:

@@ -17,6 +17,7 @@ from hyperjobs.logs import configure_logs
 from hyperjobs.metrics.agent import AgentSource
 from hyperjobs.metrics.catalogue import groups
 from hyperjobs.store.continuity import Continuity
+from hyperjobs.store.holds import Holds
 from hyperjobs.store.reader import Troubles
 from hyperjobs.store.sqlite import open_store
 from hyperjobs.store.state import StateFile
@@ -86,6 +87,9 @@ class Agent:
             self._state = StateFile(self._config.store.state_dir, self._path, clock=self._clock)
             if self._state.was_damaged:
                 log.warning("state.replaced", path=str(self._state.path), reason="damaged")
+                # Whether the store was frozen is lost with it, so it is, until a person says otherwise.
+                message = "the state file was damaged, and with it went whether the store was frozen"
+                Holds(self._state).freeze("state_lost", message, self._clock.now())
             self._continuity = Continuity(self._state)
             self._create_store()
             self._care = self._new_care(self._config)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def entries(config: Config) -> list[TimetableEntry]:
     """The scheduled tasks, in the order in which they run when several are due.
 
-    Damage is looked for before the night's backup, and prune deletes nothing that the backup does not hold.
+    Damage is looked for before the night's backup, and prune comes after it.
     """
     care = config.maintenance
     scheduled: list[tuple[str, str | None, TaskSection]] = [

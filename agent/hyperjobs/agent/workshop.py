@@ -146,7 +146,7 @@ def opened_workshop(config: Config, store: Path, *, clock: Clock) -> Iterator[Wo
     Raises:
         StoreError: the state file cannot be opened.
     """
-    state = StateFile(config.store.state_dir, store, clock=clock)
+    state = StateFile(config.store.state_dir, store, clock=clock, may_replace=False)
     try:
         yield Workshop(config, store, state, clock=clock)
     finally:

@@ -59,7 +59,7 @@ def vacuum_command(  # noqa: PLR0913 - one for each option
     if convert and mode is not None:
         raise click.UsageError("--convert is a mode of its own: leave out --mode")
     chosen = "convert" if convert else mode
-    changes = {**({"mode": chosen} if chosen else {}), **({"is_forced": True} if force else {})}
+    changes: dict[str, Any] = {**({"mode": chosen} if chosen else {}), **({"is_forced": True} if force else {})}
     question = "go on?" if convert and not yes else ""
     return run_task(context, place, "vacuum", is_dry=is_dry, as_json=as_json, question=question, **changes)
 
@@ -97,7 +97,7 @@ def reindex_command(  # noqa: PLR0913 - one for each option
     For an index that has lost entries, as an integrity check would say. Writers wait while one is built.
     """
     question = "" if yes else "go on?"
-    changes = {"names": indexes, "is_forced": force}
+    changes: dict[str, Any] = {"names": indexes, "is_forced": force}
     return run_task(context, place, "reindex", is_dry=is_dry, as_json=as_json, question=question, **changes)
 
 

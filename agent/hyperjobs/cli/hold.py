@@ -28,9 +28,12 @@ class _Duration(click.ParamType):  # type: ignore[type-arg]  # generic only in n
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """Read it."""
         try:
-            return parse_duration(str(value))
+            length = parse_duration(str(value))
         except ValueError as exc:
             self.fail(f"{value!r} {exc}", param, ctx)
+        if not length:
+            self.fail(f"{value!r} is no time at all", param, ctx)
+        return length
 
 
 class _Reason(UnicodeText):

@@ -38,4 +38,14 @@ def prune_group(  # noqa: PLR0913 - one for each option
         return 0
     changes: dict[str, Any] = {"last_seen": lambda: None} if trust_clock else {}
     question = "" if yes else "delete them?"
-    return run_task(context, place, "prune", is_dry=is_dry, as_json=as_json, question=question, **changes)
+    return run_task(
+        context,
+        place,
+        "prune",
+        is_dry=is_dry,
+        as_json=as_json,
+        question=question,
+        # for good: the schedule's runs go by the same clock
+        prepare=lambda shop: shop.timekeeper.trust() if trust_clock else None,
+        **changes,
+    )

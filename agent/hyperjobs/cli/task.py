@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import pwd
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +19,7 @@ from hyperjobs.cli.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from hyperjobs.agent.workshop import Workshop
     from hyperjobs.maintenance.runner import Finished
@@ -46,6 +49,7 @@ def run_task(  # noqa: PLR0913 - one for each option
     is_dry: bool,
     as_json: bool,
     question: str = "",
+    prepare: Callable[[Workshop], object] = lambda _shop: None,
     **changes: Any,
 ) -> int:
     """Run one task of the store once, and say how it went; give the exit code.
@@ -57,9 +61,10 @@ def run_task(  # noqa: PLR0913 - one for each option
         is_dry: say what would be done.
         as_json: write the record instead of a sentence.
         question: asked, with what would be done, before anything is; empty is not to ask.
+        prepare: called when it is settled that the task runs for real, and before it does.
         changes: what the command line says beside the configuration, as the task's maker takes it.
     """
-    finished, code = finish_task(context, place, name, is_dry=is_dry, question=question, **changes)
+    finished, code = finish_task(context, place, name, is_dry=is_dry, question=question, prepare=prepare, **changes)
     if as_json:
         emit_json(run_shape(finished.run))
     if finished.error is not None:
@@ -71,8 +76,15 @@ def run_task(  # noqa: PLR0913 - one for each option
     return 0
 
 
-def finish_task(
-    context: click.Context, place: StorePlace, name: str, *, is_dry: bool, question: str = "", **changes: Any
+def finish_task(  # noqa: PLR0913 - as run_task
+    context: click.Context,
+    place: StorePlace,
+    name: str,
+    *,
+    is_dry: bool,
+    question: str = "",
+    prepare: Callable[[Workshop], object] = lambda _shop: None,
+    **changes: Any,
 ) -> tuple[Finished, int]:
     """Run one task, as :func:`run_task` does, and say nothing.
 
@@ -85,6 +97,8 @@ def finish_task(
             foreseen = _run(shop, task, stop, is_dry=True)
             if foreseen.error is None and foreseen.run.outcome != _SKIPPED:
                 ask(f"{printable(foreseen.run.summary)}; {question} [y/N] ")
+        if not is_dry:
+            prepare(shop)
         finished = _run(shop, task, stop, is_dry=is_dry)
     return finished, stop.code
 
@@ -107,9 +121,29 @@ def workshop(context: click.Context, place: StorePlace) -> Iterator[Workshop]:
 
     path = place.find()
     config = place.load()
-    configure_logs("warning" if not setting_of(context).verbose else config.log.level, config.log.format)
+    become_owner_of(config.store.state_dir)
+    # a person is told by the command itself
+    configure_logs(config.log.level if setting_of(context).verbose else "critical", config.log.format)
     with opened_workshop(config, path, clock=setting_of(context).clock) as shop:
         yield shop
+
+
+def become_owner_of(state_dir: Path) -> None:
+    """As root, go on as the user that the agent runs as, who is the one that owns its state.
+
+    What root would make there, or in the directories of backups and archives, the agent could not write to.
+    """
+    if os.geteuid() != 0 or not state_dir.is_dir():
+        return
+    owner = state_dir.stat()
+    if owner.st_uid == 0:
+        return
+    try:
+        os.initgroups(pwd.getpwuid(owner.st_uid).pw_name, owner.st_gid)
+    except KeyError:  # a user that only the file system knows
+        os.setgroups([owner.st_gid])
+    os.setgid(owner.st_gid)
+    os.setuid(owner.st_uid)
 
 
 def run_shape(run: Run) -> dict[str, Any]:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_LOOK_FOR_FREEZE_S = 0.5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
@@ -94,10 +96,11 @@ class Runner:
         """
         # A slot whose task a person runs at the moment is recorded as skipped.
         partial: list[Report] = []
+        watch = _FreezeWatch(self._holds, self._clock, is_stopping, is_on=task.heeds_freeze and not is_dry)
         turn = Turn(
             now=self._clock.now(),
             clock=self._clock,
-            is_stopping=is_stopping,
+            is_stopping=watch.is_stopping,
             wait=wait,
             progress=progress,
             partly=partial.append,
@@ -120,6 +123,8 @@ class Runner:
             run = replace(run, id=run_id)
             held = self._held(task, slot, turn.now)
             report, error, seconds = (Report(summary=""), held, 0.0) if held else self._attempt(task, turn, partial)
+            if isinstance(error, StoreInterruptedError) and watch.is_frozen:
+                error = self._held(task, slot, turn.now) or error
             finished = self._finish(run, report, error, seconds)
             try:
                 self._runs.end(finished.run, report.counts)
@@ -211,6 +216,25 @@ class Runner:
             yield
         finally:
             os.close(descriptor)
+
+
+class _FreezeWatch:
+    """A stop that also comes when the store is frozen while the task runs."""
+
+    def __init__(self, holds: Holds, clock: Clock, is_stopping: Callable[[], bool], *, is_on: bool) -> None:
+        self.is_frozen = False
+        self._holds = holds
+        self._clock = clock
+        self._is_asked = is_stopping
+        self._is_on = is_on
+        self._looked_s = clock.monotonic()
+
+    def is_stopping(self) -> bool:
+        now_s = self._clock.monotonic()
+        if self._is_on and not self.is_frozen and now_s - self._looked_s >= _LOOK_FOR_FREEZE_S:
+            self._looked_s = now_s
+            self.is_frozen = bool(self._holds.frozen())
+        return self.is_frozen or self._is_asked()
 
 
 def _tell(run: Run, error: Exception | None) -> None:

@@ -132,6 +132,11 @@ class Runs:
             db.execute(_ADD, (_RUNS, run.task, run.outcome.value, 1))
             db.executemany(_ADD, [(name, label, "", count) for (name, label), count in counts.items() if count])
 
+    def release_slot(self, run: Run) -> None:
+        """Let the slot of a run that a stop ended be run again; the run keeps its record."""
+        with self._state.writing() as db:
+            db.execute("UPDATE run SET slot=? WHERE id=?", (f"{run.slot} (stopped, run {run.id})", run.id))
+
     def end_dead(self, task: str, now: datetime) -> int:
         """Record the runs of a task that never ended as interrupted; to be called with the task's lock held."""
         with self._state.writing() as db:

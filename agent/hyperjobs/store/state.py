@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from hyperjobs.errors import StoreBusyError, StoreError, StoreFullError, StorePermissionError, StoreReadOnlyError
+from hyperjobs.errors import (
+    StoreBusyError,
+    StoreDamagedError,
+    StoreError,
+    StoreFullError,
+    StorePermissionError,
+    StoreReadOnlyError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,11 +46,19 @@ def state_stem(store: Path) -> str:
 class StateFile:
     """The open state file of one store; thread-safe."""
 
-    def __init__(self, state_dir: Path, store: Path, *, clock: Clock) -> None:
+    def __init__(self, state_dir: Path, store: Path, *, clock: Clock, may_replace: bool = True) -> None:
         """Open or create it; one that SQLite cannot read is moved aside under a dated name.
+
+        Args:
+            state_dir: the directory of such files; it is made.
+            store: whose state it is.
+            clock: dates what is moved aside.
+            may_replace: whether nobody else can have it open: moved aside beneath another's hands, what that one
+                writes, a freeze among it, would be seen by nobody.
 
         Raises:
             StorePermissionError: the directory cannot be made or written.
+            StoreDamagedError: SQLite cannot read it, and it may not be replaced.
         """
         self.path = state_dir / f"{state_stem(store)}.db"
         self.was_damaged = False
@@ -56,7 +71,11 @@ class StateFile:
             ) from exc
         try:
             self._db = self._open()
-        except (apsw.NotADBError, apsw.CorruptError):
+        except (apsw.NotADBError, apsw.CorruptError) as exc:
+            if not may_replace:
+                raise StoreDamagedError(
+                    f"{self.path}: the state file is damaged: {exc}; restart the agent, which sets it aside and says so"
+                ) from exc
             self.was_damaged = True
             aside = self.path.with_suffix(f".damaged-{clock.now():%Y%m%dt%H%M%Sz}")
             for suffix in ("", "-wal", "-shm"):

@@ -68,7 +68,12 @@ class BackupDirectory:
             raise StorePermissionError(
                 f"{self.path}: cannot be made: {exc.strerror}; make it, owned by who takes the backups, mode 0700"
             ) from exc
-        if status.st_uid not in {os.geteuid(), 0} or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if status.st_uid not in {os.geteuid(), 0}:
+            raise StoreRefusedError(
+                f"{self.path}: belongs to user {status.st_uid}; run as that user, or name a directory of your own",
+                reason="unsafe_directory",
+            )
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise StoreRefusedError(
                 f"{self.path}: others may write to it and could plant files; chmod 0700 it, owned by who takes the backups",
                 reason="unsafe_directory",

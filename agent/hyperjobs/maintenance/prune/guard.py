@@ -41,7 +41,7 @@ def refuse_clock_jump(
 
 def _refusal(now: datetime, what: str) -> StoreRefusedError:
     return StoreRefusedError(
-        f"prune refused: the clock shows {_shown(now)}, {what}; set it right, or, if it is, prune again at the next slot",
+        f"prune refused: the clock shows {_shown(now)}, {what}; set it right, or, if it is right, say so with 'hyperjobs prune --trust-clock'",
         reason="clock",
     )
 

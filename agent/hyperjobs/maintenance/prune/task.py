@@ -58,6 +58,8 @@ class PruneTask:
         max_clock_jump: how far the clock may be from where it was last seen.
         last_seen: what the clock showed last, ``None`` when nobody remembers.
         keep_newest: the finished jobs that ended last; so many stay whatever their age.
+        is_backed_up: whether the newest backup is a good one; asked when nothing is archived, for what is deleted then
+            is nowhere else.
 
     Raises:
         ConfigError: a value that makes no sense; the message names it.
@@ -77,6 +79,7 @@ class PruneTask:
         max_clock_jump: timedelta = timedelta(days=1),
         last_seen: Callable[[], datetime | None] = lambda: None,
         keep_newest: int = 0,
+        is_backed_up: Callable[[], bool] = lambda: True,
     ) -> None:
         if not 0 < max_share <= 1:
             raise ConfigError(f"prune max_share={max_share!r}: give more than 0 and at most 1, which is 100%")
@@ -92,6 +95,7 @@ class PruneTask:
         self._max_clock_jump = max_clock_jump
         self._last_seen = last_seen
         self._keep_newest = keep_newest
+        self._is_backed_up = is_backed_up
 
     def run(self, turn: Turn) -> Report:
         """Prune once.
@@ -108,6 +112,11 @@ class PruneTask:
             require_hypersdk(recognition, self._store, "prune")
             if not is_set:
                 return _advice(count_common_ages(connection, turn.now))
+            if self._directory is None and not self._is_backed_up():
+                return Report(
+                    summary="nothing was pruned: archives are off, and the newest backup is not a good one",
+                    skipped="no_backup",
+                )
             refuse_triggers(recognition, self._store)
             refuse_clock_jump(
                 turn.now,
