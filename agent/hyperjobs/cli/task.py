@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -135,6 +136,7 @@ def become_owner_of(state_dir: Path) -> None:
     """
     if os.geteuid() != 0 or not state_dir.is_dir():
         return
+    datetime.strptime("2026", "%Y")  # noqa: DTZ007 - loads what that user might not be let read
     owner = state_dir.stat()
     if owner.st_uid == 0:
         return
