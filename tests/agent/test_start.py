@@ -111,9 +111,11 @@ def test_a_damaged_state_file_is_moved_aside_and_said_so(launch, store, tmp_path
     [state] = (tmp_path / "state").glob("*.db")
     state.write_bytes(b"no database" * 1000)
     with launch(store) as process:
-        started(process)
+        url = started(process)
 
         assert [line["path"] for line in logged(process, "state.replaced")] == [str(state)]
+        frozen = 'hyperjobs_store_frozen{reason="state_lost"} 1.0'
+        process.until(lambda: frozen in get(url + "/metrics").text, "the freeze that nobody can remember")
     assert len(list((tmp_path / "state").glob("*.damaged-*"))) == 1
 
 
