@@ -20,6 +20,7 @@ from hyperjobs.errors import (
     StoreInterruptedError,
     StoreNotFoundError,
 )
+from hyperjobs.maintenance.backup.catalogue import read_catalogue
 from hyperjobs.maintenance.backup.create import create_backup
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.backup.name import BackupName
@@ -391,7 +392,23 @@ def test_a_damaged_backup_stops_the_rotation_and_not_the_live_store(store, told,
         told.full(store, directory).run(make_turn())
 
     assert told.distrusted == [(str(name), str(caught.value))]
+    assert str(caught.value).startswith(f"{file}: ")
+    assert str(caught.value).endswith("; it no longer counts")
+    assert [entry.name for entry in read_catalogue(directory.path, store) if entry.is_verified] == []
     assert (told.frozen, told.integrity) == ([], [])
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_a_dry_run_finds_a_damaged_backup_and_tells_nobody_and_marks_nothing(store, told, directory, compression):
+    file = directory.path / str(back_up(store, directory, compression))
+    file.write_bytes(file.read_bytes()[:-1])
+    before = sorted(path.name for path in directory.path.iterdir())
+
+    with pytest.raises(BackupDamagedError):
+        told.full(store, directory).run(make_turn(is_dry=True))
+
+    assert told.distrusted == []
+    assert sorted(path.name for path in directory.path.iterdir()) == before
 
 
 def test_without_a_backup_the_live_store_is_checked_and_the_report_says_so(store, told, directory):
