@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import timedelta
 
@@ -21,7 +22,11 @@ from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.backup.proof import verify
 from hyperjobs.maintenance.backup.retention import Policy
 from hyperjobs.maintenance.backup.task import BackupTask
+from hyperjobs.maintenance.runner import Runner
 from hyperjobs.maintenance.task import Turn
+from hyperjobs.store.holds import Holds
+from hyperjobs.store.runs import Outcome, Runs
+from hyperjobs.store.state import StateFile
 from hyperjobs.testing import START, FakeClock
 from support.backups import store_of, take_daily
 
@@ -215,6 +220,100 @@ def test_nothing_goes_from_a_destination_while_rotation_is_held_and_a_marked_cop
 
     assert len(near.names()) == 3
     assert len(directory.names()) == 4
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    """A run by the runner, and what is in its record after it."""
+    clock = FakeClock(NOW)
+    state = StateFile(tmp_path, tmp_path / "jobs.db", clock=clock)
+    runner = Runner(Runs(state), Holds(state), locks=tmp_path / "lock", clock=clock)
+
+    def run(task, **options):
+        runner.run(task, **options)
+        return Runs(state).last_ended("backup")
+
+    yield run
+    state.close()
+
+
+@pytest.mark.parametrize("stop_at", [6, 5, 3])
+def test_the_record_of_a_stopped_run_has_the_backup_that_it_took_and_what_it_deleted(
+    store, directory, recorded, stop_at
+):
+    take_daily(store, directory, 5)
+    was_taken = False
+
+    def is_stopping():
+        nonlocal was_taken
+        was_taken = was_taken or len(directory.names()) == 6
+        return was_taken and len(directory.names()) == stop_at
+
+    run = recorded(BackupTask(store, directory, policy=Policy(last=1), minimum=1), is_stopping=is_stopping)
+
+    assert run.outcome is Outcome.INTERRUPTED
+    assert run.detail["name"] == str(directory.names()[-1])
+    assert [int(name.split("-")[2][:4]) for name in run.detail["deleted"]] == list(range(1, 7 - stop_at))
+    assert (run.detail["freed_bytes"] > 0) is (stop_at < 6)
+    assert run.detail["name"] in run.summary
+
+
+def test_the_record_of_a_run_without_room_has_what_was_deleted_for_it(store, directory, monkeypatch, recorded):
+    take_daily(store, directory, 5)
+    roomy_after(0, directory, monkeypatch)
+
+    run = recorded(BackupTask(store, directory, policy=Policy(last=9), minimum=2))
+
+    assert (run.outcome, run.reason) == (Outcome.FAILED, "no_space")
+    assert [int(name.split("-")[2][:4]) for name in run.detail["freed_for_room"]] == [1, 2, 3]
+
+
+def test_whoever_holds_the_directory_keeps_old_backups_from_going_and_the_new_one_from_no_destination(
+    store, directory, tmp_path, recorded
+):
+    near, gone = places(tmp_path, "near", "gone")
+    take_daily(store, directory, 5)
+    with contextlib.ExitStack() as others:
+
+        def come_in_between():
+            others.enter_context(BackupDirectory(directory.path).locked())
+            return False
+
+        task = BackupTask(
+            store,
+            directory,
+            policy=Policy(last=1),
+            is_rotation_held=come_in_between,
+            destinations=(near, gone),
+        )
+        run = recorded(task)
+
+    assert (run.outcome, run.reason) == (Outcome.FAILED, "backup_running")
+    assert len(directory.names()) == 6
+    assert near.names() == directory.names()[-1:]
+    assert run.detail["name"] == str(directory.names()[-1])
+    assert run.detail["destinations"]["near"] == "ok"
+    assert str(tmp_path / "gone") in run.detail["destinations"]["gone"]
+
+
+def test_a_new_backup_that_rotation_finds_damaged_is_brought_nowhere(store, directory, tmp_path, recorded):
+    [near] = places(tmp_path, "near")
+    take_daily(store, directory, 5)
+
+    def damage():
+        file = directory.path / str(directory.names()[-1])
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2] ^= 1
+        file.write_bytes(data)
+        return False
+
+    task = BackupTask(store, directory, policy=Policy(last=1), is_rotation_held=damage, destinations=(near,))
+    run = recorded(task)
+
+    assert (run.outcome, run.reason) == (Outcome.FAILED, "backup_damaged")
+    assert run.detail["name"] == str(directory.names()[-1])
+    assert len(directory.names()) == 6
+    assert near.names() == []
 
 
 def test_a_stop_is_obeyed_at_every_point_and_leaves_no_half(store, directory):

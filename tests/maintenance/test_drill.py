@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -21,9 +24,11 @@ from hyperjobs.errors import (
     StorePermissionError,
 )
 from hyperjobs.maintenance import room
+from hyperjobs.maintenance.backup.catalogue import newest_verified, read_catalogue
 from hyperjobs.maintenance.backup.create import create_backup
 from hyperjobs.maintenance.backup.directory import BackupDirectory
-from hyperjobs.maintenance.backup.name import BackupName
+from hyperjobs.maintenance.backup.name import FAILED, BackupName
+from hyperjobs.maintenance.backup.proof import verify
 from hyperjobs.maintenance.drill import DrillTask
 from hyperjobs.maintenance.restore.staging import staged
 from hyperjobs.maintenance.scratch import private_folder
@@ -65,7 +70,13 @@ def back_up(store: Path, directory: BackupDirectory, compression: str = "none") 
 
 
 def drill(store: Path, directory: BackupDirectory, **options) -> DrillTask:
-    return DrillTask(store, directory, newest=lambda: next(reversed(directory.names()), None), **options)
+    given = {"newest": lambda: next(reversed(directory.names()), None), "distrust": lambda _name, _said: None}
+    return DrillTask(store, directory, **{**given, **options})
+
+
+def newest_that_counts(store: Path, directory: BackupDirectory) -> BackupName | None:
+    entry = newest_verified(read_catalogue(directory.path, store))
+    return entry.name if entry is not None else None
 
 
 def entries(path: Path) -> list[str]:
@@ -130,18 +141,43 @@ def test_without_a_backup_it_fails_and_says_so(store, directory):
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip"])
-def test_a_backup_that_is_damaged_fails_the_drill(store, directory, compression):
+def test_a_backup_that_is_damaged_fails_the_drill_counts_no_more_and_stops_the_rotation(store, directory, compression):
+    older = back_up(store, directory, compression)
     name = back_up(store, directory, compression)
     file = directory.path / str(name)
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.write_bytes(data)
-    before = entries(directory.path)
+    before, distrusted = entries(directory.path), []
 
-    with pytest.raises(BackupDamagedError):
+    with pytest.raises(BackupDamagedError, match=r"; it no longer counts$") as caught:
+        drill(store, directory, distrust=lambda *told: distrusted.append(told)).run(make_turn())
+
+    assert str(caught.value).startswith(f"{file}: ")
+    assert "hyperjobs-" not in str(caught.value).replace(str(directory.path), "")
+    assert distrusted == [(name, str(caught.value))]
+    assert entries(directory.path) == sorted([*before, f"{name}{FAILED}"])
+    assert newest_that_counts(store, directory) == older
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_damage_that_only_sqlite_finds_names_the_backup_and_not_the_copy_that_is_gone(store, directory, compression):
+    """As if it had been taken so: file and manifest agree, and what is in it is wrong."""
+    name = back_up(store, directory, compression)
+    file, manifest = directory.path / str(name), directory.path / name.manifest
+    data = bytearray(file.read_bytes() if compression == "none" else gzip.decompress(file.read_bytes()))
+    data[4096:8192] = bytes(range(256)) * 16
+    file.write_bytes(data if compression == "none" else gzip.compress(data))
+    told = {"bytes": file.stat().st_size, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | told))
+
+    with pytest.raises(BackupDamagedError) as caught:
         drill(store, directory).run(make_turn())
+    with pytest.raises(BackupDamagedError) as checked:
+        verify(directory.path, name)
 
-    assert entries(directory.path) == before
+    assert str(caught.value) == f"{checked.value}; it no longer counts"
+    assert set(re.findall(r"/[^ :;]*", str(caught.value))) == {str(file)}
 
 
 def test_a_manifest_that_promises_other_jobs_fails_the_drill(store, directory):
@@ -248,7 +284,7 @@ def progress(what, done, all):
     print(done, flush=True)
     if done == int(sys.argv[3]):
         sys.stdin.read()
-DrillTask(Path(sys.argv[1]), directory, newest=lambda: directory.names()[-1]).run(
+DrillTask(Path(sys.argv[1]), directory, newest=lambda: directory.names()[-1], distrust=print).run(
     Turn(now=clock.now(), clock=clock, progress=progress))
 """
 

@@ -20,6 +20,7 @@ from hyperjobs.errors import (
     StoreInterruptedError,
     StoreNotFoundError,
 )
+from hyperjobs.maintenance.backup.catalogue import read_catalogue
 from hyperjobs.maintenance.backup.create import create_backup
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.backup.name import BackupName
@@ -27,12 +28,13 @@ from hyperjobs.maintenance.integrity.full import FullTask
 from hyperjobs.maintenance.integrity.quick import QuickTask
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.content import read_content
+from hyperjobs.store.ledger.drift import check_drift
 from hyperjobs.store.snapshot import Pace
 from hyperjobs.store.soundness import MOST_MESSAGES, uncover
 from hyperjobs.testing import START, FakeClock
 from support import stores
 from support.holders import execute, held
-from support.ledgers import insert, make_store
+from support.ledgers import Kept, insert, make_store
 from support.stores import RawText, go_store, script
 from support.turns import make_turn, stop_after
 
@@ -325,10 +327,30 @@ def test_orphans_are_a_warning_and_never_damage(tmp_path, told):
     ("drift", "words"), [(0, "2,000 sound jobs"), (3, "the ledger was off by 3 jobs and was put right")]
 )
 def test_drift_of_the_ledger_is_told(store, told, drift, words):
-    report = told.quick(store, check_drift=lambda: drift).run(make_turn())
+    report = told.quick(store, check_drift=lambda _is_stopping: drift).run(make_turn())
 
     assert report.detail["drift_jobs"] == drift
     assert report.summary.endswith(words)
+
+
+def test_a_stop_while_the_ledger_is_compared_is_obeyed_and_puts_nothing_right(store, told, tmp_path):
+    kept = Kept(store, tmp_path / "state")
+    kept.turn()
+    fill(store, 20_000)
+    execute(store, "UPDATE hyperjobs_gauge SET jobs=jobs+5")
+    is_comparing = False
+
+    def compare(is_stopping):
+        nonlocal is_comparing
+        is_comparing = True
+        return check_drift(store, kept.options, clock=FakeClock(), is_stopping=is_stopping)
+
+    with pytest.raises(StoreInterruptedError):
+        told.quick(store, check_drift=compare).run(make_turn(is_stopping=lambda: is_comparing))
+
+    assert is_comparing
+    assert told.quick(store, check_drift=compare).run(make_turn()).detail["drift_jobs"] == 5
+    kept.stop()
 
 
 def test_a_stop_ends_the_wait_for_a_locked_store_and_freezes_nothing(store, told):
@@ -391,7 +413,23 @@ def test_a_damaged_backup_stops_the_rotation_and_not_the_live_store(store, told,
         told.full(store, directory).run(make_turn())
 
     assert told.distrusted == [(str(name), str(caught.value))]
+    assert str(caught.value).startswith(f"{file}: ")
+    assert str(caught.value).endswith("; it no longer counts")
+    assert [entry.name for entry in read_catalogue(directory.path, store) if entry.is_verified] == []
     assert (told.frozen, told.integrity) == ([], [])
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_a_dry_run_finds_a_damaged_backup_and_tells_nobody_and_marks_nothing(store, told, directory, compression):
+    file = directory.path / str(back_up(store, directory, compression))
+    file.write_bytes(file.read_bytes()[:-1])
+    before = sorted(path.name for path in directory.path.iterdir())
+
+    with pytest.raises(BackupDamagedError):
+        told.full(store, directory).run(make_turn(is_dry=True))
+
+    assert told.distrusted == []
+    assert sorted(path.name for path in directory.path.iterdir()) == before
 
 
 def test_without_a_backup_the_live_store_is_checked_and_the_report_says_so(store, told, directory):

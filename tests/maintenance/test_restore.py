@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import apsw
 import pytest
 
-from hyperjobs.errors import BackupDamagedError, StoreRefusedError
+from hyperjobs.errors import BackupDamagedError, StoreInterruptedError, StoreRefusedError
 from hyperjobs.maintenance.backup.create import create_backup
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.backup.name import BackupName
@@ -21,6 +21,7 @@ from hyperjobs.store.snapshot import Pace
 from hyperjobs.testing import FakeClock
 from support.holders import held
 from support.ledgers import Kept, insert, make_store
+from support.turns import stop_after
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -201,6 +202,44 @@ def test_a_live_restore_is_seen_by_who_has_the_store_open_and_they_go_on(store, 
     user.close()
     assert ids(store) == OLD | {"after"}
     assert ids(kept) == OLD | {"new"}
+
+
+def test_a_stop_of_a_live_restore_is_obeyed_until_the_store_is_copied_and_leaves_it_as_it_was(store, directory):
+    """Each look at the stop is answered with yes once; what comes after the last look has been done."""
+    name = back_up(store, directory)
+    add(store, "new", *(f"more-{number}" for number in range(20_000)))
+    before = ids(store)
+    looks = 0
+    with staged(directory.path, name, store) as (database, _):
+        while True:
+            try:
+                kept = restore_live(database, store, now=NOW, is_stopping=stop_after(looks))
+            except StoreInterruptedError:
+                assert ids(store) == before
+                assert [path for path in store.parent.iterdir() if "before-restore" in path.name] == []
+                add(store, "new")  # nobody holds its lock
+                looks += 1
+            else:
+                break
+
+    assert looks > 2
+    assert ids(store) == OLD
+    assert ids(kept) == before
+
+
+def test_a_stop_ends_a_live_restores_wait_for_a_writer(store, directory):
+    name = back_up(store, directory)
+    add(store, "new")
+
+    with (
+        held(store, "BEGIN IMMEDIATE"),
+        staged(directory.path, name, store) as (database, _),
+        pytest.raises(StoreInterruptedError),
+    ):
+        restore_live(database, store, now=NOW, is_stopping=stop_after(30))
+
+    assert ids(store) == OLD | {"new"}
+    assert [path for path in store.parent.iterdir() if "before-restore" in path.name] == []
 
 
 def test_a_writer_at_work_sees_no_error_in_a_live_restore_and_loses_nothing_after_it(store, directory):

@@ -29,6 +29,7 @@ from support.holders import execute, held
 from support.ledgers import make_store
 from support.spaces import content_of, roomy_store, space_of, turn
 from support.stores import script
+from support.turns import stop_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -355,6 +356,33 @@ def test_a_stop_between_two_steps_keeps_what_was_freed(store):
     freed = before.free_pages - space_of(store).free_pages
     assert freed == incremental.STEP_PAGES
     assert content_of(store) == jobs
+
+
+def test_what_was_freed_before_a_stop_is_counted_and_in_the_record(store):
+    stopping, told = threading.Event(), []
+    steps = 3
+
+    def progress(_what: str, freed: int, _all: int) -> None:
+        if freed == steps * incremental.STEP_PAGES:
+            stopping.set()
+
+    with pytest.raises(StoreInterruptedError):
+        VacuumTask(store).run(turn(is_stopping=stopping.is_set, progress=progress, partly=told.append))
+
+    [report] = told
+    freed_bytes = steps * incremental.STEP_PAGES * space_of(store).page_size_bytes
+    assert report.counts == {RECLAIMED: freed_bytes}
+    assert report.detail["reclaimed_bytes"] == freed_bytes
+    assert report.summary.endswith("given back; ended before all was free; the next run goes on")
+
+
+def test_a_stop_before_the_first_step_counts_nothing(store):
+    told = []
+
+    with held(store, "BEGIN IMMEDIATE"), pytest.raises(StoreInterruptedError):
+        VacuumTask(store).run(turn(is_stopping=stop_after(3), partly=told.append))
+
+    assert told == []
 
 
 def test_what_was_predicted_to_be_short_and_is_not_is_given_up_before_the_writers_do(old_store):

@@ -157,7 +157,11 @@ def _integrity_full(shop: Workshop, *, directory: BackupDirectory | None = None,
 
 def _drill(shop: Workshop, *, directory: BackupDirectory | None = None, **changes: Any) -> Task:
     backups = directory or shop.backups
-    return DrillTask(shop.store, backups, **{"newest": lambda: shop.newest_backup(backups), **changes})
+    return DrillTask(
+        shop.store,
+        backups,
+        **{"newest": lambda: shop.newest_backup(backups), "distrust": shop.distrust, **changes},
+    )
 
 
 _MAKERS: dict[str, Callable[..., Task]] = {

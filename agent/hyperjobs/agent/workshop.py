@@ -91,11 +91,16 @@ class Workshop:
         if self.holds.distrust(str(backup), message, self.clock.now()):
             log.error("backup.distrusted", backup=str(backup), error=message)
 
-    def check_drift(self) -> int:
-        """Compare the ledger, if there is one, with the table, and put it right; by how many jobs it was off."""
+    def check_drift(self, is_stopping: Callable[[], bool]) -> int:
+        """Compare the ledger, if there is one, with the table, and put it right; by how many jobs it was off.
+
+        Raises:
+            StoreInterruptedError: a stop came.
+            StoreError: it cannot be compared.
+        """
         if self.config.store.ledger == "scan":
             return 0
-        drift = check_drift(self.store, self.options, clock=self.clock)
+        drift = check_drift(self.store, self.options, clock=self.clock, is_stopping=is_stopping)
         self.drift_found(drift)
         return drift
 

@@ -116,10 +116,11 @@ def restore_command(  # noqa: C901, PLR0913 - one for each option, and what goes
         elif live:
             from hyperjobs.maintenance.restore.live import restore_live  # noqa: PLC0415 - as above
 
-            kept = restore_live(database, target, now=clock.now())
+            kept = restore_live(database, target, now=clock.now(), is_stopping=stop.is_set)
         else:
             kept = swap(database, target, now=clock.now())
         emit(f"restored {printable(plan)}" + (f"; what was there is {printable(str(kept))}" if kept else ""))
+        return 0  # also when a stop came too late
     return stop.code
 
 

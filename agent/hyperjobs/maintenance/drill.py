@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import BackupDamagedError, BackupNotFoundError
+from hyperjobs.maintenance.backup.check import marked
 from hyperjobs.maintenance.backup.manifest import manifest_of
 from hyperjobs.maintenance.restore.staging import staged
 from hyperjobs.maintenance.restore.swap import put_new
@@ -34,12 +35,14 @@ _JOBS_READ = 100
 class DrillTask:
     """Proves that the newest backup can be restored, by the very functions that a restore uses.
 
-    Never opens the live store. The scratch file goes with the run; what a killed run left goes with the next.
+    A backup that is damaged counts no more and stops the rotation, for the older ones may be the good ones. Never opens
+    the live store. The scratch file goes with the run; what a killed run left goes with the next.
 
     Args:
         store: path of the live store, for messages and the name of the scratch file.
         directory: of its backups.
         newest: its newest verified backup, or ``None``.
+        distrust: told the name of a damaged backup and what is wrong with it.
         scratch: a directory with room for the store; the directory of backups by default, to spare the store's disk.
     """
 
@@ -52,11 +55,13 @@ class DrillTask:
         directory: BackupDirectory,
         *,
         newest: Callable[[], BackupName | None],
+        distrust: Callable[[BackupName, str], object],
         scratch: Path | None = None,
     ) -> None:
         self._store = store
         self._directory = directory
         self._newest = newest
+        self._distrust = distrust
         self._scratch = scratch or directory.path
 
     def run(self, turn: Turn) -> Report:
@@ -64,7 +69,7 @@ class DrillTask:
 
         Raises:
             BackupNotFoundError: there is no verified backup.
-            BackupDamagedError: the backup is not what its manifest says, or cannot be used.
+            BackupDamagedError: the backup is not what its manifest says, or cannot be used; the rotation stopped.
             StoreFullError: there is no room for the scratch file.
             HyperjobsError: it could not be done, or a stop came.
         """
@@ -81,6 +86,14 @@ class DrillTask:
                 summary=f"would restore {name}, {manifest.jobs:,} jobs, to a scratch file in {self._scratch}",
                 detail={"backup": str(name), "jobs": manifest.jobs, "bytes": manifest.database_bytes},
             )
+        try:
+            return self._restore(name, turn, started_s)
+        except BackupDamagedError as exc:
+            damage = marked(self._directory.path, name, exc, now=turn.now)
+            self._distrust(name, str(damage))
+            raise damage from exc
+
+    def _restore(self, name: BackupName, turn: Turn, started_s: float) -> Report:
         with private_folder(self._scratch, _PREFIX) as folder:
             place = folder / "restored"  # staging locks what it makes its own folder in
             place.mkdir(mode=0o700)

@@ -33,7 +33,16 @@ def check(directory: Path, name: BackupName, *, now: datetime, keep_on: Callable
     try:
         return verify(directory, name, keep_on)
     except BackupDamagedError as exc:
-        raise BackupDamagedError(f"{exc}{_marked(directory, name, str(exc), now=now)}") from exc
+        raise marked(directory, name, exc, now=now) from exc
+
+
+def marked(directory: Path, name: BackupName, damage: BackupDamagedError, *, now: datetime) -> BackupDamagedError:
+    """Let a backup that was found damaged count no more.
+
+    Returns:
+        The damage as it is to be raised: it also says whether the backup still counts.
+    """
+    return BackupDamagedError(f"{damage}{_marked(directory, name, str(damage), now=now)}")
 
 
 def _finish_publishing(directory: Path, name: BackupName) -> None:

@@ -113,10 +113,26 @@ def verify(directory: Path, name: BackupName, keep_on: Callable[[], None] = noth
     require_proof(file, manifest)
     if name.compression == "none" and manifest.database_bytes != manifest.bytes:
         raise BackupDamagedError(f"{file}: its manifest says two sizes of one uncompressed file")
-    with unpacked(directory, name, manifest, keep_on) as plain:
+    with unpacked(directory, name, manifest, keep_on) as plain, told_of(file, plain):
         proven = prove_database(plain, keep_on)
     require_same_content(file, proven, manifest)
     return manifest
+
+
+@contextlib.contextmanager
+def told_of(backup: Path, *copies: Path) -> Iterator[None]:
+    """Let what is found in copies of a backup, which are gone when somebody reads of it, name the backup instead.
+
+    Raises:
+        BackupDamagedError: as it was raised in the block, but for the path.
+    """
+    try:
+        yield
+    except BackupDamagedError as exc:
+        said = str(exc)
+        for copy in copies:
+            said = said.replace(str(copy), str(backup))
+        raise BackupDamagedError(said) from exc
 
 
 @contextlib.contextmanager

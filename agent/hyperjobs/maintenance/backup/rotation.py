@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -55,6 +55,7 @@ def rotate(  # noqa: PLR0913 - all but the first two by name
     is_disk_full: bool = False,
     is_dry: bool = False,
     keep_on: Callable[[], None] = nothing,
+    so_far: Callable[[Rotation], object] = lambda _rotation: None,
 ) -> Rotation:
     """Delete the store's own verified backups that no rule keeps; everything else in the directory stays as it is.
 
@@ -72,6 +73,7 @@ def rotate(  # noqa: PLR0913 - all but the first two by name
         is_disk_full: a backup had no room: all but ``minimum`` and the pinned may go, even after a failed run.
         is_dry: decide, and change nothing.
         keep_on: called often; what it raises ends the work between two deletions.
+        so_far: told after each deletion what has gone: an error that ends the work later does not bring it back.
 
     Raises:
         BackupDamagedError: the newest did not stand its proof; it was marked so, and nothing was deleted.
@@ -91,9 +93,13 @@ def rotate(  # noqa: PLR0913 - all but the first two by name
         if plan.refused or not plan.deleted or newest is None:
             return plan
         _prove(directory, newest, now=now, is_disk_full=is_disk_full, keep_on=keep_on)
-        for name in plan.deleted:
+        bytes_of = {entry.name: entry.bytes for entry in entries}
+        freed_bytes = 0
+        for number, name in enumerate(plan.deleted, start=1):
             keep_on()
             directory.remove(name)
+            freed_bytes += bytes_of[name]
+            so_far(replace(plan, deleted=plan.deleted[:number], freed_bytes=freed_bytes))
     return plan
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from hyperjobs.errors import StoreFullError
+from hyperjobs.errors import BackupUploadError, HyperjobsError, StoreFullError, StoreInterruptedError
 from hyperjobs.maintenance.backup.catalogue import read_catalogue, spare_damaged
 from hyperjobs.maintenance.backup.create import DEFAULT_COMPRESSION, database_bytes, room_needed, take_backup
 from hyperjobs.maintenance.backup.destination.rotation import by_policy
 from hyperjobs.maintenance.backup.manifest import VERIFIED
+from hyperjobs.maintenance.backup.mark import is_failed
 from hyperjobs.maintenance.backup.name import BackupName
 from hyperjobs.maintenance.backup.retention import DEFAULT_POLICY, MINIMUM, Policy
 from hyperjobs.maintenance.backup.rotation import Rotation, rotate
@@ -83,6 +84,9 @@ class BackupTask:
     def run(self, turn: Turn) -> Report:
         """Do it once.
 
+        What keeps old backups from being deleted does not keep the new one from the other destinations; it is raised
+        after that.
+
         Raises:
             BackupDamagedError: the copy, or the newest backup when it was proven again, did not stand its proof.
             BackupRunningError: somebody else is at work in the directory.
@@ -98,37 +102,71 @@ class BackupTask:
                 summary="the store is frozen, and as many backups of it as are kept in doubt are there; none was taken",
                 skipped="frozen",
             )
-        freed: tuple[BackupName, ...] = ()
-        try:
-            manifest = self._take(turn, is_frozen=is_frozen)
-        except StoreFullError:
-            if self._is_rotating:
-                freed = self._rotate(turn, is_frozen=is_frozen, is_disk_full=True).deleted
-            if not freed:
+        manifest, freed = self._take_with_room(turn, is_frozen=is_frozen)
+        detail = _detail(manifest, Rotation(decisions=()), freed)
+        # the detail is one for all that the run tells, and is kept up with what it does
+        turn.partly(Report(summary=f"{manifest.name} is safe here", detail=detail))
+        rotation, trouble = Rotation(decisions=()), None
+        if self._is_rotating:
+            try:
+                rotation = self._rotate(
+                    turn,
+                    is_frozen=is_frozen,
+                    so_far=lambda part: turn.partly(_partly(manifest, detail, part)),
+                )
+            except StoreInterruptedError:
                 raise
-            manifest = self._take(turn, is_frozen=is_frozen)
-        rotation = self._rotate(turn, is_frozen=is_frozen) if self._is_rotating else Rotation(decisions=())
-        detail = _detail(manifest, rotation, freed)
-        name = BackupName.parse(manifest.name)
-        if self._destinations and name is not None and manifest.state == VERIFIED:
-            keep = self._kept_elsewhere(turn) if self._is_rotating and not rotation.refused else None
-            turn.partly(Report(summary=f"{manifest.name} is safe here", detail=detail))
-            upload(
-                self._destinations,
-                self._directory.path,
-                name,
-                turn,
-                detail=detail,
-                keep=keep,
-                minimum=self._minimum,
-                source=self._store,
-            )
+            except HyperjobsError as exc:
+                trouble = exc
+            else:
+                detail |= _rotated(rotation)
+        try:
+            self._upload(manifest, turn, detail, is_rotating=self._is_rotating and not (trouble or rotation.refused))
+        except BackupUploadError:
+            if trouble is None:
+                raise  # else which destination failed is in the detail
+        if trouble is not None:
+            raise trouble
         deleted = len(freed) + len(rotation.deleted)
         return Report(
             summary=f"{manifest.name}: {manifest.jobs:,} jobs, {manifest.bytes / 2**20:,.1f} MiB, {manifest.state}"
             + (f"; {deleted} old deleted" if deleted else "")
             + (f"; kept all: {rotation.refused}" if rotation.refused else ""),
             detail=detail,
+        )
+
+    def _take_with_room(self, turn: Turn, *, is_frozen: bool) -> tuple[Manifest, tuple[BackupName, ...]]:
+        """Take it; a full disk costs old ones, whose names come with it."""
+        try:
+            return self._take(turn, is_frozen=is_frozen), ()
+        except StoreFullError:
+            if not self._is_rotating:
+                raise
+            freed = self._rotate(
+                turn,
+                is_frozen=is_frozen,
+                is_disk_full=True,
+                so_far=lambda part: turn.partly(_freed(part.deleted)),
+            ).deleted
+            if not freed:
+                raise
+        return self._take(turn, is_frozen=is_frozen), freed
+
+    def _upload(self, manifest: Manifest, turn: Turn, detail: dict[str, Any], *, is_rotating: bool) -> None:
+        name = BackupName.parse(manifest.name)
+        if not self._destinations or name is None or manifest.state != VERIFIED:
+            return
+        if is_failed(self._directory.path, name):
+            return  # rotation has just found it damaged
+        upload(
+            self._destinations,
+            self._directory.path,
+            name,
+            turn,
+            detail=detail,
+            keep=self._kept_elsewhere(turn) if is_rotating else None,
+            minimum=self._minimum,
+            source=self._store,
         )
 
     def _take(self, turn: Turn, *, is_frozen: bool) -> Manifest:
@@ -148,7 +186,14 @@ class BackupTask:
                 doubt=_FROZEN if is_frozen else "",
             )
 
-    def _rotate(self, turn: Turn, *, is_frozen: bool = False, is_disk_full: bool = False) -> Rotation:
+    def _rotate(
+        self,
+        turn: Turn,
+        *,
+        is_frozen: bool = False,
+        is_disk_full: bool = False,
+        so_far: Callable[[Rotation], object] = lambda _rotation: None,
+    ) -> Rotation:
         return rotate(
             self._directory,
             self._store,
@@ -160,6 +205,7 @@ class BackupTask:
             is_disk_full=is_disk_full,
             is_dry=turn.is_dry,
             keep_on=turn.keep_on,
+            so_far=so_far,
         )
 
     def _kept_elsewhere(self, turn: Turn) -> Callable[[list[Manifest]], set[str]]:
@@ -193,6 +239,20 @@ def _detail(manifest: Manifest, rotation: Rotation, freed: tuple[BackupName, ...
         "freed_for_room": [str(name) for name in freed],
         **_rotated(rotation),
     }
+
+
+def _partly(manifest: Manifest, detail: dict[str, Any], rotation: Rotation) -> Report:
+    """What is so when the run does not come to its end."""
+    detail |= {"deleted": [str(name) for name in rotation.deleted], "freed_bytes": rotation.freed_bytes}
+    return Report(summary=f"{manifest.name} is safe here; {len(rotation.deleted)} old deleted", detail=detail)
+
+
+def _freed(names: tuple[BackupName, ...]) -> Report:
+    """What is so when there is no backup in spite of the room that was made for it."""
+    return Report(
+        summary=f"{len(names)} old deleted for room, and no backup was taken",
+        detail={"freed_for_room": [str(name) for name in names]},
+    )
 
 
 def _rotated(rotation: Rotation) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from hyperjobs.errors import BackupDamagedError
 from hyperjobs.maintenance.backup.check import check
+from hyperjobs.maintenance.backup.proof import verify
 from hyperjobs.maintenance.integrity.live import LiveStore
-from hyperjobs.maintenance.restore.staging import staged
 from hyperjobs.maintenance.task import Report
 
 if TYPE_CHECKING:
@@ -15,18 +15,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hyperjobs.maintenance.backup.directory import BackupDirectory
-    from hyperjobs.maintenance.backup.manifest import Manifest
     from hyperjobs.maintenance.backup.name import BackupName
     from hyperjobs.maintenance.integrity.live import Freeze, SetIntegrity
     from hyperjobs.maintenance.task import Turn
-
-_SCRATCH = "integrity-full.db"
 
 
 class FullTask:
     """``integrity_check``, hash and content of the newest verified backup: what the live store would be slowed by.
 
-    A damaged backup stops the rotation, for the older ones may be the good ones; the live store is left alone. Without
+    A damaged backup counts no more and stops the rotation, for the older ones may be the good ones; the live store is left alone. Without
     any backup the live store itself is checked, and the report says so.
 
     Args:
@@ -35,7 +32,6 @@ class FullTask:
         newest: its newest verified backup, or ``None``.
         distrust: told the name of a damaged backup and what is wrong with it.
         freeze: see :class:`~hyperjobs.maintenance.integrity.live.LiveStore`; so is ``set_integrity``.
-        scratch: where a compressed backup is unpacked for the check; the directory of backups by default.
     """
 
     name = "integrity-full"
@@ -50,13 +46,11 @@ class FullTask:
         distrust: Callable[[BackupName, str], object],
         freeze: Freeze,
         set_integrity: SetIntegrity,
-        scratch: Path | None = None,
     ) -> None:
         self._live = LiveStore(store, freeze=freeze, set_integrity=set_integrity)
         self._directory = directory
         self._newest = newest
         self._distrust = distrust
-        self._scratch = scratch or directory.path
 
     def run(self, turn: Turn) -> Report:
         """Check once.
@@ -72,7 +66,10 @@ class FullTask:
             return self._check_live(turn, started_s)
         turn.progress("backup", 0, 1)
         try:
-            manifest = self._proven(name, turn)
+            if turn.is_dry:
+                manifest = verify(self._directory.path, name, turn.keep_on)
+            else:
+                manifest = check(self._directory.path, name, now=turn.now, keep_on=turn.keep_on)
         except BackupDamagedError as exc:
             if not turn.is_dry:
                 self._distrust(name, str(exc))
@@ -88,13 +85,6 @@ class FullTask:
                 "seconds": round(turn.clock.monotonic() - started_s, 3),
             },
         )
-
-    def _proven(self, name: BackupName, turn: Turn) -> Manifest:
-        if name.compression == "none":
-            return check(self._directory.path, name, now=turn.now, keep_on=turn.keep_on)
-        # by the way of a restore: it looks for room, and clears what a killed run left
-        with staged(self._directory.path, name, self._scratch / _SCRATCH, turn.keep_on, level="full") as (_, manifest):
-            return manifest
 
     def _check_live(self, turn: Turn, started_s: float) -> Report:
         turn.progress("pages", 0, 1)

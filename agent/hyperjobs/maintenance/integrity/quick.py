@@ -27,8 +27,8 @@ class QuickTask:
     Args:
         store: its path.
         freeze: see :class:`~hyperjobs.maintenance.integrity.live.LiveStore`; so is ``set_integrity``.
-        check_drift: compares the ledger with the table and puts it right; returns by how many jobs it was off. Without
-            it, as with a store without a ledger, nothing is compared.
+        check_drift: compares the ledger with the table and puts it right; returns by how many jobs it was off. Given
+            what tells it to stop. Without it, as with a store without a ledger, nothing is compared.
     """
 
     name = "integrity-quick"
@@ -40,7 +40,7 @@ class QuickTask:
         *,
         freeze: Freeze,
         set_integrity: SetIntegrity,
-        check_drift: Callable[[], int] | None = None,
+        check_drift: Callable[[Callable[[], bool]], int] | None = None,
     ) -> None:
         self._live = LiveStore(store, freeze=freeze, set_integrity=set_integrity)
         self._check_drift = check_drift
@@ -68,7 +68,7 @@ class QuickTask:
             )
             orphans = count_orphans(connection, turn.keep_on)
         turn.keep_on()
-        drift = self._check_drift() if self._check_drift is not None and not turn.is_dry else None
+        drift = self._check_drift(turn.is_stopping) if self._check_drift is not None and not turn.is_dry else None
         detail: dict[str, Any] = {
             "checked": "quick_check",
             "rows": findings.rows,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hyperjobs.errors import StoreRefusedError
+from hyperjobs.errors import StoreInterruptedError, StoreRefusedError
 from hyperjobs.maintenance.backup.pack import new_file
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
@@ -12,28 +12,39 @@ from hyperjobs.store.facts import read_store_facts
 from hyperjobs.store.snapshot import Pace, copy_snapshot, overwrite
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
 _LOCK_WAIT_S = 10.0
 
 
-def restore_live(database: Path, target: Path, *, now: datetime) -> Path:
+def restore_live(
+    database: Path, target: Path, *, now: datetime, is_stopping: Callable[[], bool] = lambda: False
+) -> Path:
     """Write a proven database into the open store, as one transaction that every other process then sees.
 
     Renaming over an open database would leave its users writing to a file without a name; SQLite's own backup into it
     is the one way they keep working by.
 
+    Args:
+        database: of the backup.
+        target: path of the store.
+        now: the time in the name of the copy.
+        is_stopping: asked until the store as it was is copied; from then on the restore goes to its end.
+
     Returns:
         A copy of the store as it was.
 
     Raises:
+        StoreInterruptedError: a stop came; the store is as it was, and there is no copy of it.
         StoreRefusedError: the two have different page sizes, which an open store in WAL mode cannot change.
         StoreBusyError: the store's lock was not to be had.
         StoreFullError: no room for the copy, or for the -wal that grows by the size of the backup.
     """
     kept = target.with_name(f"{target.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
-    live = Connection(target, busy_timeout_s=_LOCK_WAIT_S)
+    stop = _Stop(is_stopping)
+    live = Connection(target, busy_timeout_s=_LOCK_WAIT_S, is_stopping=stop.is_asked)
     try:
         source = Connection(database, immutable=True)
         try:
@@ -48,8 +59,12 @@ def restore_live(database: Path, target: Path, *, now: datetime) -> Path:
                 target.parent, (facts.pages + new.pages) * facts.page_size_bytes, "a restore into the open store"
             )
             new_file(kept).close()
-            # Copied under the lock: what a writer commits up to the very end is in it, or comes after the restore.
-            overwrite(live, source, lambda: _copy(target, kept))
+            try:
+                # Copied under the lock: what a writer commits up to the very end is in it, or comes after the restore.
+                overwrite(live, source, lambda: _copy(target, kept, stop))
+            finally:
+                if not stop.is_too_late:
+                    kept.unlink()  # half of it, or nothing
         finally:
             source.close()
     finally:
@@ -57,9 +72,31 @@ def restore_live(database: Path, target: Path, *, now: datetime) -> Path:
     return kept
 
 
-def _copy(store: Path, copy: Path) -> None:
-    reader = Connection(store, read_only=True)
+class _Stop:
+    """A stop that is obeyed up to the moment when there is no way back."""
+
+    def __init__(self, is_stopping: Callable[[], bool]) -> None:
+        self._is_stopping = is_stopping
+        self.is_too_late = False
+
+    def is_asked(self) -> bool:
+        return not self.is_too_late and self._is_stopping()
+
+    def pass_by(self) -> None:
+        """From now on a stop is too late.
+
+        Raises:
+            StoreInterruptedError: one has come.
+        """
+        if self._is_stopping():
+            raise StoreInterruptedError("stopped before the store was changed; it is as it was")
+        self.is_too_late = True
+
+
+def _copy(store: Path, copy: Path, stop: _Stop) -> None:
+    reader = Connection(store, read_only=True, is_stopping=stop.is_asked)
     try:
-        copy_snapshot(reader, copy, Pace())
+        copy_snapshot(reader, copy, Pace(is_stopping=stop.is_asked))
     finally:
         reader.close()
+    stop.pass_by()

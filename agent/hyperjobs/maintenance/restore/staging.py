@@ -13,6 +13,7 @@ from hyperjobs.maintenance.backup.proof import (
     require_proof,
     require_same_content,
     require_same_file,
+    told_of,
 )
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.maintenance.scratch import private_folder
@@ -58,15 +59,16 @@ def staged(
         # after what a killed one left is gone
         require_room(target.parent, manifest.database_bytes + (manifest.bytes if is_packed else 0), "a restore")
         copy, plain = folder / "copy", folder / "plain"
-        copy_file(directory / str(name), copy, keep_on)
-        require_same_file(copy, manifest, keep_on)
-        require_proof(directory / str(name), manifest)
-        if is_packed:
-            unpack(copy, plain, name.compression, manifest.database_bytes, keep_on)
-            copy.unlink()
-        else:
-            plain = copy
-        require_same_content(directory / str(name), prove_database(plain, keep_on, level=level), manifest)
+        with told_of(directory / str(name), copy, plain):
+            copy_file(directory / str(name), copy, keep_on)
+            require_same_file(copy, manifest, keep_on)
+            require_proof(directory / str(name), manifest)
+            if is_packed:
+                unpack(copy, plain, name.compression, manifest.database_bytes, keep_on)
+                copy.unlink()
+            else:
+                plain = copy
+            require_same_content(directory / str(name), prove_database(plain, keep_on, level=level), manifest)
         yield plain, manifest
 
 

@@ -20,21 +20,21 @@ _STEPS_A_CHECKPOINT = 2
 """Each leaves a few hundred frames in the -wal; the writers would move them themselves from 1,000 on."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Freed:
-    """What the steps did.
+    """What the steps have done so far.
 
     Attributes:
         pages: freed.
         is_held_up: it ended early, for a reader keeps the -wal from being moved and it grew too long.
     """
 
-    pages: int
-    is_held_up: bool
+    pages: int = 0
+    is_held_up: bool = False
 
 
-def free_pages(connection: Connection, turn: Turn) -> Freed:
-    """Free every page that is free now.
+def free_pages(connection: Connection, turn: Turn, freed: Freed) -> None:
+    """Free every page that is free now, and count them in ``freed``, which stays right when an error ends it.
 
     Raises:
         StoreInterruptedError: a stop came; what was freed stays freed.
@@ -42,19 +42,19 @@ def free_pages(connection: Connection, turn: Turn) -> Freed:
     """
     wanted = connection.value("PRAGMA freelist_count")
     longest_wal_bytes = wal_bytes(connection.path) + INCREMENTAL_WAL_BYTES
-    freed = steps = 0
-    while freed < wanted:
+    steps = 0
+    while freed.pages < wanted:
         step = free_some(connection, STEP_PAGES)
         if not step:
             break  # writers have filled the rest
-        freed += step
+        freed.pages += step
         steps += 1
         if steps % _STEPS_A_CHECKPOINT == 0:
             moved = checkpoint(connection, Mode.PASSIVE)
             if moved.remaining and wal_bytes(connection.path) > longest_wal_bytes:
-                return Freed(freed, is_held_up=True)
-        turn.progress("freeing pages", freed, wanted)
+                freed.is_held_up = True
+                return
+        turn.progress("freeing pages", freed.pages, wanted)
         turn.wait(PAUSE_S)
         turn.keep_on()
     checkpoint(connection, Mode.PASSIVE)  # the file becomes smaller only now
-    return Freed(freed, is_held_up=False)

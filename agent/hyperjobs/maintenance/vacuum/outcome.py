@@ -46,11 +46,13 @@ def report(  # noqa: PLR0913 - what there is to say
         "room_bytes": chosen.room_bytes,
     }
     reclaimed = None
-    if after is not None:
-        # a writer may have added pages meanwhile, so what was freed in steps is counted as it goes
-        pages = before.pages - after.pages if freed_pages is None else freed_pages
+    # a writer may have added pages meanwhile, so what was freed in steps is counted as it goes
+    pages = before.pages - after.pages if freed_pages is None and after is not None else freed_pages
+    if pages is not None:
         reclaimed = max(0, pages) * before.page_size_bytes
-        detail |= {"reclaimed_bytes": reclaimed, "size_after_bytes": after.size_bytes, "wal_bytes": after.wal_bytes}
+        detail["reclaimed_bytes"] = reclaimed
+    if after is not None:
+        detail |= {"size_after_bytes": after.size_bytes, "wal_bytes": after.wal_bytes}
     if blocked_s is not None:
         detail["blocked_seconds"] = round(blocked_s, 3)
         if blocked_s > 0:

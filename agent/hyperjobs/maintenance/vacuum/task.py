@@ -9,7 +9,7 @@ from hyperjobs.errors import StoreFullError, StoreInterruptedError
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.maintenance.vacuum import full
-from hyperjobs.maintenance.vacuum.incremental import free_pages
+from hyperjobs.maintenance.vacuum.incremental import Freed, free_pages
 from hyperjobs.maintenance.vacuum.outcome import report, would
 from hyperjobs.maintenance.vacuum.plan import Method, Mode, Plan, Terms, plan
 from hyperjobs.store.flavour import recognise, require_job_store
@@ -177,7 +177,15 @@ def readers_named(path: Path) -> str:
 
 def _incremental(connection: Connection, turn: Turn, chosen: Plan, space: Space) -> Report:
     started_s = turn.clock.monotonic()
-    freed = free_pages(connection, turn)
+    freed = Freed()
+    try:
+        free_pages(connection, turn, freed)
+    except BaseException:
+        # without a look at the store: it is in the way of a stop, or may be what failed
+        if freed.pages:
+            chosen = replace(chosen, why="ended before all was free; the next run goes on")
+            turn.partly(report(chosen, space, freed_pages=freed.pages, took_s=turn.clock.monotonic() - started_s))
+        raise
     took_s = turn.clock.monotonic() - started_s
     after = read_space(connection)
     if freed.is_held_up:

@@ -14,6 +14,7 @@ from hyperjobs.store.ledger.select import fetch, stream
 from hyperjobs.store.ledger.tally import Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
@@ -69,15 +70,27 @@ def repair_drift(connection: Connection, options: LedgerOptions, *, now: datetim
     return sum(map(abs, drift.values()))
 
 
-def check_drift(path: Path, options: LedgerOptions, *, clock: Clock) -> int:
+def check_drift(
+    path: Path, options: LedgerOptions, *, clock: Clock, is_stopping: Callable[[], bool] = lambda: False
+) -> int:
     """Compare and repair on a connection of its own, beside whoever folds.
 
     A fold meanwhile moves what is in the log into the rollup, and so leaves their sum as it is.
 
+    Args:
+        path: of the store.
+        options: how its ledger is kept.
+        clock: see :class:`~hyperjobs.store.connection.Connection`; so is ``is_stopping``.
+        is_stopping: a stop leaves the gauges as they were.
+
     Returns:
         By how many jobs the gauges were off; 0 also when there is no ledger, or its first count is not done.
+
+    Raises:
+        StoreInterruptedError: a stop came.
+        StoreError: as :class:`~hyperjobs.store.connection.Connection` says.
     """
-    connection = Connection(path, synchronous="NORMAL", clock=clock)
+    connection = Connection(path, synchronous="NORMAL", clock=clock, is_stopping=is_stopping)
     try:
         if not connection.read(_can_compare):
             return 0
