@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from datetime import timedelta
 
@@ -18,7 +19,9 @@ from hyperjobs.errors import (
 from hyperjobs.maintenance.backup import create
 from hyperjobs.maintenance.backup.catalogue import read_catalogue
 from hyperjobs.maintenance.backup.destination.directory import DirectoryDestination
+from hyperjobs.maintenance.backup.destination.opening import DestinationSettings, open_destination
 from hyperjobs.maintenance.backup.directory import BackupDirectory
+from hyperjobs.maintenance.backup.name import FAILED
 from hyperjobs.maintenance.backup.proof import verify
 from hyperjobs.maintenance.backup.retention import Policy
 from hyperjobs.maintenance.backup.task import BackupTask
@@ -173,9 +176,14 @@ def places(tmp_path, *names):
     return [DirectoryDestination(name, tmp_path / name) for name in names]
 
 
+def opened(*destinations):
+    """How each is opened, by name."""
+    return {each.name: lambda each=each: each for each in destinations}
+
+
 def test_the_failure_of_one_destination_keeps_the_backup_from_no_other(store, directory, tmp_path):
     near, gone, far = places(tmp_path, "near", "gone", "far")
-    task = BackupTask(store, directory, policy=Policy(last=2), destinations=(near, gone, far))
+    task = BackupTask(store, directory, policy=Policy(last=2), destinations=opened(near, gone, far))
     take_daily(store, directory, 3)
 
     with pytest.raises(BackupUploadError, match=r"is safe in .* not at gone: ") as failed:
@@ -193,12 +201,12 @@ def test_the_same_rules_hold_at_a_destination_and_for_this_store_alone(store, di
     [near] = places(tmp_path, "near")
     (tmp_path / "elsewhere").mkdir()
     other = store_of(tmp_path / "elsewhere" / "jobs.db", jobs=3)
-    BackupTask(other, BackupDirectory(tmp_path / "others"), destinations=(near,)).run(turn())
+    BackupTask(other, BackupDirectory(tmp_path / "others"), destinations=opened(near)).run(turn())
     [foreign] = near.names()
 
     for days in range(4):
         now = START + timedelta(days=days, hours=1)
-        task = BackupTask(store, directory, policy=Policy(last=2), destinations=(near,))
+        task = BackupTask(store, directory, policy=Policy(last=2), destinations=opened(near))
         task.run(turn(now=now, clock=FakeClock(now)))
 
     own = directory.names()
@@ -211,12 +219,14 @@ def test_nothing_goes_from_a_destination_while_rotation_is_held_and_a_marked_cop
 ):
     [near] = places(tmp_path, "near")
     for days in range(3):
-        held = {"is_rotation_held": lambda: True, "destinations": (near,), "policy": Policy(last=2)}
+        held = {"is_rotation_held": lambda: True, "destinations": opened(near), "policy": Policy(last=2)}
         now = START + timedelta(days=days)
         BackupTask(store, directory, **held).run(turn(now=now, clock=FakeClock(now)))
     assert len(near.names()) == 3
 
-    BackupTask(store, directory, is_frozen=lambda: True, destinations=(near,)).run(turn(now=START + timedelta(days=4)))
+    BackupTask(store, directory, is_frozen=lambda: True, destinations=opened(near)).run(
+        turn(now=START + timedelta(days=4))
+    )
 
     assert len(near.names()) == 3
     assert len(directory.names()) == 4
@@ -364,9 +374,71 @@ def test_a_stop_also_ends_what_is_brought_elsewhere_and_the_backup_stays(store, 
     def stop_when_it_is_uploaded():
         return (tmp_path / "backups").is_dir() and any((tmp_path / "near").iterdir())
 
-    task = BackupTask(store, directory, destinations=(near, far))
+    task = BackupTask(store, directory, destinations=opened(near, far))
     with pytest.raises(StoreInterruptedError):
         task.run(turn(is_stopping=stop_when_it_is_uploaded))
 
     assert verify(directory.path, directory.names()[-1]).jobs == 20
     assert near.names() == far.names() == []
+
+
+def test_a_destination_that_cannot_be_opened_keeps_the_backup_from_nothing_and_is_opened_anew_each_run(
+    store, directory, tmp_path
+):
+    [near] = places(tmp_path, "near")
+    key = tmp_path / "key"
+    settings = DestinationSettings(
+        name="offsite", bucket="b", endpoint="http://127.0.0.1:9", access_key_file=key, secret_key_file=key
+    )
+    task = BackupTask(
+        store, directory, destinations={"offsite": lambda: open_destination(settings), "near": lambda: near}
+    )
+
+    with pytest.raises(BackupUploadError, match="cannot be read") as failed:
+        task.run(turn())
+    key.write_text("two words")
+    with pytest.raises(BackupUploadError, match="holds no key"):
+        task.run(turn())
+
+    assert near.names() == directory.names()
+    assert len(directory.names()) == 2
+    assert str(key) in failed.value.detail["destinations"]["offsite"]
+    assert failed.value.detail["destinations"]["near"] == "ok"
+
+
+def test_a_run_tells_what_each_destination_that_took_the_backup_holds_of_this_store(store, directory, tmp_path):
+    near, gone = places(tmp_path, "near", "gone")
+    (tmp_path / "elsewhere").mkdir()
+    other = store_of(tmp_path / "elsewhere" / "jobs.db", jobs=3)
+    BackupTask(other, BackupDirectory(tmp_path / "others"), destinations=opened(near)).run(turn())
+    now = NOW + timedelta(days=1)
+    BackupTask(store, directory, destinations=opened(near)).run(turn(now=now, clock=FakeClock(now)))
+    (near.path / f"{directory.names()[0]}{FAILED}").touch()
+    now += timedelta(days=1)
+
+    with pytest.raises(BackupUploadError) as failed:
+        BackupTask(store, directory, destinations=opened(near, gone)).run(turn(now=now, clock=FakeClock(now)))
+
+    [facts] = json.loads(json.dumps(failed.value.detail["destination_facts"]))
+    newest_at_s = directory.names()[-1].at.timestamp()
+    counts = {"verified": 1, "unverified": 0, "failed": 1, "damaged": 0}
+    assert facts == {"name": "near", **counts, "newest_at_s": newest_at_s}
+
+
+def test_a_stop_is_obeyed_while_a_destination_tells_what_it_holds_and_no_other_is_asked(store, directory, tmp_path):
+    asked = []
+
+    class Watched(DirectoryDestination):
+        def sizes(self, keep_on=lambda: None):
+            asked.append(self.name)
+            keep_on()
+            return super().sizes(keep_on)
+
+    destinations = [Watched(each.name, each.path) for each in places(tmp_path, "near", "far")]
+    task = BackupTask(store, directory, destinations=opened(*destinations), is_rotation_held=lambda: True)
+
+    with pytest.raises(StoreInterruptedError):
+        task.run(turn(is_stopping=lambda: bool(asked)))
+
+    assert asked == ["near"]
+    assert len(destinations[0].names()) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hyperjobs.agent.options import archive_directory, destinations_of
@@ -122,7 +123,9 @@ def _backup(shop: Workshop, *, directory: BackupDirectory | None = None, **chang
             "pause_s": backup.pause.total_seconds(),
             "is_frozen": lambda: bool(shop.holds.frozen()),
             "is_rotation_held": lambda: bool(shop.holds.distrusted()),
-            "destinations": [open_destination(settings) for settings in destinations_of(shop.config)],
+            "destinations": {
+                settings.name: partial(open_destination, settings) for settings in destinations_of(shop.config)
+            },
             **changes,
         },
     )

@@ -11,10 +11,7 @@ import structlog
 from hyperjobs.agent.options import destinations_of, ledger_options
 from hyperjobs.agent.roster import make_task
 from hyperjobs.config.loader import default_backups
-from hyperjobs.errors import HyperjobsError
 from hyperjobs.maintenance.backup.catalogue import newest_verified, read_catalogue
-from hyperjobs.maintenance.backup.destination.facts import read_facts
-from hyperjobs.maintenance.backup.destination.opening import open_destination
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.runner import Runner
 from hyperjobs.store.condition import Condition
@@ -25,7 +22,7 @@ from hyperjobs.store.state import StateFile
 from hyperjobs.store.timekeeper import Timekeeper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from hyperjobs.clock import Clock
@@ -107,8 +104,8 @@ class Workshop:
     def note(self, finished: Finished) -> None:
         """Remember what a run found for the metrics; of a check that could not be made, nothing."""
         run = finished.run
-        if run.task == "backup" and run.detail.get("destinations"):
-            self._ask_destinations()
+        if run.task == "backup":
+            self._keep_facts(run.detail.get("destination_facts", ()))
         if run.outcome is not Outcome.OK:
             return
         if run.task == "integrity-quick":
@@ -116,28 +113,11 @@ class Workshop:
         elif run.task == "checkpoint":
             self.condition.set_checkpoint_blocked(bool(run.detail.get("is_blocked")))
 
-    def _ask_destinations(self) -> None:
-        """Remember what each second destination holds; of one that does not answer, what it held before."""
-        known = {facts["name"]: facts for facts in self.condition.destinations}
-        found = []
-        for settings in destinations_of(self.config):
-            try:
-                facts = read_facts(open_destination(settings))
-            except HyperjobsError:  # that it failed is in the run's record already
-                found += [known[settings.name]] if settings.name in known else []
-                continue
-            newest_at_s = None if facts.newest_at is None else facts.newest_at.timestamp()
-            found.append(
-                {
-                    "name": facts.name,
-                    "verified": facts.verified,
-                    "unverified": facts.unverified,
-                    "failed": facts.failed,
-                    "damaged": facts.damaged,
-                    "newest_at_s": newest_at_s,
-                }
-            )
-        self.condition.set_destinations(found)
+    def _keep_facts(self, found: Sequence[Mapping[str, Any]]) -> None:
+        """Remember what each second destination holds; of one that the run did not ask, what it held before."""
+        facts = {each["name"]: each for each in (*self.condition.destinations, *found)}
+        names = [settings.name for settings in destinations_of(self.config)]
+        self.condition.set_destinations([facts[name] for name in names if name in facts])
 
     def task(self, name: str, **changes: Any) -> Task:
         """A task as the configuration has it, but for what ``changes`` say."""

@@ -10,7 +10,7 @@ import click
 
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.backup_setting import directory_option, settings, store_of
-from hyperjobs.cli.destination import backup_there, configured_destination, destination_option, manifests_there
+from hyperjobs.cli.destination import backup_there, configured_destination, destination_option
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.stop import Stop
@@ -58,7 +58,8 @@ def list_command(  # noqa: PLR0913 - one for each option
     from hyperjobs.maintenance.backup.catalogue import read_catalogue  # noqa: PLC0415 - SQLite only where it is used
 
     if destination is not None:
-        _list_there(configured_destination(place, destination), as_json=as_json)
+        whose = None if everything else store_of(place, destination)
+        _list_there(configured_destination(place, destination), whose, as_json=as_json)
         return
     store = store_of(place, directory)
     found = settings(place, directory)
@@ -84,15 +85,17 @@ def list_command(  # noqa: PLR0913 - one for each option
             emit_values((*values, kept) if reasons else values)
 
 
-def _list_there(there: Destination, *, as_json: bool) -> None:
-    """The backups of another place, as their manifests describe them."""
-    for name, manifest in manifests_there(there):
-        jobs, size = (manifest.jobs, manifest.bytes) if manifest else (None, None)
-        state = manifest.state if manifest else "unverified"
+def _list_there(there: Destination, store: Path | None, *, as_json: bool) -> None:
+    """The backups of another place, as their manifests, sizes and marks describe them."""
+    from hyperjobs.maintenance.backup.destination.facts import judge  # noqa: PLC0415 - SQLite only where it is used
+
+    for entry in reversed(judge(there, source=store)):
+        name, state = entry.name, str(entry.state)
+        jobs = entry.manifest.jobs if entry.manifest else None
         if as_json:
-            emit_json({"name": str(name), "at": _instant(name), "state": state, "jobs": jobs, "bytes": size})
+            emit_json({"name": str(name), "at": _instant(name), "state": state, "jobs": jobs, "bytes": entry.bytes})
         else:
-            emit_values((str(name), _instant(name), state, jobs, size, ""))
+            emit_values((str(name), _instant(name), state, jobs, entry.bytes, ""))
 
 
 @click.command("show")
@@ -110,7 +113,7 @@ def show_command(*, backup: str, destination: str | None, directory: str | None,
 
     if destination is not None:
         there = configured_destination(place, destination)
-        emit_json(asdict(there.manifest(backup_there(there, backup))))
+        emit_json(asdict(there.manifest(backup_there(there, store_of(place, destination), backup))))
         return
     where = settings(place, directory).directory
     entry = choose(where, store_of(place, directory), backup)
@@ -143,7 +146,8 @@ def verify_command(  # noqa: PLR0913 - one for each option
     from hyperjobs.maintenance.backup.choice import choose  # noqa: PLC0415 - as above
 
     if destination is not None:
-        return _verify_there(configured_destination(place, destination), backup, everything=everything)
+        there = configured_destination(place, destination)
+        return _verify_there(there, store_of(place, destination), backup, everything=everything)
     store = store_of(place, directory)
     where = settings(place, directory).directory
     entries = read_catalogue(where, store) if everything else [choose(where, store, backup)]
@@ -155,11 +159,17 @@ def verify_command(  # noqa: PLR0913 - one for each option
     return stop.code or code
 
 
-def _verify_there(there: Destination, word: str, *, everything: bool) -> int:
+def _verify_there(there: Destination, store: Path | None, word: str, *, everything: bool) -> int:
     """Prove backups of another place, each brought here for it."""
+    from hyperjobs.maintenance.backup.destination.facts import judge  # noqa: PLC0415 - SQLite only where it is used
+
     code = 0
     with Stop() as stop:
-        for name in there.names(stop.keep_on) if everything else [backup_there(there, word)]:
+        if everything:
+            names = [entry.name for entry in judge(there, stop.keep_on, source=store)]
+        else:
+            names = [backup_there(there, store, word, stop.keep_on)]
+        for name in names:
             try:
                 manifest = there.prove(name, stop.keep_on)
             except BackupDamagedError as exc:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hyperjobs.errors import BackupDamagedError, BackupNotFoundError, ConfigError
+from hyperjobs.errors import BackupNotFoundError, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from hyperjobs.cli.place import StorePlace
     from hyperjobs.maintenance.backup.destination.opening import DestinationSettings
     from hyperjobs.maintenance.backup.destination.protocol import Destination
-    from hyperjobs.maintenance.backup.manifest import Manifest
     from hyperjobs.maintenance.backup.name import BackupName
 
 LATEST = "latest"
@@ -58,22 +57,28 @@ def destination_named(configured: Sequence[DestinationSettings], word: str) -> D
     )
 
 
-def backup_there(destination: Destination, word: str) -> BackupName:
-    """The backup of this file name, or the latest.
+def backup_there(
+    destination: Destination, store: Path | None, word: str, keep_on: Callable[[], None] = lambda: None
+) -> BackupName:
+    """The backup of this file name, whichever store it is of, or the store's latest verified one.
+
+    Args:
+        destination: where.
+        store: whose; without one, all backups that count must be of one store.
+        word: a file name, with or without a path before it, or ``latest``.
+        keep_on: raises when a stop came.
 
     Raises:
         BackupNotFoundError: there is none; or the latest by number is not the latest by time, so that a person must say.
     """
-    names = destination.names()
     if word != LATEST:
-        found = [name for name in names if str(name) == Path(word).name]
-        if not found:
-            raise BackupNotFoundError(
-                f"{destination.place}: there is no backup {word!r}; see 'hyperjobs backup list --from {destination.name}'"
-            )
-        return found[0]
+        for name in destination.names(keep_on):
+            if str(name) == Path(word).name:
+                return name
+        raise BackupNotFoundError(f"{destination.place}: there is no backup {word!r}; {_see(destination)}")
+    names = _counting(destination, store, keep_on)
     if not names:
-        raise BackupNotFoundError(f"{destination.place}: there are no backups")
+        raise BackupNotFoundError(f"{destination.place}: {_instead(destination, store, keep_on)}")
     by_number, by_time = names[-1], max(names, key=lambda name: (name.at, name.sequence))
     if by_number != by_time:
         raise BackupNotFoundError(
@@ -83,28 +88,60 @@ def backup_there(destination: Destination, word: str) -> BackupName:
     return by_number
 
 
-def backup_before(destination: Destination, at: datetime) -> BackupName:
-    """The newest backup there that was taken then or before.
+def backup_before(
+    destination: Destination, store: Path | None, at: datetime, keep_on: Callable[[], None] = lambda: None
+) -> BackupName:
+    """The store's newest verified backup there that was taken then or before.
 
     Raises:
-        BackupNotFoundError: there is none.
+        BackupNotFoundError: there is none, or no store is known and several have backups there.
     """
-    found = [name for name in destination.names() if name.at <= at]
-    if not found:
+    names = _counting(destination, store, keep_on)
+    found = [name for name in names if name.at <= at]
+    if found:
+        return max(found, key=lambda name: (name.at, name.sequence))
+    if not names:
+        raise BackupNotFoundError(f"{destination.place}: {_instead(destination, store, keep_on)}")
+    raise BackupNotFoundError(
+        f"{destination.place}: there is no backup{_of(store)} of {at:%Y-%m-%dT%H:%M:%SZ} or before; {_see(destination)}"
+    )
+
+
+def _counting(destination: Destination, store: Path | None, keep_on: Callable[[], None]) -> list[BackupName]:
+    """The store's verified backups, oldest first; of the only store that has any, when none is known."""
+    from hyperjobs.maintenance.backup.catalogue import State  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.maintenance.backup.destination.facts import judge  # noqa: PLC0415 - as above
+
+    judged = judge(destination, keep_on, source=store)
+    counting = [entry for entry in judged if entry.state is State.VERIFIED and entry.manifest is not None]
+    if store is None and len({entry.manifest.source_sha256 for entry in counting if entry.manifest}) > 1:
         raise BackupNotFoundError(
-            f"{destination.place}: there is no backup of {at:%Y-%m-%dT%H:%M:%SZ} or before; "
-            f"see 'hyperjobs backup list --from {destination.name}'"
+            f"{destination.place}: holds backups of several stores; name one of 'hyperjobs backup list --from "
+            f"{destination.name}', or the store with --store"
         )
-    return max(found, key=lambda name: (name.at, name.sequence))
+    return [entry.name for entry in counting]
 
 
-def manifests_there(destination: Destination) -> Iterator[tuple[BackupName, Manifest | None]]:
-    """The backups there, newest first, each with its manifest; ``None`` where that is not its own."""
-    for name in reversed(destination.names()):
-        try:
-            yield name, destination.manifest(name)
-        except BackupDamagedError:
-            yield name, None
+def _instead(destination: Destination, store: Path | None, keep_on: Callable[[], None]) -> str:
+    """Why none counts, and what there is."""
+    from hyperjobs.maintenance.backup.destination.facts import judge  # noqa: PLC0415 - SQLite only where it is used
+
+    if own := judge(destination, keep_on, source=store):
+        return f"none of the {len(own)} backups{_of(store)} is verified; {_see(destination)}, and name one if you must"
+    if others := destination.names(keep_on):
+        return (
+            f"there are no backups{_of(store)}, and {len(others)} of other stores; "
+            f"name one if it is meant, as {others[-1]}"
+        )
+    return f"there are no backups{_of(store)}"
+
+
+def _of(store: Path | None) -> str:
+    return f" of {store}" if store is not None else ""
+
+
+def _see(destination: Destination) -> str:
+    return f"see 'hyperjobs backup list --from {destination.name}'"
 
 
 @contextlib.contextmanager

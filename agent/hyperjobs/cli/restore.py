@@ -95,7 +95,11 @@ def restore_command(  # noqa: C901, PLR0913 - one for each option, and what goes
             name = choose(where, store, backup, at=at).name
         else:
             there = configured_destination(place, destination)
-            name = backup_there(there, backup) if at is None else backup_before(there, at)
+            name = (
+                backup_there(there, store, backup, stop.keep_on)
+                if at is None
+                else backup_before(there, store, at, stop.keep_on)
+            )
             where = stack.enter_context(_fetched(there, name, target, stop))
         database, manifest = stack.enter_context(_proven(where, name, target, stop))
         if jobs:

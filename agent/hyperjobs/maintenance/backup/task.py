@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.errors import BackupUploadError, HyperjobsError, StoreFullError, StoreInterruptedError
@@ -20,7 +21,7 @@ from hyperjobs.maintenance.task import Report, Turn
 from hyperjobs.store.snapshot import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from hyperjobs.maintenance.backup.destination.protocol import Destination
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 PAGES: Final = 250
 PAUSE_S: Final = 0.005
 """Half a gigabyte in some five seconds: a writer of 500 statements a second does not notice, one of 1,000 is outrun."""
+NOWHERE: Final[Mapping[str, Callable[[], Destination]]] = MappingProxyType({})
 _FROZEN: Final = "the store was frozen"
 
 
@@ -52,7 +54,7 @@ class BackupTask:
         is_frozen: Callable[[], bool] = lambda: False,
         is_rotation_held: Callable[[], bool] = lambda: False,
         is_rotating: bool = True,
-        destinations: Sequence[Destination] = (),
+        destinations: Mapping[str, Callable[[], Destination]] = NOWHERE,
     ) -> None:
         """Hold what a run needs to know.
 
@@ -67,7 +69,7 @@ class BackupTask:
             is_frozen: whether the store is in doubt: the backup is marked damaged, and nothing is deleted.
             is_rotation_held: whether a backup was found damaged: then nothing is deleted either.
             is_rotating: whether old backups are looked at at all; a person's own backup deletes none.
-            destinations: brought the backup once it is safe here.
+            destinations: by name how each is opened, which every run does anew; brought the backup once it is safe here.
         """
         self._store = store
         self._directory = directory

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import BackupDamagedError
-from hyperjobs.maintenance.backup.catalogue import State
+from hyperjobs.maintenance.backup.catalogue import State, source_sha256, stem_of
 from hyperjobs.maintenance.backup.destination.protocol import go_on
 from hyperjobs.maintenance.backup.manifest import DAMAGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
+    from pathlib import Path
 
     from hyperjobs.maintenance.backup.destination.protocol import Destination
     from hyperjobs.maintenance.backup.manifest import Manifest
@@ -43,13 +44,20 @@ class DestinationFacts:
     newest_bytes: int | None = None
 
 
-def read_facts(destination: Destination, keep_on: Callable[[], None] = go_on) -> DestinationFacts:
+def read_facts(
+    destination: Destination, keep_on: Callable[[], None] = go_on, *, source: Path | None = None
+) -> DestinationFacts:
     """Count the backups of a destination: one listing, and one small read for each backup.
+
+    Args:
+        destination: which.
+        keep_on: as everywhere.
+        source: path of the store whose backups count; ``None`` for those of all stores.
 
     Raises:
         DestinationError: it cannot be asked; what is known of it then is old, and not nothing.
     """
-    judged = judge(destination, keep_on)
+    judged = judge(destination, keep_on, source=source)
     states = Counter(entry.state for entry in judged)
     verified = [(entry.name.at, entry.bytes) for entry in judged if entry.state is State.VERIFIED]
     newest_at, newest_bytes = max(verified, default=(None, None))
@@ -80,8 +88,16 @@ class Judged:
     bytes: int
 
 
-def judge(destination: Destination, keep_on: Callable[[], None] = go_on) -> list[Judged]:
+def judge(destination: Destination, keep_on: Callable[[], None] = go_on, *, source: Path | None = None) -> list[Judged]:
     """The backups there, oldest first, each with what it is worth by its manifest, size and marks.
+
+    A backup is a store's own by the same rule as in the first directory; see
+    :func:`~hyperjobs.maintenance.backup.catalogue.read_catalogue`.
+
+    Args:
+        destination: which.
+        keep_on: as everywhere.
+        source: path of the store; ``None`` for the backups of all stores.
 
     Raises:
         DestinationError: the destination cannot be asked.
@@ -89,10 +105,14 @@ def judge(destination: Destination, keep_on: Callable[[], None] = go_on) -> list
     failed = destination.failed(keep_on)
     judged = []
     for name, size_bytes in sorted(destination.sizes(keep_on).items()):
+        if source is not None and name.stem != stem_of(source):
+            continue
         try:
             manifest = destination.manifest(name, keep_on)
         except BackupDamagedError:
             judged.append(Judged(name, None, State.UNVERIFIED, size_bytes))
+            continue
+        if source is not None and manifest.source_sha256 != source_sha256(source):
             continue
         state = State.VERIFIED
         if name in failed or manifest.bytes != size_bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import BackupDamagedError
-from hyperjobs.maintenance.backup.catalogue import State, source_sha256, stem_of
+from hyperjobs.maintenance.backup.catalogue import State
 from hyperjobs.maintenance.backup.destination.facts import judge
 from hyperjobs.maintenance.backup.destination.protocol import go_on
 from hyperjobs.maintenance.backup.name import BackupName
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from hyperjobs.maintenance.backup.destination.facts import Judged
     from hyperjobs.maintenance.backup.destination.protocol import Destination
     from hyperjobs.maintenance.backup.manifest import Manifest
     from hyperjobs.maintenance.backup.retention import Policy
@@ -64,7 +63,7 @@ def rotate_destination(  # noqa: PLR0913 - what is to be kept, and how it is don
         BackupDamagedError: the newest is damaged there; nothing was deleted.
         DestinationError: the destination cannot do it; what was deleted is deleted.
     """
-    ours = [entry for entry in judge(destination, keep_on) if source is None or _belongs(entry, source)]
+    ours = judge(destination, keep_on, source=source)
     manifests = {entry.name: entry.manifest for entry in ours if entry.state is State.VERIFIED and entry.manifest}
     left = [str(entry.name) for entry in ours if entry.state is not State.VERIFIED]
     keep = decide(list(manifests.values())) | {str(name) for name in _newest(manifests, max(minimum, 1))}
@@ -101,12 +100,6 @@ def by_policy(
         return {str(decision.name) for decision in decisions if decision.stays}
 
     return keep
-
-
-def _belongs(entry: Judged, source: Path) -> bool:
-    return entry.name.stem == stem_of(source) and (
-        entry.manifest is None or entry.manifest.source_sha256 == source_sha256(source)
-    )
 
 
 def _newest(names: dict[BackupName, Manifest], count: int) -> list[BackupName]:
