@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
+import sys
 from dataclasses import replace
 
 import apsw
 import pytest
+
+from hyperjobs.errors import BackupNotFoundError
+from hyperjobs.maintenance.backup.directory import BackupDirectory
 
 
 @pytest.fixture
@@ -249,6 +254,22 @@ def test_pin_and_unpin_say_what_they_did_and_list_shows_it(backed_up):
     assert backed_up.run("backup", "unpin", file.name).stdout.endswith(": was not pinned\n")
 
 
+@pytest.mark.parametrize("command", ["pin", "unpin"])
+def test_a_backup_that_went_before_the_lock_was_ours_is_not_there(backed_up, monkeypatch, command):
+    [file] = backups(backed_up).glob("*.zst")
+    locked = BackupDirectory.locked
+
+    def late(directory):
+        file.unlink(missing_ok=True)
+        return locked(directory)
+
+    monkeypatch.setattr(BackupDirectory, "locked", late)
+    result = backed_up.invoke("backup", command, file.name, "--dir", str(backups(backed_up)))
+
+    assert isinstance(result.exception, BackupNotFoundError)
+    assert not list(backups(backed_up).glob("*.pinned"))
+
+
 def test_prune_says_why_each_stays_and_deletes_the_rest(backed_up):
     for _ in range(3):
         backed_up.run("backup", "create")
@@ -273,6 +294,32 @@ def test_prune_says_why_each_stays_and_deletes_the_rest(backed_up):
     assert len(unchanged) == 4
     assert set(listed(backed_up)) == {4, 1}
     assert "deleted 2 backups" in done.stderr
+
+
+def test_prune_heeds_a_freeze_that_came_while_it_asked(backed_up):
+    backed_up.run("backup", "create")
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "hyperjobs", "backup", "prune", "--keep-last", "1", "--minimum", "1"],
+        stdin=theirs,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=backed_up.env({"HYPERJOBS_STORE__PATH": str(backed_up.store)}),
+        cwd=backed_up.home,
+    ) as asking:
+        asked = b""
+        while not asked.endswith(b"[y/N] "):
+            asked += (more := asking.stderr.read(1))
+            assert more, asked
+        assert backed_up.run("freeze", "--reason", "a doubt").returncode == 0
+        os.write(ours, b"y\n")
+        said = asking.communicate(timeout=60)[1].decode()
+    os.close(ours)
+    os.close(theirs)
+
+    assert asking.returncode == 6
+    assert "nothing may be deleted: the store is frozen" in said
+    assert set(listed(backed_up)) == {1, 2}
 
 
 def test_prune_by_the_default_policy_keeps_a_young_directory(backed_up):

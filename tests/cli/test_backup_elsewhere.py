@@ -92,3 +92,39 @@ def test_the_list_of_a_destination_is_the_stores_own_with_what_each_is_worth(hj,
     proven = hj.run("backup", "verify", "--from", "nas", "--all").stdout
     assert first in proven
     assert theirs not in proven
+
+
+def runs(hj):
+    """(task, outcome) of each run, newest first."""
+    return [tuple(line.split("\t")[1:3]) for line in hj.run("runs").stdout.splitlines()]
+
+
+def test_a_backup_into_another_directory_is_no_nights_backup_and_goes_nowhere_else(hj):
+    create(hj, "--dir", str(hj.home / "elsewhere"))
+
+    assert states(hj) == {}
+    assert runs(hj) == [("backup-elsewhere", "ok")]
+    assert hj.run("backup", "list").stdout == ""
+
+
+def test_the_configured_directory_is_the_same_by_whatever_path(hj):
+    backups = hj.home / hj.store.parent.name / "backups"
+    # the program runs in its home
+    names = [create(hj, "--dir", str(path)) for path in (backups, backups.relative_to(hj.home))]
+
+    assert set(states(hj)) == set(names)
+    assert runs(hj) == [("backup", "ok")] * 2
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_a_backup_of_a_frozen_store_that_was_not_taken_is_refused(hj, words):
+    assert hj.run("freeze", "--reason", "a doubt").returncode == 0
+    for _ in range(3):
+        create(hj)
+
+    refused = hj.run("backup", "create", *words)
+
+    assert (refused.returncode, refused.stdout) == (6, "")
+    assert f"{hj.store}: the store is frozen" in refused.stderr
+    assert "hyperjobs unfreeze" in refused.stderr
+    assert len(hj.run("backup", "list").stdout.splitlines()) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from hyperjobs.cron.zone import find_zone
 from hyperjobs.errors import ConfigError
 from hyperjobs.maintenance.backup.destination.opening import open_destination
 from hyperjobs.maintenance.backup.retention import Policy
-from hyperjobs.maintenance.backup.task import BackupTask
+from hyperjobs.maintenance.backup.task import BACKUP, ELSEWHERE, BackupTask
 from hyperjobs.maintenance.checkpoint import CheckpointTask
 from hyperjobs.maintenance.drill import DrillTask
 from hyperjobs.maintenance.integrity.full import FullTask
@@ -112,20 +113,22 @@ def _reindex(shop: Workshop, **changes: Any) -> Task:
 
 
 def _backup(shop: Workshop, *, directory: BackupDirectory | None = None, **changes: Any) -> Task:
+    """A backup into another directory than the configured one is no night's backup: it goes nowhere else, and has its own record."""
     backup = shop.config.maintenance.backup
+    is_elsewhere = directory is not None and _real(directory) != _real(shop.backups)
+    places = () if is_elsewhere else destinations_of(shop.config)
     return BackupTask(
         shop.store,
         directory or shop.backups,
         **{
+            "name": ELSEWHERE if is_elsewhere else BACKUP,
             "compression": str(backup.compress),
             "policy": Policy(**backup.keep.model_dump()),
             "minimum": backup.minimum,
             "pause_s": backup.pause.total_seconds(),
             "is_frozen": lambda: bool(shop.holds.frozen()),
             "is_rotation_held": lambda: bool(shop.holds.distrusted()),
-            "destinations": {
-                settings.name: partial(open_destination, settings) for settings in destinations_of(shop.config)
-            },
+            "destinations": {settings.name: partial(open_destination, settings) for settings in places},
             **changes,
         },
     )
@@ -191,6 +194,10 @@ def _is_backed_up(shop: Workshop) -> bool:
 def _aged(ages: Mapping[str, timedelta | None]) -> dict[str, timedelta | None]:
     """``never`` as the tasks have it."""
     return {status: None if age == NEVER else age for status, age in ages.items()}
+
+
+def _real(directory: BackupDirectory) -> str:
+    return os.path.realpath(directory.path)
 
 
 def _within(window: str | None, zone: str, *, otherwise: bool) -> Callable[[datetime], bool]:

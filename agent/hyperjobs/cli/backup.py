@@ -16,6 +16,7 @@ from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.stop import Progress, Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
+from hyperjobs.errors import StoreRefusedError
 
 COMPRESSIONS = ["zstd", "gzip", "none"]
 
@@ -85,7 +86,9 @@ def create_command(  # noqa: PLR0913 - one for each option
         if code:
             return code
         raise finished.error
-    if as_json and "name" in finished.run.detail:
+    if "name" not in finished.run.detail:  # skipped: nobody who asked for a backup may take that for one
+        raise StoreRefusedError(finished.run.summary, reason=finished.run.reason)
+    if as_json:
         name = finished.run.detail["name"]
         emit_json(asdict(read_manifest(backups.path / f"{name}.json")))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,7 +22,9 @@ from hyperjobs.errors import StoreRefusedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hyperjobs.maintenance.backup.directory import BackupDirectory
     from hyperjobs.maintenance.backup.retention import Decision
+    from hyperjobs.maintenance.backup.rotation import Rotation
 
 
 @click.command("pin")
@@ -57,8 +59,9 @@ def unpin_command(*, backup: str, directory: str | None, place: StorePlace) -> N
     from hyperjobs.maintenance.backup.mark import unpin  # noqa: PLC0415 - as above
 
     backups = settings(place, directory).open()
-    name = choose(backups.path, store_of(place, directory), backup).name
+    choose(backups.path, store_of(place, directory), backup)
     with backups.locked():
+        name = choose(backups.path, store_of(place, directory), backup).name  # again, as for pin
         was_pinned = unpin(backups.path, name)
     emit(f"{printable(str(backups.path / str(name)))}: {'unpinned' if was_pinned else 'was not pinned'}")
 
@@ -87,43 +90,50 @@ def prune_command(  # noqa: PLR0913 - one for each option
     The newest is proven again before the first goes. Backups of other stores, pinned ones, and those that do not count
     are left alone.
     """
-    from functools import partial  # noqa: PLC0415 - as below
-
     from hyperjobs.cli.task import workshop  # noqa: PLC0415 - maintenance only where it is done
     from hyperjobs.maintenance.backup.rotation import rotate  # noqa: PLC0415 - SQLite only where it is used
 
     store, found = place.find(), settings(place, directory)
     backups = found.open()
-    with workshop(context, place) as shop:
-        last = shop.runs.last_ended("backup")
-        is_held = bool(shop.holds.frozen() or shop.holds.distrusted())
-        is_good = last is None or last.outcome != "failed"
-    turn = partial(
-        rotate,
-        backups,
-        store,
-        keep.policy(found),
-        minimum=keep.least(found),
-        now=setting_of(context).clock.now(),
-        newest_run_ok=is_good,
-        is_frozen=is_held,
-    )
+
+    def turn(**options: Any) -> Rotation:
+        """One look, or the deed; each by what holds at that time, for an answer may come hours after its question."""
+        with workshop(context, place) as shop:
+            last = shop.runs.last_ended("backup")
+            is_held = bool(shop.holds.frozen() or shop.holds.distrusted())
+        return rotate(
+            backups,
+            store,
+            keep.policy(found),
+            minimum=keep.least(found),
+            now=setting_of(context).clock.now(),
+            newest_run_ok=last is None or last.outcome != "failed",
+            is_frozen=is_held,
+            **options,
+        )
+
     plan = turn(is_dry=True)
     if not as_json or dry_run:
         show_decisions(plan.decisions, as_json=as_json)
     if plan.refused:
-        raise StoreRefusedError(f"{backups.path}: nothing may be deleted: {plan.refused}", reason="retention")
+        raise _refused(backups, plan)
     if dry_run or not plan.deleted:
         return 0
     if not yes:
         ask(f"delete {len(plan.deleted)} backups, {show_bytes(plan.freed_bytes)}? [y/N] ")
     with Stop() as stop:
         done = turn(keep_on=stop.keep_on)
+        if done.refused:
+            raise _refused(backups, done)
         if as_json:
             show_decisions(done.decisions, as_json=True)
         else:
             sys.stderr.write(f"deleted {len(done.deleted)} backups, {show_bytes(done.freed_bytes)}\n")
     return stop.code
+
+
+def _refused(backups: BackupDirectory, rotation: Rotation) -> StoreRefusedError:
+    return StoreRefusedError(f"{backups.path}: nothing may be deleted: {rotation.refused}", reason="retention")
 
 
 def show_decisions(decisions: Sequence[Decision], *, as_json: bool) -> None:

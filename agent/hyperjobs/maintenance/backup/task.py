@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from hyperjobs.maintenance.backup.directory import BackupDirectory
     from hyperjobs.maintenance.backup.manifest import Manifest
 
+BACKUP: Final = "backup"
+ELSEWHERE: Final = "backup-elsewhere"
+"""The task of a backup that a person takes into another directory than the configured one."""
 PAGES: Final = 250
 PAUSE_S: Final = 0.005
 """Half a gigabyte in some five seconds: a writer of 500 statements a second does not notice, one of 1,000 is outrun."""
@@ -36,9 +39,12 @@ _FROZEN: Final = "the store was frozen"
 
 
 class BackupTask:
-    """Takes a backup of a store, proves it, and keeps the directory to its policy."""
+    """Takes a backup of a store, proves it, and keeps the directory to its policy.
 
-    name = "backup"
+    Attributes:
+        name: ``backup``; another for one that is no substitute for it, so that its runs are told apart.
+    """
+
     heeds_freeze = False
 
     def __init__(  # noqa: PLR0913 - all but the first two have a default
@@ -46,6 +52,7 @@ class BackupTask:
         store: Path,
         directory: BackupDirectory,
         *,
+        name: str = BACKUP,
         compression: str = DEFAULT_COMPRESSION,
         policy: Policy = DEFAULT_POLICY,
         minimum: int = MINIMUM,
@@ -61,6 +68,7 @@ class BackupTask:
         Args:
             store: its path.
             directory: where the backups are.
+            name: see the class.
             compression: ``zstd``, ``gzip`` or ``none``.
             policy: which backups stay.
             minimum: so many verified ones always do.
@@ -71,6 +79,7 @@ class BackupTask:
             is_rotating: whether old backups are looked at at all; a person's own backup deletes none.
             destinations: by name how each is opened, which every run does anew; brought the backup once it is safe here.
         """
+        self.name = name
         self._store = store
         self._directory = directory
         self._compression = compression
@@ -101,7 +110,8 @@ class BackupTask:
         is_frozen = self._is_frozen()
         if is_frozen and not spare_damaged(read_catalogue(self._directory.path, self._store)):
             return Report(
-                summary="the store is frozen, and as many backups of it as are kept in doubt are there; none was taken",
+                summary=f"{self._store}: the store is frozen, and {self._directory.path} holds as many backups in doubt as are "
+                "kept; none was taken: look into it, then 'hyperjobs unfreeze --reason WHY'",
                 skipped="frozen",
             )
         manifest, freed = self._take_with_room(turn, is_frozen=is_frozen)
