@@ -294,7 +294,7 @@ def test_whoever_holds_the_directory_keeps_old_backups_from_going_and_the_new_on
             directory,
             policy=Policy(last=1),
             is_rotation_held=come_in_between,
-            destinations=(near, gone),
+            destinations=opened(near, gone),
         )
         run = recorded(task)
 
@@ -317,7 +317,7 @@ def test_a_new_backup_that_rotation_finds_damaged_is_brought_nowhere(store, dire
         file.write_bytes(data)
         return False
 
-    task = BackupTask(store, directory, policy=Policy(last=1), is_rotation_held=damage, destinations=(near,))
+    task = BackupTask(store, directory, policy=Policy(last=1), is_rotation_held=damage, destinations=opened(near))
     run = recorded(task)
 
     assert (run.outcome, run.reason) == (Outcome.FAILED, "backup_damaged")
