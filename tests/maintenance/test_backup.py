@@ -428,3 +428,12 @@ def _a_name() -> BackupName:
     name = BackupName.parse("jobs-20260101T000000Z-0001.db")
     assert name is not None
     return name
+
+
+def test_a_directory_that_a_link_on_the_way_leads_to_is_as_good_as_any(store, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+
+    name = take(store, BackupDirectory(tmp_path / "link" / "backups"))
+
+    assert verify(tmp_path / "disk" / "backups", name).jobs == 200

@@ -31,7 +31,7 @@ class BackupDirectory:
 
     def __init__(self, path: Path, *, make_parents: bool = False) -> None:
         """``make_parents``: of a place of our own. Of a path that a person named, an unmounted disk is not filled in."""
-        self.path = path
+        self.path = Path(os.path.realpath(path))  # SQLite opens nothing that a link on the way leads to
         self._make_parents = make_parents
 
     def names(self) -> list[BackupName]:
