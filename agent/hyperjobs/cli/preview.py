@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 _FIRST_DATE, _LAST_DATE = date(1900, 1, 1), date(9000, 1, 1)
 _DAYS = 7
+_MOST_ROWS = 10_000
 _MOST_DAYS = 3660
 
 
@@ -98,8 +101,8 @@ def preview_command(  # noqa: PLR0913 - one for each option
         raise click.UsageError("--cron and --task do not go together")
     now = setting_of(context).clock.now()
     entries = [_tried(cron, zone)] if cron is not None else _chosen(configured_entries(file), task, zone)
-    found = [each for entry in entries for each in preview(entry, first or now.astimezone(entry.zone).date(), days)]
-    show_preview(sorted(found, key=lambda each: each.slot.at), view_at(now, as_json=as_json))
+    slots = (preview(entry, first or now.astimezone(entry.zone).date(), days) for entry in entries)
+    show_preview(heapq.merge(*slots, key=lambda each: each.slot.at), view_at(now, as_json=as_json))
 
 
 def preview(entry: TimetableEntry, first: date, days: int) -> Iterator[PreviewedSlot]:
@@ -120,16 +123,19 @@ def preview(entry: TimetableEntry, first: date, days: int) -> Iterator[Previewed
         yield PreviewedSlot(entry.task, slot, slot.at.astimezone(entry.zone), None)
 
 
-def show_preview(found: Sequence[PreviewedSlot], view: View) -> None:
-    """Write the slots of a preview."""
+def show_preview(slots: Iterator[PreviewedSlot], view: View) -> None:
+    """Write the slots of a preview, each as it is found; a table is for people, and has an end."""
     if view.as_table:
+        found = list(itertools.islice(slots, _MOST_ROWS + 1))
+        if len(found) > _MOST_ROWS:
+            raise click.UsageError(f"these are more than {_MOST_ROWS:,} slots; ask for fewer --days, or one --task")
         emit_table(
             [column for column in _PREVIEW_TABLE if column.title != "TASK" or any(each.task for each in found)],
             found,
             view,
         )
         return
-    for each in found:
+    for each in slots:
         local = each.local.isoformat(timespec="seconds")
         if view.as_json:
             emit_json(

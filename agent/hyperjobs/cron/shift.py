@@ -29,6 +29,9 @@ def shift_of(schedule: Schedule, slot: Slot) -> Shift | None:
     """What was different about a slot of a schedule; ``None`` on most days."""
     local = local_time(slot.at, schedule.tz)
     if schedule.is_interval:
+        if offset_at(slot.at - DAY, schedule.tz) == offset_at(slot.at, schedule.tz):
+            # no change since yesterday: what is left is that the clocks are about to go back over it
+            return Shift.INTERVAL if is_repeated(local, schedule.tz) else None
         before = next(schedule.before(slot.at - timedelta(microseconds=1)), None)
         is_beside_a_change = (
             before is not None
