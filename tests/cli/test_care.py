@@ -190,3 +190,35 @@ def test_root_leaves_nothing_that_the_agents_user_could_not_write_to(hj):
 
     made = [*(place / "state").rglob("*"), *(place / "backups").rglob("*"), place / "backups"]
     assert {path.stat().st_uid for path in made} == {nobody}
+
+
+def test_a_backup_before_work_on_a_store_that_a_person_froze_counts(hj):
+    hj.run("freeze", "--reason", "before the migration")
+
+    assert "verified" in hj.run("backup", "create").stdout
+    assert hj.run("backup", "list").stdout.split("\t")[2] == "verified"
+
+
+def test_two_restores_in_one_second_keep_both_stores(hj):
+    assert hj.run("backup", "create").returncode == 0
+    done = hj.shell("hj restore --yes && hj restore --yes && hj restore --yes")
+
+    assert done.returncode == 0, done.stderr
+    assert len(list(hj.store.parent.glob("jobs.db.before-restore-*"))) == 3
+
+
+def test_a_backup_by_name_and_by_time_is_refused(hj):
+    assert hj.run("restore", "jobs-20260910T120000Z-0001.db", "--at", "now").returncode == 2
+
+
+def test_a_directory_that_is_not_there_is_no_empty_list(hj):
+    missing = hj.run("backup", "list", "--dir", str(hj.store.parent / "nowhere"))
+
+    assert (missing.returncode, missing.stderr.count("\n")) == (7, 1)
+
+
+def test_the_state_file_is_for_its_owner_and_group(hj):
+    hj.run("runs")
+    (state,) = (hj.store.parent / "state").glob("*.db")
+
+    assert state.stat().st_mode & 0o777 == 0o640

@@ -125,3 +125,11 @@ def test_a_reserve_that_is_not_wanted_any_more_goes(tmp_path):
 
     assert not unwanted.keep()
     assert not unwanted.path.exists()
+
+
+def test_a_reserve_of_another_configuration_is_made_anew_at_its_new_size(tmp_path):
+    assert Reserve(tmp_path / "jobs.db", 8 << 20, clock=FakeClock()).keep()
+    smaller = Reserve(tmp_path / "jobs.db", 2 << 20, clock=FakeClock())
+
+    assert smaller.keep()
+    assert smaller.path.stat().st_size == 2 << 20

@@ -23,6 +23,7 @@ from hyperjobs.maintenance.prune.task import PruneTask
 from hyperjobs.maintenance.reindex import ReindexTask
 from hyperjobs.maintenance.reserve import Reserve
 from hyperjobs.maintenance.vacuum.task import VacuumTask
+from hyperjobs.store.holds import BY_HAND
 from hyperjobs.store.retention import Retention
 from hyperjobs.store.runs import Outcome
 
@@ -126,8 +127,9 @@ def _backup(shop: Workshop, *, directory: BackupDirectory | None = None, **chang
             "policy": Policy(**backup.keep.model_dump()),
             "minimum": backup.minimum,
             "pause_s": backup.pause.total_seconds(),
-            "is_frozen": lambda: bool(shop.holds.frozen()),
-            "is_rotation_held": lambda: bool(shop.holds.distrusted()),
+            # by hand a store is frozen before work on it, which is no doubt about what it holds
+            "is_frozen": lambda: any(held.reason != BY_HAND for held in shop.holds.frozen()),
+            "is_rotation_held": lambda: bool(shop.holds.frozen() or shop.holds.distrusted()),
             "destinations": {settings.name: partial(open_destination, settings) for settings in places},
             **changes,
         },

@@ -16,7 +16,7 @@ from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json, emit_values
 from hyperjobs.cli.text import printable
-from hyperjobs.errors import BackupDamagedError
+from hyperjobs.errors import BackupDamagedError, BackupNotFoundError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -63,6 +63,8 @@ def list_command(  # noqa: PLR0913 - one for each option
         return
     store = store_of(place, directory)
     found = settings(place, directory)
+    if directory is not None and not found.directory.is_dir():
+        raise BackupNotFoundError(f"{directory}: there is no such directory; is its disk mounted?")
     entries = read_catalogue(found.directory, None if everything else store)
     why = _reasons(entries, store, found, now=setting_of(context).clock.now()) if reasons else {}
     for entry in reversed(entries):

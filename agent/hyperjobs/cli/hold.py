@@ -85,8 +85,10 @@ def freeze_command(context: click.Context, *, reason: str, place: StorePlace) ->
 
     What finds damage in the store does so by itself.
     """
+    from hyperjobs.store.holds import BY_HAND  # noqa: PLC0415 - SQLite only where it is used
+
     with workshop(context, place) as shop:
-        is_news = shop.holds.freeze("person", reason, setting_of(context).clock.now())
+        is_news = shop.holds.freeze(BY_HAND, reason, setting_of(context).clock.now())
     emit("the store is frozen" if is_news else "the store was frozen already")
 
 
@@ -99,7 +101,10 @@ def unfreeze_command(context: click.Context, *, reason: str, place: StorePlace) 
     """Let prune, vacuum and rotation run again, after somebody has looked at what froze them."""
     with workshop(context, place) as shop:
         ended = shop.holds.unfreeze(reason, setting_of(context).clock.now())
+        is_damaged = shop.condition.is_whole is False
     if not ended:
         emit("nothing was frozen")
     for held in ended:
         emit(printable(f"unfrozen: {held.reason} since {held.since:%Y-%m-%dT%H:%M:%SZ}: {held.message}"))
+    if ended and is_damaged:
+        emit("the newest check still found the store damaged: check again with 'hyperjobs integrity'")

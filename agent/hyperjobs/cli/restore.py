@@ -53,7 +53,7 @@ LATEST = "latest"
 @store_options
 @verbose_option
 @click.pass_context
-def restore_command(  # noqa: C901, PLR0913 - one for each option, and what goes with what
+def restore_command(  # noqa: C901, PLR0912, PLR0913 - one for each option, and what goes with what
     context: click.Context,
     *,
     backup: str,
@@ -76,6 +76,8 @@ def restore_command(  # noqa: C901, PLR0913 - one for each option, and what goes
     from hyperjobs.maintenance.backup.choice import choose  # noqa: PLC0415 - SQLite only where it is used
     from hyperjobs.maintenance.restore.swap import put_new, swap  # noqa: PLC0415 - as above
 
+    if at is not None and backup != LATEST:
+        raise click.UsageError("--at chooses a backup by its time: name none beside it")
     if to is not None and live:
         raise click.UsageError("--to makes a new file, --live writes into the store: give one of them")
     if jobs and (to is not None or live):
@@ -110,7 +112,7 @@ def restore_command(  # noqa: C901, PLR0913 - one for each option, and what goes
             f"{'into the open store' if live else 'as a new file' if not target.exists() else 'in its place'}"
         )
         if dry_run:
-            emit(f"would restore {printable(plan)}{_openers(target)}")
+            emit(f"would restore {printable(plan)}{'' if live else _openers(target)}")
             return 0
         if to is None and not yes:
             ask(f"restore {printable(plan)}? [y/N] ")

@@ -26,6 +26,8 @@ _FULL_BYTES: Final = 1024 * 1024
 """With less than this free a disk is as good as full: a few commits away."""
 _KEEP_TRYING_S: Final = 60.0
 """Between two tries to make it: a disk that hovers about the limit would see it come and go."""
+_SLACK_BYTES: Final = 1 << 20
+"""One that is larger than asked for by more than this is of another configuration, and made anew."""
 
 
 class Reserve:
@@ -62,7 +64,7 @@ class Reserve:
         if self.size_bytes <= 0:
             self._remove()  # of a time when there was to be one
             return False
-        if self.is_held:
+        if self.is_held and self._allocated() < self.size_bytes + _SLACK_BYTES:
             return True
         now_s = self._clock.monotonic()
         if now_s < self._next_try_s:

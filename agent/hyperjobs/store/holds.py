@@ -13,6 +13,8 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS hold(id INTEGER PRIMARY KEY, kind TEXT NOT NULL, reason TEXT NOT NULL,"
     " message TEXT NOT NULL, since REAL NOT NULL, until REAL, ended REAL, ended_by TEXT)"
 )
+BY_HAND = "person"
+"""The reason of a freeze that a person put there: it says nothing of the store."""
 _FREEZE, _PAUSE, _DISTRUST = "freeze", "pause", "distrust"
 
 

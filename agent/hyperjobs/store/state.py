@@ -5,6 +5,7 @@ It is never part of a backup or a restore. Losing it costs the counters' memory 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -86,6 +87,8 @@ class StateFile:
 
     def _open(self) -> apsw.Connection:
         try:
+            with contextlib.suppress(FileExistsError):  # for its owner and group from birth
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640))
             db = apsw.Connection(str(self.path))
             db.set_busy_timeout(5_000)
             db.execute("PRAGMA journal_mode=WAL").fetchall()

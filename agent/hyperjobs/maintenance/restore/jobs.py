@@ -70,7 +70,9 @@ def restore_jobs(  # noqa: PLR0913 - what it works with, each by name
         source.close()
     missing = [job_id for job_id in wanted if job_id not in rows]
     if missing:
-        raise JobNotFoundError(f"{database}: the backup has no job {_listed(missing)}; nothing was restored")
+        raise JobNotFoundError(
+            f"{database}: the backup has no job {_listed(missing)}; nothing was restored; an older one may have it: name one of 'hyperjobs backup list', or --at"
+        )
     target = Connection(store, read_only=is_dry, clock=clock)
     try:
         recognition = recognise(target)

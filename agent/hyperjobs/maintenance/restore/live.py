@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hyperjobs.errors import StoreInterruptedError, StoreRefusedError
 from hyperjobs.maintenance.backup.pack import new_file
+from hyperjobs.maintenance.restore.kept import kept_name
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.facts import read_store_facts
@@ -42,7 +43,7 @@ def restore_live(
         StoreBusyError: the store's lock was not to be had.
         StoreFullError: no room for the copy, or for the -wal that grows by the size of the backup.
     """
-    kept = target.with_name(f"{target.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
+    kept = kept_name(target, now)
     stop = _Stop(is_stopping)
     live = Connection(target, busy_timeout_s=_LOCK_WAIT_S, is_stopping=stop.is_asked)
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hyperjobs.errors import NotAJobStoreError, StoreBusyError, StoreDamagedError, StoreRefusedError
 from hyperjobs.maintenance.backup.directory import sync_directory
+from hyperjobs.maintenance.restore.kept import kept_name
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.holder import openers_of
 
@@ -55,7 +56,7 @@ def swap(database: Path, target: Path, *, now: datetime) -> Path:
     Raises:
         StoreRefusedError: another process has the store open; the message says which.
     """
-    kept = target.with_name(f"{target.name}.before-restore-{now:%Y%m%dT%H%M%SZ}")
+    kept = kept_name(target, now)
     with _alone(target):
         _take_after(database, target)
         os.link(target, kept)
