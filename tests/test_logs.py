@@ -143,8 +143,8 @@ def test_an_exception_is_one_field(log):
 def test_standard_loggers_and_warnings_take_the_same_way(log):
     stream = log()
 
-    logging.getLogger("apscheduler").warning("missed %d runs", 3)
-    logging.getLogger("apscheduler").debug("chatter")
+    logging.getLogger("some.library").warning("missed %d runs", 3)
+    logging.getLogger("some.library").debug("chatter")
     logging.getLogger("odd").log(35, "between two levels")
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -152,7 +152,7 @@ def test_standard_loggers_and_warnings_take_the_same_way(log):
         warnings.warn("old\nthing", UserWarning, stacklevel=1)
 
     first, odd, warned = lines(stream)
-    assert (first["level"], first["event"], first["logger"]) == ("warning", "missed 3 runs", "apscheduler")
+    assert (first["level"], first["event"], first["logger"]) == ("warning", "missed 3 runs", "some.library")
     assert odd["level"] == "warning"
     assert "old\nthing" in warned["event"]
 

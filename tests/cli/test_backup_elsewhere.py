@@ -9,6 +9,9 @@ import apsw
 import pytest
 
 from hyperjobs.maintenance.backup.name import FAILED
+from hyperjobs.store.holds import Holds
+from hyperjobs.store.state import StateFile
+from hyperjobs.testing import START, FakeClock
 
 
 @pytest.fixture
@@ -118,7 +121,10 @@ def test_the_configured_directory_is_the_same_by_whatever_path(hj):
 
 @pytest.mark.parametrize("words", [[], ["--json"]])
 def test_a_backup_of_a_frozen_store_that_was_not_taken_is_refused(hj, words):
-    assert hj.run("freeze", "--reason", "a doubt").returncode == 0
+    create(hj)
+    state = StateFile(hj.home / "state", hj.store, clock=FakeClock())
+    Holds(state).freeze("damaged", "row 3 missing from index", START)
+    state.close()
     for _ in range(3):
         create(hj)
 
@@ -127,4 +133,7 @@ def test_a_backup_of_a_frozen_store_that_was_not_taken_is_refused(hj, words):
     assert (refused.returncode, refused.stdout) == (6, "")
     assert f"{hj.store}: the store is frozen" in refused.stderr
     assert "hyperjobs unfreeze" in refused.stderr
-    assert len(hj.run("backup", "list").stdout.splitlines()) == 3
+    assert [line.split("\t")[2] for line in hj.run("backup", "list").stdout.splitlines()] == [
+        *["damaged"] * 3,
+        "verified",
+    ]
