@@ -30,7 +30,7 @@ _STALLS: Final = 0.02
 _STALL_S: Final = (2_400, 9_000)
 _RETRIED: Final = 0.5
 _MOST_ATTEMPTS: Final = 3
-_SET_BACK: Final = 1 / 400
+_SET_BACK: Final = 1 / 1000
 """Jobs on a host whose clock is set back meanwhile: they end before they began."""
 _DELETED: Final = 1 / 300
 _LEAST_REPORT_S: Final = 1.0
@@ -113,9 +113,14 @@ class Fleet:
 
     def until(self, now_s: float) -> Iterator[Statement]:
         """What is written up to a time, in order."""
+        yield from (statement for _, statement in self.timed(now_s))
+
+    def timed(self, now_s: float) -> Iterator[tuple[float, Statement]]:
+        """The same, each with its time."""
         while self._events and self._events[0][0] <= now_s:
             at_s, _, happens = heapq.heappop(self._events)
-            yield from happens(at_s)
+            for statement in happens(at_s):
+                yield at_s, statement
 
     @property
     def next_s(self) -> float:
@@ -150,12 +155,15 @@ class Fleet:
     def _ask(self, at_s: float) -> Iterator[Statement]:
         """Somebody asks for an export, and the next one is awaited."""
         provider = self._chance.choices(PROVIDERS, [each.share for each in PROVIDERS])[0]
-        name = self._chance.choice(STRANGERS) if self._chance.random() < _STRANGE else provider.name
+        fleet_s = self._began_s + (at_s - self._began_s) * self._speed
+        day = self._day + (fleet_s - self._began_s) / _DAY_S
+        # in their first days the known ones are seen first, and get a label each
+        is_strange = self._chance.random() < _STRANGE and day > 1
+        name = self._chance.choice(STRANGERS) if is_strange else provider.name
         vm = machine(self._chance, provider)
         yield from self._submit(at_s, provider, name, vm, self._chance.choice(USERS), metadata(self._chance))
-        fleet_s = self._began_s + (at_s - self._began_s) * self._speed
         local = datetime.fromtimestamp(fleet_s, ZONE)
-        hourly = jobs_an_hour(local, self._day + (fleet_s - self._began_s) / _DAY_S) * self._speed
+        hourly = jobs_an_hour(local, day) * self._speed
         self._at(at_s + self._chance.expovariate(hourly / 3600), self._ask)
 
     def _submit(  # noqa: PLR0913, PLR0917 - what a job is made of

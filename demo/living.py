@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from demo.children import Children, DemoError
-from demo.servers import HERE, alertmanager_command, program, prometheus_command
+from demo.servers import HERE, alertmanager_command, blocks_command, program, prometheus_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,16 +23,6 @@ if TYPE_CHECKING:
 
 CONFIG: Final = HERE / "hyperjobs.yaml"
 DAYS: Final = 14.0
-_FIRST_NIGHT: Final = (
-    ("integrity",),
-    ("backup", "create"),
-    ("integrity", "--full"),
-    ("drill",),
-    ("prune", "--yes"),
-    ("vacuum",),
-    ("optimize",),
-    ("checkpoint", "--truncate"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +86,9 @@ def living(  # noqa: PLR0913 - all but the directory have a default
     scrape_interval_s: float = 5.0,
     say: Callable[[str], object] = lambda _line: None,
 ) -> Iterator[Demo]:
-    """A demo that is up: the ledger counted, a backup proven, a drill passed, jobs pruned, space given back, scraped.
+    """A demo that is up: the ledger counted, backups proven, the agent scraped.
+
+    From a past of eight days on there were also a drill that passed, a prune that deleted, a vacuum that gave space back.
 
     Args:
         directory: for everything that it keeps; a store that is in it is gone on with.
@@ -122,9 +114,11 @@ def living(  # noqa: PLR0913 - all but the directory have a default
     ours = {"PYTHONPATH": str(HERE.parent)}
     with Children(directory / "log") as children:
         if not store.exists():
-            say(f"writing the past {days:g} days of a fleet …")
+            say(f"living through the past {days:g} days of a fleet …")
             command = [*python, "demo.backfill", store, "--seed", str(seed), "--days", str(days)]
-            say(children.run("backfill", command, env=ours).strip())
+            if with_prometheus:
+                command += ["--samples", directory / "samples.txt", "--instance", address]
+            say(children.run("backfill", command, env=ours | environment).strip())
         children.start("agent", [*python, "hyperjobs", "run", "--config", CONFIG], env=environment)
         url = f"http://{address}"
         children.until(lambda: "hyperjobs_ledger_ready 1.0" in fetch(f"{url}/metrics"), "the agent's first count")
@@ -139,12 +133,11 @@ def living(  # noqa: PLR0913 - all but the directory have a default
             environment=environment,
             children=children,
         )
-        _start_servers(demo, scrape_interval_s)
         words = ["--speed", str(speed), "--seed", str(seed), "--day", str(days)]
         children.start("fleet", [*python, "demo.fleet", store, *words], env=ours)
         children.until(lambda: "ready" in children.log("fleet").read_text(), "the fleet")
-        say("a first night of maintenance …")
-        _first_night(demo)
+        _care_once(demo)
+        _start_servers(demo, scrape_interval_s, say)
         if demo.prometheus is not None:
             children.until(
                 lambda: demo.query("hyperjobs_ledger_ready == 1 and on(instance) up == 1"), "Prometheus's first scrape"
@@ -162,20 +155,24 @@ def fetch(url: str) -> str:
         return ""
 
 
-def _first_night(demo: Demo) -> None:
-    """What the schedule will do in the minutes to come, done once by hand so that nobody has to wait for it."""
-    for words in _FIRST_NIGHT:
-        demo.hyperjobs(*words)
-        demo.children.check()
-    newest = json.loads(demo.hyperjobs("backup", "list", "--json").splitlines()[0])
-    demo.hyperjobs("backup", "pin", newest["name"], "--reason", "before the first prune")
+def _care_once(demo: Demo) -> None:
+    """What the schedule does in the minutes to come and the past has not, so that nobody has to wait for it."""
+    demo.hyperjobs("checkpoint")
+    demo.hyperjobs("backup", "create")
+    oldest = min(path.name for path in (demo.directory / "backups").glob("*.db.zst"))
+    demo.hyperjobs("backup", "pin", oldest, "--reason", "the oldest that there is")
 
 
-def _start_servers(demo: Demo, interval_s: float) -> None:
+def _start_servers(demo: Demo, interval_s: float, say: Callable[[str], object]) -> None:
     if demo.alertmanager is not None:
         command = alertmanager_command(demo.directory / "alertmanager", demo.alertmanager.removeprefix("http://"))
         demo.children.start("alertmanager", command)
     if demo.prometheus is not None:
+        samples, tool = demo.directory / "samples.txt", program("promtool")
+        if samples.exists() and tool is not None:
+            say("giving Prometheus what it would have scraped …")
+            demo.children.run("promtool", blocks_command(tool, samples, demo.directory / "prometheus"))
+        samples.unlink(missing_ok=True)
         command = prometheus_command(
             demo.directory / "prometheus",
             demo.prometheus.removeprefix("http://"),

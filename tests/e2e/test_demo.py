@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from contextlib import closing, contextmanager, suppress
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +49,7 @@ ABOVE_ZERO = (
     "hyperjobs_store_integrity_ok",
     'hyperjobs_pruned_jobs_total{status="completed"}',
     "hyperjobs_vacuum_reclaimed_bytes_total",
+    'sum(hyperjobs_task_runs_total{outcome="ok"})',
     "hyperjobs_ledger_ready",
     "hyperjobs_store_up",
 )
@@ -56,7 +58,7 @@ GO_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{0,8}[1-9])?[+-]\d\d:\
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with living(tmp_path_factory.mktemp("demo"), speed=60, scrape_interval_s=1) as up:
+    with living(tmp_path_factory.mktemp("demo"), speed=60, days=8.5, scrape_interval_s=1) as up:
         yield up
 
 
@@ -93,11 +95,30 @@ def test_the_fleet_goes_on_while_it_is_looked_at(demo: Demo) -> None:
     demo.children.until(lambda: demo.query(f"{finished} > {before}"), "a job that ends", timeout_s=20)
 
 
+@pytest.mark.tool("prometheus", "promtool")
+def test_no_counter_falls_from_the_past_to_the_present(demo: Demo) -> None:
+    counters = ("jobs_created_total", "jobs_finished_total", "job_bytes_total", "pruned_jobs_total", "task_runs_total")
+
+    for name in counters:
+        assert demo.query(f"max(resets(hyperjobs_{name}[9d]))")[0]["value"][1] == "0", name
+        assert int(demo.query(f"max(count_over_time(hyperjobs_{name}[9d]))")[0]["value"][1]) > 300, name
+
+
+def test_what_became_of_a_job_of_the_past_is_told_with_the_times_of_the_past(demo: Demo) -> None:
+    job = json.loads(demo.hyperjobs("list", "--status", "failed", "--json").splitlines()[-1])
+
+    told = [json.loads(line)["at"] for line in demo.hyperjobs("history", job["id"], "--json").splitlines()]
+
+    seen_at = [datetime.fromisoformat(at) for at in (told[0], told[-1])]
+    was_at = [datetime.fromisoformat(job[name]) for name in ("created_at", "completed_at")]
+    assert all(abs(seen - was) < timedelta(seconds=5) for seen, was in zip(seen_at, was_at, strict=True))
+
+
 def test_the_fleet_writes_what_the_go_client_can_read(demo: Demo) -> None:
     with closing(connect(demo.store)) as db:
         rows = db.execute("SELECT * FROM jobs").fetchall()
 
-    assert len(rows) > 5000
+    assert len(rows) > 3000
     for row in rows:
         created, started, completed = row[7:10]
         assert all(GO_TIME.fullmatch(at) for at in (created, started, completed) if at is not None)
@@ -159,7 +180,11 @@ def left_of(directory: Path) -> list[int]:
 
 @pytest.mark.parametrize(
     ("number", "when"),
-    [(signal.SIGINT, "Ctrl-C ends it all"), (signal.SIGTERM, "a first night"), (signal.SIGTERM, "writing the past")],
+    [
+        (signal.SIGINT, "Ctrl-C ends it all"),
+        (signal.SIGTERM, "jobs are left of it"),
+        (signal.SIGTERM, "living through"),
+    ],
 )
 def test_a_signal_ends_all_of_it_within_seconds(tmp_path: Path, number: signal.Signals, when: str) -> None:
     directory = tmp_path / "demo"
