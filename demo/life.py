@@ -109,7 +109,7 @@ class Fleet:
         self._lanes = {provider.name: _Lane() for provider in PROVIDERS}
         self._order = itertools.count()
         self._events: list[tuple[float, int, Callable[[float], Iterable[Statement]]]] = []
-        self._at(began_s, self._ask)
+        self._at(began_s + chance.uniform(1, 20) / speed, self._ask)
 
     def until(self, now_s: float) -> Iterator[Statement]:
         """What is written up to a time, in order."""

@@ -182,7 +182,6 @@ def left_of(directory: Path) -> list[int]:
     ("number", "when"),
     [
         (signal.SIGINT, "Ctrl-C ends it all"),
-        (signal.SIGTERM, "jobs are left of it"),
         (signal.SIGTERM, "living through"),
     ],
 )
