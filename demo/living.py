@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -14,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from demo.children import Children, DemoError
+from demo.children import Children, DemoError, outside
+from demo.place import LOGS, address, claimed
 from demo.servers import HERE, alertmanager_command, blocks_command, program, prometheus_command
 
 if TYPE_CHECKING:
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
 
 CONFIG: Final = HERE / "hyperjobs.yaml"
 DAYS: Final = 14.0
+_SAMPLES: Final = "samples.txt"
+_PYTHON: Final[tuple[str | Path, ...]] = (sys.executable, "-m")
+_OURS: Final = {"PYTHONPATH": str(HERE.parent)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,7 @@ class Demo:
         """
         done = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-m", "hyperjobs", *words, "--config", str(CONFIG)],
-            env={**os.environ, **self.environment},
+            env={**outside(), **self.environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -80,6 +82,7 @@ def living(  # noqa: PLR0913 - all but the directory have a default
     seed: int = 1,
     with_prometheus: bool = True,
     days: float = DAYS,
+    fresh: bool = False,
     port: int = 0,
     prometheus_port: int = 0,
     alertmanager_port: int = 0,
@@ -91,11 +94,12 @@ def living(  # noqa: PLR0913 - all but the directory have a default
     From a past of eight days on there were also a drill that passed, a prune that deleted, a vacuum that gave space back.
 
     Args:
-        directory: for everything that it keeps; a store that is in it is gone on with.
+        directory: for everything that it keeps.
         speed: so many times faster than in life go jobs and days.
         seed: the same one makes the same past, and a fleet that throws the same dice.
         with_prometheus: start Prometheus and Alertmanager, where they are installed.
         days: how long the past is.
+        fresh: start anew, where another demo left its store; else that is gone on with.
         port: what the agent listens on; 0 is any free one, as for the others.
         prometheus_port: that of Prometheus.
         alertmanager_port: that of Alertmanager.
@@ -106,42 +110,30 @@ def living(  # noqa: PLR0913 - all but the directory have a default
         DemoError: something did not start or did not stay; the message says what and why.
     """
     directory = directory.resolve()
-    for name in ("", "backups", "offsite"):
-        (directory / name).mkdir(parents=True, exist_ok=True)
-    store, address = directory / "jobs.db", _address(port)
-    environment = _environment(directory, address)
-    python: list[str | Path] = [sys.executable, "-m"]
-    ours = {"PYTHONPATH": str(HERE.parent)}
-    with Children(directory / "log") as children:
-        if not store.exists():
+    is_watched = with_prometheus and program("prometheus") is not None
+    is_alerted = is_watched and program("alertmanager") is not None
+    agent = address(port, "--port")
+    demo = Demo(
+        agent=f"http://{agent}",
+        prometheus=f"http://{address(prometheus_port, '--prometheus-port')}" if is_watched else None,
+        alertmanager=f"http://{address(alertmanager_port, '--alertmanager-port')}" if is_alerted else None,
+        store=directory / "jobs.db",
+        directory=directory,
+        environment=_environment(directory, agent),
+        children=Children(directory / LOGS),
+    )
+    lived = directory / "lived"
+    with claimed(directory, fresh=fresh or not lived.exists()), demo.children:
+        if not lived.exists():
             say(f"living through the past {days:g} days of a fleet …")
-            command = [*python, "demo.backfill", store, "--seed", str(seed), "--days", str(days)]
-            if with_prometheus:
-                command += ["--samples", directory / "samples.txt", "--instance", address]
-            say(children.run("backfill", command, env=ours | environment).strip())
-        children.start("agent", [*python, "hyperjobs", "run", "--config", CONFIG], env=environment)
-        url = f"http://{address}"
-        children.until(lambda: "hyperjobs_ledger_ready 1.0" in fetch(f"{url}/metrics"), "the agent's first count")
-        has_prometheus = with_prometheus and program("prometheus") is not None
-        watched = _watched(has_prometheus, prometheus_port, alertmanager_port)
-        demo = Demo(
-            agent=url,
-            prometheus=watched.get("prometheus"),
-            alertmanager=watched.get("alertmanager"),
-            store=store,
-            directory=directory,
-            environment=environment,
-            children=children,
-        )
+            say(_live_through_the_past(demo, seed, days))
+            lived.touch()
+        _start_agent(demo)
         words = ["--speed", str(speed), "--seed", str(seed), "--day", str(days)]
-        children.start("fleet", [*python, "demo.fleet", store, *words], env=ours)
-        children.until(lambda: "ready" in children.log("fleet").read_text(), "the fleet")
+        demo.children.start("fleet", [*_PYTHON, "demo.fleet", demo.store, *words], env=_OURS)
+        demo.children.until(lambda: "ready" in demo.children.log("fleet").read_text(), "the fleet")
         _care_once(demo)
         _start_servers(demo, scrape_interval_s, say)
-        if demo.prometheus is not None:
-            children.until(
-                lambda: demo.query("hyperjobs_ledger_ready == 1 and on(instance) up == 1"), "Prometheus's first scrape"
-            )
         yield demo
 
 
@@ -153,6 +145,23 @@ def fetch(url: str) -> str:
             return text
     except OSError:
         return ""
+
+
+def _live_through_the_past(demo: Demo, seed: int, days: float) -> str:
+    """Make the store, its state and backups, and the samples of Prometheus; what was made."""
+    for name in ("backups", "offsite"):
+        (demo.directory / name).mkdir(exist_ok=True)
+    command = [*_PYTHON, "demo.backfill", demo.store, "--seed", str(seed), "--days", str(days)]
+    if demo.prometheus is not None:
+        instance = demo.agent.removeprefix("http://")
+        command += ["--samples", demo.directory / _SAMPLES, "--instance", instance]
+    return demo.children.run("backfill", command, env=_OURS | demo.environment).strip()
+
+
+def _start_agent(demo: Demo) -> None:
+    demo.children.start("agent", [*_PYTHON, "hyperjobs", "run", "--config", CONFIG], env=demo.environment)
+    page = f"{demo.agent}/metrics"
+    demo.children.until(lambda: "hyperjobs_ledger_ready 1.0" in fetch(page), "the agent's first count")
 
 
 def _care_once(demo: Demo) -> None:
@@ -167,30 +176,23 @@ def _start_servers(demo: Demo, interval_s: float, say: Callable[[str], object]) 
     if demo.alertmanager is not None:
         command = alertmanager_command(demo.directory / "alertmanager", demo.alertmanager.removeprefix("http://"))
         demo.children.start("alertmanager", command)
-    if demo.prometheus is not None:
-        samples, tool = demo.directory / "samples.txt", program("promtool")
-        if samples.exists() and tool is not None:
-            say("giving Prometheus what it would have scraped …")
-            demo.children.run("promtool", blocks_command(tool, samples, demo.directory / "prometheus"))
-        samples.unlink(missing_ok=True)
-        command = prometheus_command(
-            demo.directory / "prometheus",
-            demo.prometheus.removeprefix("http://"),
-            target=demo.agent.removeprefix("http://"),
-            alertmanager=demo.alertmanager and demo.alertmanager.removeprefix("http://"),
-            interval_s=interval_s,
-        )
-        demo.children.start("prometheus", command)
-
-
-def _watched(has_prometheus: bool, prometheus_port: int, alertmanager_port: int) -> dict[str, str]:  # noqa: FBT001 - one caller
-    """The addresses of the servers that are to be started."""
-    if not has_prometheus:
-        return {}
-    found = {"prometheus": f"http://{_address(prometheus_port)}"}
-    if program("alertmanager") is not None:
-        found["alertmanager"] = f"http://{_address(alertmanager_port)}"
-    return found
+    if demo.prometheus is None:
+        return
+    samples, tool = demo.directory / _SAMPLES, program("promtool")
+    if samples.exists() and tool is not None:
+        say("giving Prometheus what it would have scraped …")
+        demo.children.run("promtool", blocks_command(tool, samples, demo.directory / "prometheus"))
+    samples.unlink(missing_ok=True)
+    command = prometheus_command(
+        demo.directory / "prometheus",
+        demo.prometheus.removeprefix("http://"),
+        target=demo.agent.removeprefix("http://"),
+        alertmanager=demo.alertmanager and demo.alertmanager.removeprefix("http://"),
+        interval_s=interval_s,
+    )
+    demo.children.start("prometheus", command)
+    up = "hyperjobs_ledger_ready == 1 and on(instance) up == 1"
+    demo.children.until(lambda: demo.query(up), "Prometheus's first scrape")
 
 
 def _environment(directory: Path, address: str) -> dict[str, str]:
@@ -203,11 +205,3 @@ def _environment(directory: Path, address: str) -> dict[str, str]:
         "HYPERJOBS_MAINTENANCE__BACKUP__DESTINATIONS": json.dumps(offsite),
         "HYPERJOBS_WEB__LISTEN": json.dumps([address]),
     }
-
-
-def _address(port: int) -> str:
-    if port == 0:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-    return f"127.0.0.1:{port}"

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import sys
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ import pytest
 from demo.backfill import past
 from demo.children import DemoError
 from demo.living import fetch, living
+from demo.place import claimed
 from demo.writer import connect, go_time, read_go_time
 from hyperjobs.metrics.catalogue import catalogue
 from support.processes import running, until
@@ -53,6 +55,8 @@ ABOVE_ZERO = (
     "hyperjobs_ledger_ready",
     "hyperjobs_store_up",
 )
+COMMAND = (sys.executable, "-m", "demo.run", "--port", "0", "--without-prometheus", "--days", "0.1")
+UP = "Ctrl-C ends it all"
 GO_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{0,8}[1-9])?[+-]\d\d:\d\d")
 
 
@@ -159,8 +163,7 @@ def test_a_time_is_read_as_it_was_written(at_ns: int) -> None:
 @contextmanager
 def started(directory: Path, *words: str) -> Iterator[Process]:
     """``make demo`` without a Prometheus and with a short past; whatever is left of it afterwards fails the test."""
-    command = [sys.executable, "-m", "demo.run", "--directory", directory, "--port", "0", "--without-prometheus"]
-    with running([*command, "--days", "0.1", *words], cwd=ROOT) as process:
+    with running([*COMMAND, "--directory", directory, *words], cwd=ROOT) as process:
         yield process
     until(lambda: not left_of(directory), "end of every process", timeout_s=10)
 
@@ -181,7 +184,7 @@ def left_of(directory: Path) -> list[int]:
 @pytest.mark.parametrize(
     ("number", "when"),
     [
-        (signal.SIGINT, "Ctrl-C ends it all"),
+        (signal.SIGINT, UP),
         (signal.SIGTERM, "living through"),
     ],
 )
@@ -195,15 +198,10 @@ def test_a_signal_ends_all_of_it_within_seconds(tmp_path: Path, number: signal.S
         assert left_of(directory) == []
 
 
-def test_it_ends_by_itself_after_the_time_that_was_asked_for(tmp_path: Path) -> None:
-    with started(tmp_path / "demo", "--for", "0.5") as process:
-        assert process.wait(timeout_s=60) == 0, process.output
-
-
 def test_a_child_that_dies_is_named_with_what_it_said_last(tmp_path: Path) -> None:
     directory = tmp_path / "demo"
     with started(directory) as process:
-        process.until(lambda: "Ctrl-C ends it all" in process.output, "a demo", timeout_s=60)
+        process.until(lambda: UP in process.output, "a demo", timeout_s=60)
         fleet = next(pid for pid in left_of(directory) if b"demo.fleet" in Path(f"/proc/{pid}/cmdline").read_bytes())
         os.kill(fleet, signal.SIGKILL)
 
@@ -212,12 +210,36 @@ def test_a_child_that_dies_is_named_with_what_it_said_last(tmp_path: Path) -> No
         assert "fleet: ready" in process.output
 
 
-def test_nothing_outlives_a_demo_that_is_killed(tmp_path: Path) -> None:
+def test_nothing_outlives_a_demo_that_is_killed_and_the_next_one_goes_on_with_its_store(tmp_path: Path) -> None:
     directory = tmp_path / "demo"
     with started(directory) as process:
-        process.until(lambda: "Ctrl-C ends it all" in process.output, "a demo", timeout_s=60)
+        process.until(lambda: UP in process.output, "a demo", timeout_s=60)
         assert len(left_of(directory)) == 3
         process.kill()
+    with started(directory, "--keep", "--for", "0.5") as process:
+        assert process.wait(timeout_s=60) == 0, process.output
+
+    assert "the past" not in process.output
+
+
+def test_a_second_demo_leaves_the_first_alone(tmp_path: Path) -> None:
+    directory = tmp_path / "demo"
+    with claimed(directory, fresh=True), running([*COMMAND, "--directory", directory], cwd=ROOT) as process:
+        (directory / "log").mkdir()
+
+        assert process.wait(timeout_s=20) == 1
+        assert f"another demo runs in {directory}" in process.output
+
+
+def test_a_port_that_is_taken_is_said_before_anything_is_made(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with running([*COMMAND, "--directory", tmp_path / "demo", "--port", str(port)], cwd=ROOT) as process:
+            assert process.wait(timeout_s=20) == 1
+
+    assert f"port {port} cannot be had" in process.output
+    assert "--port" in process.output
+    assert not (tmp_path / "demo").exists()
 
 
 def test_a_directory_that_is_no_demos_is_not_cleared(tmp_path: Path) -> None:
