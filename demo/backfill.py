@@ -46,7 +46,6 @@ NIGHTLY: Final = {
 """When the agent of the past did its work."""
 _QUIET_S: Final = 30 * 3600.0
 _INCIDENT_S: Final = 1_800.0
-_BAD_NIGHTS_AGO: Final = 4
 _OFF_NIGHTS_AGO: Final = 9
 _OFF_HOURS: Final = (0, 7)
 """On one night the agent's host was off, UTC; the fleet wrote on."""
@@ -65,10 +64,8 @@ def past(seed: int, now_s: float, days: float) -> Fleet:
 
 
 def _troubles(chance: random.Random, began_s: float, now: datetime) -> Iterator[Incident]:
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    night = bad_night((midnight - timedelta(days=_BAD_NIGHTS_AGO)).timestamp())
     others = incidents(random.Random(chance.random()), began_s, _QUIET_S, length_s=_INCIDENT_S)  # noqa: S311 - no secret
-    return heapq.merge(others, [night], key=lambda each: each.end_s)
+    return heapq.merge(others, [bad_night(now)], key=lambda each: each.end_s)
 
 
 def main() -> None:

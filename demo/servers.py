@@ -58,6 +58,7 @@ def prometheus_command(
         f"--web.listen-address={address}",
         f"--query.lookback-delta={_LOOKBACK}",
         "--storage.tsdb.retention.time=60d",
+        "--rules.alert.resend-delay=10s",  # the first are sent before it knows to whom
         "--log.level=warn",
     ]
 
