@@ -27,6 +27,7 @@ _CANCELLED: Final = 0.04
 _WITHDRAWN: Final = 0.008
 _LONG: Final = 0.03
 _STALLS: Final = 0.02
+_STILL: Final = 5
 _STALL_S: Final = (2_400, 9_000)
 _RETRIED: Final = 0.5
 _MOST_ATTEMPTS: Final = 3
@@ -135,16 +136,19 @@ class Fleet:
                 yield set_progress(export.row)
 
     def adopt(self, rows: Iterable[Row]) -> None:
-        """Go on with jobs that another run of the daemon left unfinished."""
-        for row in rows:
+        """Go on with jobs that another run of the daemon left unfinished; every fifth that runs stands still now."""
+        found = list(rows)
+        still = {row.id for row in [row for row in found if row.started_ns is not None][::_STILL]}
+        for row in found:
             provider = next((each for each in PROVIDERS if each.name == row.provider), PROVIDERS[-1])
             export = self._plan(row, provider, self._began_s)
             if row.started_ns is None:
                 self._lanes[provider.name].waiting.append(export)
                 continue
-            done = min(row.progress / 100, 0.95)
-            export.start_s = self._began_s - export.duration_s * done
-            export.stall_s, export.goes_to = 0.0, 1.0
+            done, moving_s = min(row.progress / 100, 0.95), export.duration_s - export.stall_s
+            export.stall_s = self._chance.uniform(*_STALL_S) / self._speed if row.id in still else 0.0
+            export.stall_at, export.goes_to = done, 1.0
+            export.start_s, export.duration_s = self._began_s - moving_s * done, moving_s + export.stall_s
             self._run(export, self._began_s)
         for name in self._lanes:
             self._at(self._began_s, partial(self._dispatch, name))
