@@ -182,18 +182,15 @@ class Fleet:
             metadata=carried,
             created_ns=int(at_s * _NS),
         )
-        attempt = int((carried or {}).get("attempt", 1))
         yield save(row)
-        export = self._plan(row, provider, at_s)
-        export.attempt = attempt
-        self._lanes[provider.name].waiting.append(export)
+        self._lanes[provider.name].waiting.append(self._plan(row, provider, at_s))
         delay_s = self._chance.uniform(5, 60) / self._speed
         self._at(at_s + delay_s, partial(self._dispatch, provider.name))
 
     def _plan(self, row: Row, provider: Provider, at_s: float) -> Export:
         """Throw the dice for one export."""
         chance = self._chance
-        export = Export(row=row, provider=provider)
+        export = Export(row=row, provider=provider, attempt=int((row.metadata or {}).get("attempt", 1)))
         long = chance.uniform(6, 16) if chance.random() < _LONG else 1.0
         moving_s = provider.median_s * chance.lognormvariate(0, 0.7) * long
         row.size = int(moving_s * provider.mib_per_second * chance.uniform(0.7, 1.3)) << 20

@@ -165,7 +165,7 @@ def started(directory: Path, *words: str) -> Iterator[Process]:
     """``make demo`` without a Prometheus and with a short past; whatever is left of it afterwards fails the test."""
     with running([*COMMAND, "--directory", directory, *words], cwd=ROOT) as process:
         yield process
-    until(lambda: not left_of(directory), "end of every process", timeout_s=10)
+    until(lambda: not left_of(directory), "end of every process", timeout_s=20)
 
 
 def left_of(directory: Path) -> list[int]:
@@ -194,7 +194,7 @@ def test_a_signal_ends_all_of_it_within_seconds(tmp_path: Path, number: signal.S
         process.until(lambda: when in process.output, when, timeout_s=60)
         process.signal(number)
 
-        assert process.wait(timeout_s=8) == 0, process.output
+        assert process.wait(timeout_s=15) == 0, process.output
         assert left_of(directory) == []
 
 
@@ -205,7 +205,7 @@ def test_a_child_that_dies_is_named_with_what_it_said_last(tmp_path: Path) -> No
         fleet = next(pid for pid in left_of(directory) if b"demo.fleet" in Path(f"/proc/{pid}/cmdline").read_bytes())
         os.kill(fleet, signal.SIGKILL)
 
-        assert process.wait(timeout_s=8) == 1
+        assert process.wait(timeout_s=15) == 1
         assert "the demo ended: fleet was ended by SIGKILL" in process.output
         assert "fleet: ready" in process.output
 
@@ -227,7 +227,7 @@ def test_a_second_demo_leaves_the_first_alone(tmp_path: Path) -> None:
     with claimed(directory, fresh=True), running([*COMMAND, "--directory", directory], cwd=ROOT) as process:
         (directory / "log").mkdir()
 
-        assert process.wait(timeout_s=20) == 1
+        assert process.wait(timeout_s=30) == 1
         assert f"another demo runs in {directory}" in process.output
 
 
@@ -235,7 +235,7 @@ def test_a_port_that_is_taken_is_said_before_anything_is_made(tmp_path: Path) ->
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with running([*COMMAND, "--directory", tmp_path / "demo", "--port", str(port)], cwd=ROOT) as process:
-            assert process.wait(timeout_s=20) == 1
+            assert process.wait(timeout_s=30) == 1
 
     assert f"port {port} cannot be had" in process.output
     assert "--port" in process.output
@@ -245,7 +245,7 @@ def test_a_port_that_is_taken_is_said_before_anything_is_made(tmp_path: Path) ->
 def test_a_directory_that_is_no_demos_is_not_cleared(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("ten years of work")
     with started(tmp_path) as process:
-        assert process.wait(timeout_s=20) == 1
+        assert process.wait(timeout_s=30) == 1
 
     assert "is not empty, and no demo's" in process.output
     assert (tmp_path / "thesis.txt").exists()
