@@ -13,6 +13,8 @@ VENV ?= .venv
 UV ?= uv
 PORT ?= 10985
 ARGS ?=
+# Most of the time a test waits for a process it started, so half as many again as there are processors.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) * 3 // 2)')
 
 BIN := $(VENV)/bin
 PEERS := $(VENV)/peers
@@ -41,9 +43,9 @@ demo: $(VENV)/.stamp-wheel ## a fleet with a past, its agent, Prometheus if ther
 
 # The data of coverage is where everybody may write: some tests change to another user and are counted too.
 .PHONY: test
-test: lint ## lint, then every test that takes seconds, with coverage by branch (ARGS=… goes to pytest)
+test: lint ## lint, then every test that takes seconds, with coverage by branch (ARGS=… goes to pytest, WORKERS=1 is one after the other)
 	@data=$$(mktemp -d) && trap 'rm -rf "$$data"' EXIT && chmod 1777 "$$data" && \
-	COVERAGE_FILE="$$data/.coverage" HYPERJOBS_TEST_WHEEL=1 $(BIN)/python -m coverage run -m pytest $(ARGS) && \
+	COVERAGE_FILE="$$data/.coverage" HYPERJOBS_TEST_WHEEL=1 $(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist loadfile $(ARGS) && \
 	$(BIN)/python -m coverage combine --quiet "$$data"
 	@$(BIN)/python -m coverage report --skip-covered --skip-empty
 
