@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from hyperjobs.agent.workshop import Workshop
+    from hyperjobs.config.maintenance import Prune
     from hyperjobs.maintenance.backup.directory import BackupDirectory
     from hyperjobs.maintenance.task import Task
 
@@ -53,9 +54,8 @@ def make_task(shop: Workshop, name: str, **changes: Any) -> Task:
     return maker(shop, **changes)
 
 
-def retention_of(shop: Workshop) -> Retention:
+def retention_of(prune: Prune) -> Retention:
     """How long jobs are kept."""
-    prune = shop.config.maintenance.prune
     ages = {status: getattr(prune.retention, status) for status in type(prune.retention).model_fields}
     return Retention(_aged(ages), {provider: _aged(own) for provider, own in prune.providers.items()})
 
@@ -65,7 +65,7 @@ def _prune(shop: Workshop, **changes: Any) -> Task:
     return PruneTask(
         shop.store,
         **{
-            "retention": retention_of(shop),
+            "retention": retention_of(prune),
             "archive_directory": archive_directory(shop.config) if prune.archive.enabled else None,
             "archive_keep": prune.archive.keep,
             "max_share": prune.max_share,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli.effect import ack_command, diff_effect_command
 from hyperjobs.cli.setting import verbose_option
 from hyperjobs.cli.table import emit
 from hyperjobs.cli.text import printable
@@ -61,3 +62,7 @@ def schema_command() -> None:
     from hyperjobs.config import json_schema  # noqa: PLC0415 - pydantic only where a configuration is read
 
     emit(json.dumps(json_schema(), indent=2))
+
+
+config_group.add_command(diff_effect_command)
+config_group.add_command(ack_command)

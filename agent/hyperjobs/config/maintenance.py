@@ -339,6 +339,13 @@ class Maintenance(Section):
         unit="size from 0 to 1TiB, such as 64MiB",
         reason="a -wal as large as it is let grow, and as much growth of the store",
     )
+    reload_max_deletes: Share = option(
+        0.25,
+        "The largest share of jobs, or of verified backups, that a reload may newly let go; a configuration that would"
+        " delete more needs `hyperjobs config ack` or a restart. The value in force counts, not the new one.",
+        unit="percentage",
+        reason="a slip in a retention is found before it has deleted anything",
+    )
     integrity: Integrity = section(Integrity)
     backup: Backup = section(Backup)
     drill: Drill = section(Drill)
