@@ -6,7 +6,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hyperjobs.agent.options import archive_directory, destinations_of
+from hyperjobs.agent.options import archive_directory, destinations_of, host_of
 from hyperjobs.config.care import NEVER
 from hyperjobs.cron.window import parse_window
 from hyperjobs.cron.zone import find_zone
@@ -126,6 +126,8 @@ def _backup(shop: Workshop, *, directory: BackupDirectory | None = None, **chang
             "compression": str(backup.compress),
             "policy": Policy(**backup.keep.model_dump()),
             "minimum": backup.minimum,
+            "host": host_of(shop.config),
+            "keep_replaced": None if is_elsewhere else backup.keep_replaced,
             "pause_s": backup.pause.total_seconds(),
             # by hand a store is frozen before work on it, which is no doubt about what it holds
             "is_frozen": lambda: any(held.reason != BY_HAND for held in shop.holds.frozen()),

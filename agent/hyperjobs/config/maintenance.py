@@ -20,7 +20,7 @@ from hyperjobs.config.care import (
     unique_names,
 )
 from hyperjobs.config.section import Section, option, section
-from hyperjobs.config.values import Boolean, Duration, FilePath, Whole, choice
+from hyperjobs.config.values import Boolean, Duration, FilePath, Whole, Words, choice
 
 
 class Compression(StrEnum):
@@ -138,7 +138,22 @@ class Backup(TaskSection):
         ge=1,
         le=10_000,
     )
+    host: Words | None = option(
+        None,
+        "What this machine is called in backups; null is its host name. Rotation deletes no backup of another.",
+        unit="name or null",
+        reason="two machines whose stores have one path may share a directory by mistake; name it where the host name"
+        " changes at each start, as in a container",
+    )
     keep: Keep = section(Keep)
+    keep_replaced: Duration = option(
+        timedelta(days=30),
+        "How long what a restore replaced is kept beside the store; the nightly backup deletes older ones, never the newest.",
+        unit="duration",
+        reason="long enough to notice that the restore was a mistake",
+        ge=timedelta(hours=1),
+        le=timedelta(days=36500),
+    )
     pause: Duration = option(
         timedelta(milliseconds=5),
         "The rest between two steps of a copy.",
