@@ -171,3 +171,43 @@ def test_a_verify_is_one_line_of_json_a_backup_also_of_one_that_fails(hj):
     assert (bad["whole"], good["whole"]) == (False, True)
     assert "sha256" in bad["found"]
     assert good["jobs"] == 5
+
+
+def test_a_destination_is_pruned_by_the_same_rules_and_its_own_record(hj, tmp_path):
+    nas = tmp_path / "nas"
+    nas.mkdir(mode=0o700)
+    configured = replace(
+        hj,
+        environment={
+            **hj.environment,
+            "HYPERJOBS_MAINTENANCE__BACKUP__DESTINATIONS": json.dumps([{"name": "nas", "directory": str(nas)}]),
+        },
+    )
+    for _ in range(3):
+        assert configured.run("backup", "create").returncode == 0
+    words = ("backup", "prune", "--from", "nas", "--keep-last", "1", "--minimum", "1")
+
+    plan = configured.run(*words, "--dry-run")
+    assert [line.split("\t")[0] for line in plan.stdout.splitlines()] == ["keep", "delete", "delete"]
+    assert len(list(nas.glob("*.db.zst"))) == 3
+    done = configured.run(*words, "--yes", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["action"] for line in done.stdout.splitlines()] == ["keep", "delete", "delete"]
+    assert len(list(nas.glob("*.db.zst"))) == 1
+    assert len(list((tmp_path / "backups").glob("*.db.zst"))) == 3
+    assert events(configured)[0]["detail"]["place"] == str(nas)
+
+
+def test_a_file_is_adopted_and_a_damaged_backup_deleted_by_hand(hj, tmp_path):
+    for _ in range(3):
+        assert hj.run("backup", "create", "--compression", "none").returncode == 0
+    first = min((tmp_path / "backups").glob("*.db"))
+    first.with_name(f"{first.name}.json").unlink()
+
+    assert said(hj, "backup", "adopt", str(first), "--json")["jobs"] == 5
+    first.with_name(f"{first.name}.failed").write_text("{}")
+    assert hj.run("backup", "prune", "--damaged", "--yes").returncode == 0
+
+    assert not first.exists()
+    assert [each["task"] for each in events(hj)] == ["backup-prune", "backup-adopt"]

@@ -14,7 +14,10 @@ from hyperjobs.maintenance.backup.adopt import adopt
 from hyperjobs.maintenance.backup.catalogue import read_catalogue
 from hyperjobs.maintenance.backup.choice import choose
 from hyperjobs.maintenance.backup.directory import BackupDirectory
+from hyperjobs.maintenance.backup.name import BackupName
 from hyperjobs.maintenance.backup.proof import verify
+from hyperjobs.maintenance.restore.staging import staged
+from hyperjobs.maintenance.restore.swap import put_new
 from hyperjobs.testing import START, FakeClock
 from support.backups import store_of, take
 
@@ -83,6 +86,22 @@ def test_a_database_from_elsewhere_is_copied_proven_and_stays(store, directory, 
     assert entry.manifest == done.manifest
     assert entry.name.at == START
     assert verify(directory.path, entry.name).jobs == 20
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_what_was_adopted_restores(store, directory, tmp_path, mode):
+    copy = elsewhere(store, tmp_path / "old")
+    db = apsw.Connection(str(copy))
+    db.execute(f"PRAGMA journal_mode={mode}").fetchall()
+    db.close()
+    name = BackupName.parse(adopted(copy, directory, store).manifest.name)
+
+    with staged(directory.path, name, tmp_path / "back.db") as (database, _):
+        put_new(database, tmp_path / "back.db")
+
+    db = apsw.Connection(str(tmp_path / "back.db"))
+    assert db.execute("SELECT count(*) FROM jobs").fetchall() == [(20,)]
+    db.close()
 
 
 @pytest.mark.parametrize(("days", "latest"), [(5, False), (-5, False), (15, True)])

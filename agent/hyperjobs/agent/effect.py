@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _SHORT = {"prune.retention": "", "prune.providers": "", "backup.keep": "keep."}
 """Sections whose options are known without the section's name."""
 _PRUNE = ("schedule", "retention", "providers", "keep_newest")
-_BACKUP = ("schedule", "directory", "keep", "minimum")
+_BACKUP = ("schedule", "directory", "keep", "minimum", "host")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +116,7 @@ def rules_of(maintenance: Maintenance) -> Rules:
         backups=None if backup.schedule is None else Path(os.path.realpath(backup.directory)),
         policy=Policy(**backup.keep.model_dump()),
         minimum=backup.minimum,
+        host=backup.host or socket.gethostname(),
     )
 
 

@@ -18,6 +18,7 @@ from hyperjobs.logs import configure_logs
 from hyperjobs.metrics.agent import AgentSource
 from hyperjobs.metrics.catalogue import groups
 from hyperjobs.store.continuity import Continuity
+from hyperjobs.store.events import Events
 from hyperjobs.store.holds import Holds
 from hyperjobs.store.reader import Troubles
 from hyperjobs.store.sqlite import open_store
@@ -91,6 +92,7 @@ class Agent:
                 # Whether the store was frozen is lost with it, so it is, until a person says otherwise.
                 message = "the state file was damaged, and with it went whether the store was frozen"
                 Holds(self._state).freeze("state_lost", message, self._clock.now())
+                Events(self._state).add_freeze("state_lost", message, self._clock.now())
             self._continuity = Continuity(self._state)
             self._create_store()
             self._care = self._new_care(self._config)

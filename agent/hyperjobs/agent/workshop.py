@@ -15,7 +15,7 @@ from hyperjobs.maintenance.backup.catalogue import newest_verified, read_catalog
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.runner import Runner
 from hyperjobs.store.condition import Condition
-from hyperjobs.store.events import AGENT, Event, EventKind, Events
+from hyperjobs.store.events import Events
 from hyperjobs.store.holds import Holds
 from hyperjobs.store.ledger.drift import check_drift
 from hyperjobs.store.runs import Outcome, Runs
@@ -84,20 +84,13 @@ class Workshop:
         """Stop what deletes or rewrites until a person has looked."""
         if self.holds.freeze(reason, message, self.clock.now()):
             log.error("store.frozen", reason=reason, error=message)
-            self._note_freeze(reason, message)
+            self.events.add_freeze(reason, message, self.clock.now())
 
     def distrust(self, backup: BackupName, message: str) -> None:
         """Stop the rotation of backups until a person has looked."""
         if self.holds.distrust(str(backup), message, self.clock.now()):
             log.error("backup.distrusted", backup=str(backup), error=message)
-            self._note_freeze("backup", message)
-
-    def _note_freeze(self, reason: str, message: str) -> None:
-        now = self.clock.now()
-        summary = f"frozen: {message}"
-        self.events.add(
-            Event(task=EventKind.FREEZE, started_at=now, ended_at=now, reason=reason, summary=summary, by=AGENT)
-        )
+            self.events.add_freeze("backup", message, self.clock.now())
 
     def check_drift(self, is_stopping: Callable[[], bool]) -> int:
         """Compare the ledger, if there is one, with the table, and put it right; by how many jobs it was off.

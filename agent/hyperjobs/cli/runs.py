@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +18,7 @@ from hyperjobs.cli.task import run_shape, workshop
 from hyperjobs.cli.timetable import view_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from hyperjobs.store.events import Event
     from hyperjobs.store.runs import Run
@@ -37,9 +39,10 @@ def runs_command(context: click.Context, *, task: str | None, limit: int, as_jso
     What people did is among them: restore, undo, backup-prune, freeze, unfreeze, pause and resume.
     """
     with workshop(context, place) as shop:
-        found: list[Run | Event] = [*shop.runs.latest(task, limit), *shop.events.latest(task, limit)]
-    # of two that began at the same time the one that is listed last by its own number is the older
-    newest = sorted(found, key=lambda each: (each.started_at, each.id), reverse=True)[:limit]
+        runs, events = shop.runs.latest(task, limit), shop.events.latest(task, limit)
+    # each is in the order in which it was recorded, which no clock that was set can change
+    merged: Iterator[Run | Event] = heapq.merge(runs, events, key=lambda each: each.started_at, reverse=True)
+    newest = list(itertools.islice(merged, limit))
     if as_json:
         for each in newest:
             emit_json(_record(each))

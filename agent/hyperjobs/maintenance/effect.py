@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import HyperjobsError, StoreInterruptedError
-from hyperjobs.maintenance.backup.catalogue import is_own, read_catalogue
+from hyperjobs.maintenance.backup.catalogue import is_elsewhere, is_own, read_catalogue
 from hyperjobs.maintenance.backup.retention import MINIMUM, Policy, decide
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.store import query
@@ -33,6 +33,7 @@ class Rules:
         keep_newest: finished jobs that stay whatever their age.
         backups: where they are; ``None`` where none are rotated.
         policy: which backups stay, and ``minimum`` always do.
+        host: what this machine is called in backups; those of another stay.
     """
 
     retention: Retention = field(default_factory=Retention)
@@ -40,6 +41,7 @@ class Rules:
     backups: Path | None = None
     policy: Policy = field(default_factory=Policy)
     minimum: int = MINIMUM
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,21 +88,27 @@ def lost_backups(store: Path, old: Rules, new: Rules, now: datetime) -> Loss:
     Raises:
         ConfigError: the new rules keep nothing.
     """
-    if new.backups is None or (new.backups, new.policy, new.minimum) == (old.backups, old.policy, old.minimum):
+    if new.backups is None or _by_backups(new) == _by_backups(old):
         return Loss()
     try:
         found = [entry for entry in read_catalogue(new.backups, store) if entry.is_verified and is_own(entry, store)]
     except HyperjobsError as exc:
         return Loss(unknown=str(exc))
-    pinned = [entry.name for entry in found if entry.is_pinned]
 
     def going(rules: Rules) -> set[BackupName]:
-        names = [entry.name for entry in found]
+        own = [entry for entry in found if not is_elsewhere(entry.manifest, rules.host)]
+        pinned = [entry.name for entry in own if entry.is_pinned]
+        names = [entry.name for entry in own]
         decisions = decide(names, rules.policy, minimum=rules.minimum, now=now, pinned=pinned)
         return {decision.name for decision in decisions if not decision.stays}
 
     before = going(old) if old.backups == new.backups else set()
     return Loss(more=len(going(new) - before), total=len(found))
+
+
+def _by_backups(rules: Rules) -> tuple[object, ...]:
+    """What decides about backups."""
+    return rules.backups, rules.policy, rules.minimum, rules.host
 
 
 def _rule(connection: Connection, rules: Rules, now: datetime) -> Rule:

@@ -107,6 +107,11 @@ class Events:
             )
             db.execute("DELETE FROM event WHERE id<=(SELECT max(id) FROM event)-?", (_KEPT,))
 
+    def add_freeze(self, reason: str, message: str, now: datetime) -> None:
+        """Record that doubt froze the store, or rotation: nobody did it but the agent or a check."""
+        summary = f"frozen: {message}"
+        self.add(Event(task=EventKind.FREEZE, started_at=now, ended_at=now, reason=reason, summary=summary, by=AGENT))
+
     def latest(self, task: str | None = None, limit: int = 20) -> list[Event]:
         """The newest events, newest first; of one kind, or of all."""
         where, bindings = ("WHERE task=?", (task, limit)) if task is not None else ("", (limit,))
