@@ -80,8 +80,12 @@ def prune_command(  # noqa: PLR0913 - one for each option
         done = turn(keep_on=stop.keep_on)
         if done.refused:
             raise _refused(where, done)
-    if done is None:
-        record_event(context, place, "backup-prune", f"{where}: stopped", started_at=started_at, outcome="interrupted")
+    if done is None:  # a stop: what is gone is what would not go now
+        left = turn(is_dry=True).deleted
+        gone = [str(name) for name in plan.deleted if name not in left]
+        said = f"{where}: stopped with {len(gone)} of {len(plan.deleted)} backups deleted"
+        detail: dict[str, Any] = {"deleted": gone, "place": where}
+        record_event(context, place, "backup-prune", said, started_at=started_at, detail=detail, outcome="interrupted")
         return stop.code
     size = f", {show_bytes(done.freed_bytes)}" if done.freed_bytes else ""
     said = f"deleted {len(done.deleted)} backups{size}"
@@ -89,7 +93,7 @@ def prune_command(  # noqa: PLR0913 - one for each option
         show_decisions(done.decisions, as_json=True, now=started_at)
     else:
         sys.stderr.write(f"{said}\n")
-    detail = {"deleted": [str(name) for name in done.deleted], "freed_bytes": done.freed_bytes, "place": where}
+    detail = {"deleted": [str(name) for name in done.deleted], "place": where, "freed_bytes": done.freed_bytes}
     record_event(context, place, "backup-prune", f"{where}: {said}", started_at=started_at, detail=detail)
     return stop.code
 

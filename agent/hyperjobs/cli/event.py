@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from hyperjobs.cli.moment import write_instant
 from hyperjobs.cli.person import person
-from hyperjobs.cli.setting import setting_of
 from hyperjobs.cli.text import printable
 from hyperjobs.errors import HyperjobsError
 
@@ -94,8 +93,3 @@ def event_record(event: Event) -> dict[str, Any]:
         "kind": "event",
         "by": event.by,
     }
-
-
-def now_of(context: click.Context) -> datetime:
-    """The clock's now."""
-    return setting_of(context).clock.now()

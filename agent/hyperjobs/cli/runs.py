@@ -76,5 +76,5 @@ _TABLE: Sequence[Column[Run | Event]] = (
     Column("OUTCOME", lambda each, _: _outcome(each), lambda each: _STYLES.get(_outcome(each), ""), width=11),
     Column("REASON", lambda each, _: each.reason or "-", drop=3),
     Column("BY", lambda each, _: _by(each) or "-", drop=2),
-    Column("SUMMARY", lambda each, _: each.summary, width=24),
+    Column("SUMMARY", lambda each, _: each.summary, width=36),
 )
