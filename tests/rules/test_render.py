@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -176,13 +178,39 @@ def test_on_standard_output_all_kinds_are_one_file():
     assert len(found["groups"]) == len([group for kind in Kind for group in groups(kind, default_values())])
 
 
-def test_a_directory_that_cannot_be_written_is_refused_in_one_line(tmp_path):
+@pytest.mark.parametrize(
+    ("directory", "code", "reason"),
+    [("file", 1, "Not a directory"), ("/dev/full", 1, "Not a directory"), ("/proc/none", 1, "No such file")],
+)
+def test_a_directory_that_cannot_be_written_is_refused_in_one_line(tmp_path, directory, code, reason):
     (tmp_path / "file").write_text("")
+    command = [sys.executable, "-m", "hyperjobs", "rules", "render", "--out", str(tmp_path / directory)]
 
-    result = run("rules", "render", "--out", str(tmp_path / "file"))
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
-    assert str(result.exception).startswith(f"{tmp_path}/file/hyperjobs.rules.yml: cannot be written")
-    assert result.exception.exit_code == 2
+    assert result.returncode == code
+    [line] = result.stderr.splitlines()
+    assert line.startswith(f"hyperjobs: {tmp_path / directory}/hyperjobs.rules.yml: cannot be written: {reason}")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file system")
+def test_a_full_disk_keeps_its_exit_code_and_the_rules_that_were_there(tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", small], capture_output=True, check=False, timeout=60
+    )
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        (small / "hyperjobs.rules.yml").write_text("groups: []\n")
+        command = [sys.executable, "-m", "hyperjobs", "rules", "render", "--out", str(small)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+        assert (result.returncode, "No space left" in result.stderr) == (5, True)
+        assert [(file.name, file.read_text()) for file in small.iterdir()] == [("hyperjobs.rules.yml", "groups: []\n")]
+    finally:
+        subprocess.run(["umount", small], check=True, timeout=60)
 
 
 def test_the_program_prints_the_values_file():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from hyperjobs.errors import ConfigError
 from hyperjobs.rules.render import Kind, groups
 
 if TYPE_CHECKING:
@@ -63,19 +63,22 @@ def write_rules(kinds: Iterable[Kind], values: Values, form: Format, directory: 
     A file is replaced in one step, so that a Prometheus that reloads meanwhile reads the old or the new one.
 
     Raises:
-        ConfigError: the directory cannot be made or written.
+        OSError: the directory cannot be made or written; it names the file that was meant.
     """
     paths = []
     for kind in kinds:
         path = directory / file_name(kind, form)
         beside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            if not directory.exists():
+                directory.mkdir(parents=True, exist_ok=True)
             beside.write_text(rule_text([kind], values, form), encoding="utf-8")
             beside.replace(path)
         except OSError as exc:
-            beside.unlink(missing_ok=True) if directory.is_dir() else None
-            raise ConfigError(f"{path}: cannot be written: {exc.strerror or exc}; name another directory") from exc
+            with contextlib.suppress(OSError):
+                beside.unlink()
+            # as an OSError, so that a full disk and a missing right keep exit codes of their own
+            raise OSError(exc.errno, f"cannot be written: {exc.strerror}; name another directory", str(path)) from exc
         paths.append(path)
     return paths
 
