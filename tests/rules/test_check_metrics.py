@@ -24,7 +24,7 @@ from hyperjobs.rules.contract.query import Reader
 from hyperjobs.rules.contract.variable import replace_variables
 from hyperjobs.rules.definition import compat
 from hyperjobs.rules.output import Format, rule_text
-from hyperjobs.rules.render import Kind
+from hyperjobs.rules.render import Kind, groups
 from hyperjobs.rules.values import default_values
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +69,17 @@ def test_the_operators_manifests_do_too(tmp_path):
         files.append(file)
 
     assert check(files).faults == ()
-    assert check(files).queries == 66
+    assert check(files).queries == check(sorted((ROOT / "deploy" / "prometheus").glob("*.rules.yml"))).queries
+
+
+def test_what_waits_for_its_metric_asks_for_nothing_else(tmp_path):
+    file = tmp_path / "rules.yml"
+    file.write_text(yaml.safe_dump({"groups": groups(Kind.ALERTS, default_values(), with_reserved=True)}))
+
+    assert all(fault.message.endswith("is reserved, and nothing exports it yet") for fault in check([file]).faults)
+    for name, labels in re.findall(r"hyperjobs_(\w+)\{([^}]*)\}", file.read_text()):
+        if catalogue().get(name) and catalogue()[name].is_reserved:
+            assert set(re.findall(r"(\w+)(?==)", labels)) <= {"job", *catalogue()[name].labels}
 
 
 def test_every_series_of_a_scrape_is_known_with_its_labels():

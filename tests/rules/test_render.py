@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from click.testing import CliRunner
 
 from hyperjobs.cli.program import program
 from hyperjobs.metrics import catalogue as module
-from hyperjobs.metrics.catalogue import Entry, catalogue
+from hyperjobs.metrics.catalogue import catalogue
 from hyperjobs.rules.definition import alerts, compat, recordings
 from hyperjobs.rules.output import Format, file_name, rule_text
 from hyperjobs.rules.render import Kind, fill, groups
@@ -140,19 +141,13 @@ def test_every_series_of_ours_is_chosen_by_the_selector():
         assert not re.search(r"\b(hyperjobs_\w+|up)\b(?!\{<<sel>>)", text), text
 
 
-def test_an_alert_on_a_metric_that_nobody_exports_yet_waits_for_it(monkeypatch):
-    assert catalogue()["notifications_total"].is_reserved
-    assert ("HyperJobsNotifyFailing", "warning") not in rules(default_values())
+@pytest.mark.parametrize("is_reserved", [True, False])
+def test_an_alert_waits_for_a_metric_that_nobody_exports_yet(monkeypatch, is_reserved):
+    entry = replace(catalogue()["drill_ok"], is_reserved=is_reserved)
+    monkeypatch.setattr("hyperjobs.rules.render.catalogue", lambda: {**module.catalogue(), "drill_ok": entry})
 
-    entry = catalogue()["notifications_total"]
-    emitted = Entry(
-        name=entry.name, group=entry.group, type=entry.type, labels=entry.labels, help=entry.help, is_reserved=False
-    )
-    monkeypatch.setattr(
-        "hyperjobs.rules.render.catalogue", lambda: {**module.catalogue(), "notifications_total": emitted}
-    )
-
-    assert ("HyperJobsNotifyFailing", "warning") in rules(default_values())
+    assert (("HyperJobsRestoreDrillFailed", "critical") not in rules(default_values())) is is_reserved
+    assert ("HyperJobsBackupTooOld", "critical") in rules(default_values())
 
 
 def test_the_operators_manifest_holds_the_same_groups(tmp_path):

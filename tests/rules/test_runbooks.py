@@ -11,7 +11,9 @@ import click
 import pytest
 
 from hyperjobs.cli.program import program
-from hyperjobs.rules.definition import alerts
+from hyperjobs.metrics.catalogue import catalogue
+from hyperjobs.rules.contract.known import Owner, series
+from hyperjobs.rules.definition import alerts, recordings
 from hyperjobs.rules.render import Kind, groups
 from hyperjobs.rules.values import default_values
 
@@ -115,3 +117,21 @@ def test_every_command_that_is_mentioned_is_one_of_the_programs(line):
 def test_a_command_that_it_does_not_take_is_seen(line):
     with pytest.raises(click.UsageError):
         parsed(line)
+
+
+def test_every_event_that_is_looked_for_is_one_that_the_agent_logs():
+    known = (DOCS / "operate.md").read_text()
+    words = re.findall(r"journalctl .*-g (\S+)", (DOCS / "runbooks.md").read_text())
+
+    assert words
+    for word in words:
+        assert f"`{word}`" in known, word
+
+
+def test_every_metric_that_is_named_is_exported_or_recorded():
+    recorded = frozenset(recording.record for recording in recordings())
+    for page in PAGES:
+        named = re.findall(r"`((?:\w+:)?hyperjobs[:_]\w[\w:]*)", (DOCS / page).read_text())
+        for name in named:
+            known = name in {entry.name for entry in catalogue().values()}
+            assert known or series(name, recorded).owner is Owner.RECORDED, name
