@@ -340,6 +340,15 @@ def test_a_file_that_cannot_be_read_is_said_in_one_line(tmp_path, data, message)
     assert "\n" not in str(refused.value)
 
 
+def test_a_file_larger_than_any_dashboard_is_not_read(tmp_path):
+    file = tmp_path / "file"
+    with file.open("wb") as written:
+        written.truncate(16 * 2**20 + 1)
+
+    with pytest.raises(ConfigError, match="is larger than 16 MiB"):
+        read_queries(file)
+
+
 @pytest.mark.parametrize(
     "document",
     [

@@ -66,11 +66,14 @@ def _emit(finding: Finding, *, as_json: bool) -> None:
 
 
 def _summary(report: Report, files: int) -> str:
-    where = f"{report.queries:,} queries in {files:,} {'file' if files == 1 else 'files'}"
     faults = f"{len(report.faults):,} not there" if report.faults else "all there"
-    count = len(report.others)
-    others = f"; {count:,} {'metric is' if count == 1 else 'metrics are'} not ours" if count else ""
-    return f"{where}: {faults}{others}"
+    others = len(report.others)
+    more = f"; {_counted(others, 'metric is', 'metrics are')} not ours" if others else ""
+    return f"{_counted(report.queries, 'query', 'queries')} in {_counted(files, 'file', 'files')}: {faults}{more}"
+
+
+def _counted(number: int, one: str, several: str) -> str:
+    return f"{number:,} {one if number == 1 else several}"
 
 
 _TABLE: Sequence[Column[Finding]] = (
