@@ -13,7 +13,9 @@ PLACE: Final = Path(__file__).parents[2] / "grafana" / "dashboards"
 
 def rendered() -> dict[str, str]:
     """File name → its text."""
-    return {f"{found['uid']}.json": _text(found) for found in (part.build() for part in (overview, jobs, store, backup))}
+    return {
+        f"{found['uid']}.json": _text(found) for found in (part.build() for part in (overview, jobs, store, backup))
+    }
 
 
 def main() -> None:

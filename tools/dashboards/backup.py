@@ -40,7 +40,11 @@ def _now() -> list[Any]:
         single(
             "Worst destination",
             "Age of the newest verified backup at the destination that is furthest behind.",
-            age(lowest(highest(metric("backup_newest_timestamp_seconds", 'state="verified"'), "instance", "destination"))),
+            age(
+                lowest(
+                    highest(metric("backup_newest_timestamp_seconds", 'state="verified"'), "instance", "destination")
+                )
+            ),
             unit="s",
             steps=((None, GOOD), (1.5 * _DAY_S, WARN), (3 * _DAY_S, BAD)),
             width=4,

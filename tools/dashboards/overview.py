@@ -22,7 +22,15 @@ def build() -> dict[str, Any]:
         "hyperjobs-overview",
         "hyperjobs / Overview",
         "One screen on the job store: is it readable, whole and backed up, do jobs succeed, is there room.",
-        [row("State"), *_state(), row("Jobs"), *_jobs(), row("Room"), *_room(), row("Agent", collapsed=True, panels=_agent())],
+        [
+            row("State"),
+            *_state(),
+            row("Jobs"),
+            *_jobs(),
+            row("Room"),
+            *_room(),
+            row("Agent", collapsed=True, panels=_agent()),
+        ],
         since="now-24h",
     )
 
@@ -124,6 +132,14 @@ def _jobs() -> list[Any]:
             trend=True,
             width=4,
         ),
+        single(
+            "Finished in 24 h",
+            "Completed and failed jobs over 24 h: how many the success ratio speaks of. 1 of 2 is no outage.",
+            total(metric("job_success_sample_size", 'window="24h"')),
+            unit="short",
+            trend=True,
+            width=4,
+        ),
         bars(
             "Jobs now",
             "Jobs in the store by status. Falls when jobs are pruned; the counters do not.",
@@ -167,7 +183,7 @@ def _success(window: str) -> Any:
         unit="percentunit",
         steps=_RATIO,
         decimals=1,
-        width=3,
+        width=4,
         trend=True,
         unknown="none finished",
     )

@@ -68,6 +68,7 @@ def single(  # noqa: PLR0913 - what a reader sees of it, each by name
     trend: bool = False,
     decimals: float | None = None,
     width: int = 3,
+    height: int = 4,
     legend: str = "",
     unknown: str = "no data",
 ) -> stat.Panel:
@@ -78,7 +79,7 @@ def single(  # noqa: PLR0913 - what a reader sees of it, each by name
         .description(description)
         .datasource(DATASOURCE)
         .unit(unit)
-        .height(4)
+        .height(height)
         .span(width)
         .no_value(unknown)
         .thresholds(_thresholds(steps))
@@ -244,7 +245,9 @@ def states(  # noqa: PLR0913 - as above
     return panel
 
 
-def heat(title: str, description: str, expression: str, *, unit: str, step: str, width: int = 12) -> heatmap.Panel:
+def heat(  # noqa: PLR0913 - as above
+    title: str, description: str, expression: str, *, unit: str, step: str, width: int = 12
+) -> heatmap.Panel:
     """A histogram over time."""
     return (
         heatmap.Panel()
@@ -308,9 +311,7 @@ def listing(  # noqa: PLR0913 - as above
     )
     names = {}
     for reference, (heading, expression) in columns.items():
-        panel = panel.with_target(
-            _query(reference, expression, heading, instant=True).format(PromQueryFormat.TABLE)
-        )
+        panel = panel.with_target(_query(reference, expression, heading, instant=True).format(PromQueryFormat.TABLE))
         names[f"Value #{reference}" if len(columns) > 1 else "Value"] = heading
     joined = [models.DataTransformerConfig(id_val="joinByField", options={"byField": by, "mode": "outer"})]
     hidden = [f"Time {number}" for number in range(1, len(columns) + 1)]

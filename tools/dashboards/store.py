@@ -66,6 +66,7 @@ def _files() -> list[Any]:
             steps=((None, GOOD), (0.2, WARN), (0.4, BAD)),
             trend=True,
             decimals=1,
+            height=8,
         ),
         single(
             "Rows",
@@ -73,11 +74,13 @@ def _files() -> list[Any]:
             total(metric("store_rows", 'table="jobs"')),
             unit="short",
             trend=True,
+            height=8,
         ),
         graph(
             "Free disk, and in a week",
             "What is left on the store's file system, and what would be left in seven days at the rate of the last six hours.",
             (lowest(free), "now"),
+            (lowest(metric("store_filesystem_size_bytes")), "size of the file system"),
             (f"min(predict_linear({free}[6h], 7 * 86400))", "in 7 days"),
             unit="bytes",
             least=None,
