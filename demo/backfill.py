@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from demo.rhythm import Incident
 
-_DAY_S: Final = 86_400.0
 _QUIET_S: Final = 30 * 3600.0
 _INCIDENT_S: Final = 1_800.0
 _BAD_NIGHTS_AGO: Final = 4
@@ -29,14 +28,16 @@ _PER_COMMIT: Final = 2_000
 
 
 def past(seed: int, now_s: float, days: float) -> Fleet:
-    """The fleet as it was so many days ago."""
+    """The fleet as it was so many days ago; within an hour it is always the same."""
     chance = random.Random(f"past {seed}")  # noqa: S311 - no secret
-    began_s = now_s - days * _DAY_S
-    return Fleet(chance, began_s, _troubles(chance, began_s, now_s), report_every_s=None)
+    now = datetime.fromtimestamp(now_s, ZONE)
+    # from a whole hour on, so that whoever looks again within it finds the same
+    began_s = (now.replace(minute=0, second=0, microsecond=0) - timedelta(days=days)).timestamp()
+    return Fleet(chance, began_s, _troubles(chance, began_s, now), report_every_s=None)
 
 
-def _troubles(chance: random.Random, began_s: float, now_s: float) -> Iterator[Incident]:
-    midnight = datetime.fromtimestamp(now_s, ZONE).replace(hour=0, minute=0, second=0, microsecond=0)
+def _troubles(chance: random.Random, began_s: float, now: datetime) -> Iterator[Incident]:
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     night = bad_night((midnight - timedelta(days=_BAD_NIGHTS_AGO)).timestamp())
     others = incidents(random.Random(chance.random()), began_s, _QUIET_S, length_s=_INCIDENT_S)  # noqa: S311 - no secret
     return heapq.merge(others, [night], key=lambda each: each.end_s)

@@ -175,7 +175,7 @@ class Fleet:
         export = self._plan(row, provider, at_s)
         export.attempt = attempt
         self._lanes[provider.name].waiting.append(export)
-        delay_s = self._chance.uniform(2, 20) / self._speed
+        delay_s = self._chance.uniform(5, 60) / self._speed
         self._at(at_s + delay_s, partial(self._dispatch, provider.name))
 
     def _plan(self, row: Row, provider: Provider, at_s: float) -> Export:
