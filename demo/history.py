@@ -26,6 +26,8 @@ STEP_S: Final = 240
 CHUNK_S: Final = 12 * 3600
 """So much in one file: promtool reads the whole of it again for every block of two hours."""
 
+_FINISHED: Final = frozenset({"completed", "failed", "cancelled"})
+
 Events: TypeAlias = "defaultdict[tuple[str, ...], list[tuple[float, float]]]"
 """Labels → (when, by how much) of everything that happened."""
 
@@ -52,13 +54,14 @@ class Past:
         if job.started_at is not None:
             times.append(("running", job.started_at.timestamp()))
             self.waits[job.provider,].append((times[1][1], max(0.0, times[1][1] - times[0][1])))
-        if job.completed_at is not None:
-            ended_s = job.completed_at.timestamp()
+        if str(job.status) in _FINISHED:
+            # the ledger too takes the best time there is for one that has no completed_at
+            ended_s = job.completed_at.timestamp() if job.completed_at is not None else times[-1][1]
             times.append((str(job.status), ended_s))
             self.finished[job.provider, str(job.status)].append((ended_s, 1))
             self.bytes[job.provider,].append((ended_s, job.total_size))
             self.files[job.provider,].append((ended_s, job.files_count))
-            if job.started_at is not None:
+            if job.started_at is not None and job.completed_at is not None:
                 self.durations[job.provider, str(job.status)].append((ended_s, max(0.0, ended_s - times[1][1])))
         for (status, at), later in zip(times, [*times[1:], None], strict=True):
             self.now[job.provider, status].append((at, 1))

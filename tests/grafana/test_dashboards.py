@@ -130,7 +130,7 @@ def test_a_rate_is_over_the_panels_own_interval_or_over_hours(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_counter_is_looked_at_by_its_growth_or_said_to_be_a_total(name):
-    totals = {"Corrections", "Rows that cannot be", "Timetable"}
+    totals = {"Corrections", "Values not counted", "Timetable"}
     for panel in panels(name):
         for target in panel.get("targets", ()):
             bare = re.sub(r"\b(?:rate|increase|changes)\([^[]*\[[^\]]+\](?: offset \w+)?\)", "", target["expr"])

@@ -163,7 +163,7 @@ def _jobs() -> list[Any]:
         bars(
             "Failures in 24 h",
             "Failed jobs by provider over the last day.",
-            f"sort_desc({total(increase(failed, '24h'), 'provider')})",
+            f"sort_desc({total(increase(failed, '24h'), 'provider')} > 0)",
             "{{provider}}",
             unit="short",
             steps=((None, WARN),),

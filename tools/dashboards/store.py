@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from dashboards.frame import framed
-from dashboards.panels import BAD, CALM, GOOD, HOUR, WARN, graph, listing, row, single, states
+from dashboards.panels import BAD, CALM, GOOD, HOUR, WARN, bars, graph, listing, row, single, states
 from dashboards.query import highest, increase, lowest, metric, rate, total
 
 _OUTCOMES: Final = ("ok", "skipped", "interrupted", "failed")
@@ -205,12 +205,21 @@ def _soundness() -> list[Any]:
             unit="short",
             step=HOUR,
         ),
-        graph(
+        bars(
             "Rows that cannot be",
-            "Rows that the newest check found impossible, by kind, and values that could not be counted as they stand.",
-            (highest(metric("store_anomalies"), "kind"), "{{kind}}"),
-            (total(metric("rows_skipped_total"), "reason"), "not counted: {{reason}}"),
+            "Rows that the newest check found impossible, by kind.",
+            f"{highest(metric('store_anomalies'), 'kind')} > 0",
+            "{{kind}}",
             unit="short",
+            steps=((None, WARN),),
+        ),
+        bars(
+            "Values not counted",
+            "Values of jobs that could not be counted as they stand, since the agent started.",
+            total(metric("rows_skipped_total"), "reason"),
+            "{{reason}}",
+            unit="short",
+            steps=((None, WARN),),
         ),
         single(
             "Flavour and journal",
