@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from dashboards.__main__ import PLACE
-from demo.living import living
 from playwright.sync_api import sync_playwright
+
+from demo.living import living
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,7 @@ def served(directory: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def shoot(browser: Browser, address: str, uid: str, file: Path, *, width: int = 1600) -> None:
+def shoot(browser: Browser, address: str, file: Path, *, width: int = 1600) -> None:
     """Draw one dashboard and keep the picture, once all of its panels are there."""
     page = browser.new_page(viewport={"width": width, "height": 900}, timezone_id="UTC")
     page.goto(address)
@@ -81,7 +82,7 @@ def _all(browser: Browser, address: str, prometheus: str, given: argparse.Namesp
         uid = file.stem
         since = _SPANS.get(uid, f"now-{max(int(given.minutes) + 1, 5)}m")
         asked = f"{address}/?dashboard={uid}&prometheus={prometheus}&theme={given.theme}&since={since}&open=rows"
-        shoot(browser, asked, uid, given.out / f"{uid.replace('hyperjobs-', 'dashboard-')}.png")
+        shoot(browser, asked, given.out / f"{uid.replace('hyperjobs-', 'dashboard-')}.png")
 
 
 if __name__ == "__main__":
