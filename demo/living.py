@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -95,7 +94,6 @@ def living(  # noqa: PLR0913 - all but the directory have a default
     prometheus_port: int = 0,
     alertmanager_port: int = 0,
     scrape_interval_s: float = 5.0,
-    with_history: bool = True,
     say: Callable[[str], object] = lambda _line: None,
 ) -> Iterator[Demo]:
     """A demo that is up: the ledger counted, a backup proven, a drill passed, jobs pruned, space given back, scraped.
@@ -110,7 +108,6 @@ def living(  # noqa: PLR0913 - all but the directory have a default
         prometheus_port: that of Prometheus.
         alertmanager_port: that of Alertmanager.
         scrape_interval_s: between two scrapes of Prometheus.
-        with_history: give Prometheus what it would know of the past's jobs, had it been there.
         say: told what is being done.
 
     Raises:
@@ -128,9 +125,6 @@ def living(  # noqa: PLR0913 - all but the directory have a default
             say(f"writing the past {days:g} days of a fleet …")
             command = [*python, "demo.backfill", store, "--seed", str(seed), "--days", str(days)]
             say(children.run("backfill", command, env=ours).strip())
-            if with_prometheus and with_history and program("prometheus") and program("promtool"):
-                say("telling Prometheus of it …")
-                _tell_prometheus(children, directory, store, address, days, ours)
         children.start("agent", [*python, "hyperjobs", "run", "--config", CONFIG], env=environment)
         url = f"http://{address}"
         children.until(lambda: "hyperjobs_ledger_ready 1.0" in fetch(f"{url}/metrics"), "the agent's first count")
@@ -156,19 +150,6 @@ def living(  # noqa: PLR0913 - all but the directory have a default
                 lambda: demo.query("hyperjobs_ledger_ready == 1 and on(instance) up == 1"), "Prometheus's first scrape"
             )
         yield demo
-
-
-def _tell_prometheus(  # noqa: PLR0913, PLR0917 - one caller
-    children: Children, directory: Path, store: Path, address: str, days: float, env: dict[str, str]
-) -> None:
-    """Lay the past into Prometheus's data before it starts."""
-    past = directory / "prometheus" / "past"
-    words = ["--instance", address, "--days", str(days), "--until", str(int(time.time()))]
-    children.run("history", [sys.executable, "-m", "demo.history", store, past, *words], env=env)
-    for file in sorted(past.iterdir()):
-        made = [program("promtool") or "promtool", "tsdb", "create-blocks-from", "openmetrics", "--quiet", file]
-        children.run("promtool", [*made, directory / "prometheus" / "data"], env={})
-        file.unlink()
 
 
 def fetch(url: str) -> str:
