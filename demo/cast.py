@@ -34,7 +34,7 @@ class Provider:
 
 
 _COMMON: Final = (
-    "checksum mismatch on chunk {chunk} of {vm}-disk{digit}.vmdk: want sha256:{hex8}… got sha256:{hex8}…",
+    "checksum mismatch on chunk {chunk} of {vm}-disk{digit}.vmdk: want sha256:{hex8}… got sha256:{other}…",
     "no space left on device: need {bytes} bytes, have {small} on /exports/vol{digit}",
 )
 PROVIDERS: Final = (
@@ -48,7 +48,7 @@ PROVIDERS: Final = (
         folder="/dc-1/vm",
         errors=(
             "NFC copy failed: dial tcp esx-{host}.dc1.example.net:902: i/o timeout after {seconds}s",
-            "CreateSnapshot_Task task-{number} failed: the operation is not allowed in the current state of vm-{number}",
+            "CreateSnapshot_Task task-{number} failed: the operation is not allowed in the current state of vm-{machine}",
             *_COMMON,
         ),
     ),
@@ -155,10 +155,12 @@ def error_text(chance: random.Random, kind: str, vm: str) -> str:
         chunk=chance.randrange(1, 4000),
         digit=chance.randrange(1, 6),
         hex8=bits[:8],
+        other=bits[8:16],
         bytes=chance.randrange(10**9, 10**11),
         small=chance.randrange(10**6, 10**9),
         host=f"{chance.randrange(1, 25):02d}",
         seconds=chance.randrange(10, 90),
         number=chance.randrange(10_000, 99_999),
+        machine=chance.randrange(100, 9_999),
         uuid=f"{bits[:8]}-{bits[8:12]}-4{bits[13:16]}-a{bits[17:20]}-{bits[20:]}",
     )

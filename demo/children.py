@@ -24,6 +24,11 @@ class DemoError(Exception):
     """The demo cannot go on; the message says what and why."""
 
 
+def outside() -> dict[str, str]:
+    """The environment without options for another agent than the demo's."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("HYPERJOBS_")}
+
+
 class Children:
     """Processes that live as long as a block.
 
@@ -37,9 +42,9 @@ class Children:
     def __init__(self, logs: Path) -> None:
         self._logs = logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        logs.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Self:
+        self._logs.mkdir(parents=True, exist_ok=True)
         return self
 
     def __exit__(
@@ -61,7 +66,7 @@ class Children:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
+                    env={**outside(), "PYTHONUNBUFFERED": "1", **(env or {})},
                     start_new_session=True,
                 )
         except OSError as exc:

@@ -27,10 +27,11 @@ _CANCELLED: Final = 0.04
 _WITHDRAWN: Final = 0.008
 _LONG: Final = 0.03
 _STALLS: Final = 0.02
+_STILL: Final = 5
 _STALL_S: Final = (2_400, 9_000)
 _RETRIED: Final = 0.5
 _MOST_ATTEMPTS: Final = 3
-_SET_BACK: Final = 1 / 400
+_SET_BACK: Final = 1 / 1000
 """Jobs on a host whose clock is set back meanwhile: they end before they began."""
 _DELETED: Final = 1 / 300
 _LEAST_REPORT_S: Final = 1.0
@@ -109,13 +110,18 @@ class Fleet:
         self._lanes = {provider.name: _Lane() for provider in PROVIDERS}
         self._order = itertools.count()
         self._events: list[tuple[float, int, Callable[[float], Iterable[Statement]]]] = []
-        self._at(began_s, self._ask)
+        self._at(began_s + chance.uniform(1, 20) / speed, self._ask)
 
     def until(self, now_s: float) -> Iterator[Statement]:
         """What is written up to a time, in order."""
+        yield from (statement for _, statement in self.timed(now_s))
+
+    def timed(self, now_s: float) -> Iterator[tuple[float, Statement]]:
+        """The same, each with its time."""
         while self._events and self._events[0][0] <= now_s:
             at_s, _, happens = heapq.heappop(self._events)
-            yield from happens(at_s)
+            for statement in happens(at_s):
+                yield at_s, statement
 
     @property
     def next_s(self) -> float:
@@ -130,16 +136,19 @@ class Fleet:
                 yield set_progress(export.row)
 
     def adopt(self, rows: Iterable[Row]) -> None:
-        """Go on with jobs that another run of the daemon left unfinished."""
-        for row in rows:
+        """Go on with jobs that another run of the daemon left unfinished; every fifth that runs stands still now."""
+        found = list(rows)
+        still = {row.id for row in [row for row in found if row.started_ns is not None][::_STILL]}
+        for row in found:
             provider = next((each for each in PROVIDERS if each.name == row.provider), PROVIDERS[-1])
             export = self._plan(row, provider, self._began_s)
             if row.started_ns is None:
                 self._lanes[provider.name].waiting.append(export)
                 continue
-            done = min(row.progress / 100, 0.95)
-            export.start_s = self._began_s - export.duration_s * done
-            export.stall_s, export.goes_to = 0.0, 1.0
+            done, moving_s = min(row.progress / 100, 0.95), export.duration_s - export.stall_s
+            export.stall_s = self._chance.uniform(*_STALL_S) / self._speed if row.id in still else 0.0
+            export.stall_at, export.goes_to = done, 1.0
+            export.start_s, export.duration_s = self._began_s - moving_s * done, moving_s + export.stall_s
             self._run(export, self._began_s)
         for name in self._lanes:
             self._at(self._began_s, partial(self._dispatch, name))
@@ -150,12 +159,15 @@ class Fleet:
     def _ask(self, at_s: float) -> Iterator[Statement]:
         """Somebody asks for an export, and the next one is awaited."""
         provider = self._chance.choices(PROVIDERS, [each.share for each in PROVIDERS])[0]
-        name = self._chance.choice(STRANGERS) if self._chance.random() < _STRANGE else provider.name
+        fleet_s = self._began_s + (at_s - self._began_s) * self._speed
+        day = self._day + (fleet_s - self._began_s) / _DAY_S
+        # in their first days the known ones are seen first, and get a label each
+        is_strange = self._chance.random() < _STRANGE and day > 1
+        name = self._chance.choice(STRANGERS) if is_strange else provider.name
         vm = machine(self._chance, provider)
         yield from self._submit(at_s, provider, name, vm, self._chance.choice(USERS), metadata(self._chance))
-        fleet_s = self._began_s + (at_s - self._began_s) * self._speed
         local = datetime.fromtimestamp(fleet_s, ZONE)
-        hourly = jobs_an_hour(local, self._day + (fleet_s - self._began_s) / _DAY_S) * self._speed
+        hourly = jobs_an_hour(local, day) * self._speed
         self._at(at_s + self._chance.expovariate(hourly / 3600), self._ask)
 
     def _submit(  # noqa: PLR0913, PLR0917 - what a job is made of
@@ -170,18 +182,15 @@ class Fleet:
             metadata=carried,
             created_ns=int(at_s * _NS),
         )
-        attempt = int((carried or {}).get("attempt", 1))
         yield save(row)
-        export = self._plan(row, provider, at_s)
-        export.attempt = attempt
-        self._lanes[provider.name].waiting.append(export)
+        self._lanes[provider.name].waiting.append(self._plan(row, provider, at_s))
         delay_s = self._chance.uniform(5, 60) / self._speed
         self._at(at_s + delay_s, partial(self._dispatch, provider.name))
 
     def _plan(self, row: Row, provider: Provider, at_s: float) -> Export:
         """Throw the dice for one export."""
         chance = self._chance
-        export = Export(row=row, provider=provider)
+        export = Export(row=row, provider=provider, attempt=int((row.metadata or {}).get("attempt", 1)))
         long = chance.uniform(6, 16) if chance.random() < _LONG else 1.0
         moving_s = provider.median_s * chance.lognormvariate(0, 0.7) * long
         row.size = int(moving_s * provider.mib_per_second * chance.uniform(0.7, 1.3)) << 20

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -14,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from demo.children import Children, DemoError
-from demo.servers import HERE, alertmanager_command, program, prometheus_command
+from demo.children import Children, DemoError, outside
+from demo.place import LOGS, address, claimed
+from demo.servers import HERE, alertmanager_command, blocks_command, program, prometheus_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,16 +22,9 @@ if TYPE_CHECKING:
 
 CONFIG: Final = HERE / "hyperjobs.yaml"
 DAYS: Final = 14.0
-_FIRST_NIGHT: Final = (
-    ("integrity",),
-    ("backup", "create"),
-    ("integrity", "--full"),
-    ("drill",),
-    ("prune", "--yes"),
-    ("vacuum",),
-    ("optimize",),
-    ("checkpoint", "--truncate"),
-)
+_SAMPLES: Final = "samples.txt"
+_PYTHON: Final[tuple[str | Path, ...]] = (sys.executable, "-m")
+_OURS: Final = {"PYTHONPATH": str(HERE.parent)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +57,7 @@ class Demo:
         """
         done = subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-m", "hyperjobs", *words, "--config", str(CONFIG)],
-            env={**os.environ, **self.environment},
+            env={**outside(), **self.environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -90,20 +82,24 @@ def living(  # noqa: PLR0913 - all but the directory have a default
     seed: int = 1,
     with_prometheus: bool = True,
     days: float = DAYS,
+    fresh: bool = False,
     port: int = 0,
     prometheus_port: int = 0,
     alertmanager_port: int = 0,
     scrape_interval_s: float = 5.0,
     say: Callable[[str], object] = lambda _line: None,
 ) -> Iterator[Demo]:
-    """A demo that is up: the ledger counted, a backup proven, a drill passed, jobs pruned, space given back, scraped.
+    """A demo that is up: the ledger counted, backups proven, the agent scraped.
+
+    From a past of eight days on there were also a drill that passed, a prune that deleted, a vacuum that gave space back.
 
     Args:
-        directory: for everything that it keeps; a store that is in it is gone on with.
+        directory: for everything that it keeps.
         speed: so many times faster than in life go jobs and days.
         seed: the same one makes the same past, and a fleet that throws the same dice.
         with_prometheus: start Prometheus and Alertmanager, where they are installed.
         days: how long the past is.
+        fresh: start anew, where another demo left its store; else that is gone on with.
         port: what the agent listens on; 0 is any free one, as for the others.
         prometheus_port: that of Prometheus.
         alertmanager_port: that of Alertmanager.
@@ -114,41 +110,30 @@ def living(  # noqa: PLR0913 - all but the directory have a default
         DemoError: something did not start or did not stay; the message says what and why.
     """
     directory = directory.resolve()
-    for name in ("", "backups", "offsite"):
-        (directory / name).mkdir(parents=True, exist_ok=True)
-    store, address = directory / "jobs.db", _address(port)
-    environment = _environment(directory, address)
-    python: list[str | Path] = [sys.executable, "-m"]
-    ours = {"PYTHONPATH": str(HERE.parent)}
-    with Children(directory / "log") as children:
-        if not store.exists():
-            say(f"writing the past {days:g} days of a fleet …")
-            command = [*python, "demo.backfill", store, "--seed", str(seed), "--days", str(days)]
-            say(children.run("backfill", command, env=ours).strip())
-        children.start("agent", [*python, "hyperjobs", "run", "--config", CONFIG], env=environment)
-        url = f"http://{address}"
-        children.until(lambda: "hyperjobs_ledger_ready 1.0" in fetch(f"{url}/metrics"), "the agent's first count")
-        has_prometheus = with_prometheus and program("prometheus") is not None
-        watched = _watched(has_prometheus, prometheus_port, alertmanager_port)
-        demo = Demo(
-            agent=url,
-            prometheus=watched.get("prometheus"),
-            alertmanager=watched.get("alertmanager"),
-            store=store,
-            directory=directory,
-            environment=environment,
-            children=children,
-        )
-        _start_servers(demo, scrape_interval_s)
+    is_watched = with_prometheus and program("prometheus") is not None
+    is_alerted = is_watched and program("alertmanager") is not None
+    agent = address(port, "--port")
+    demo = Demo(
+        agent=f"http://{agent}",
+        prometheus=f"http://{address(prometheus_port, '--prometheus-port')}" if is_watched else None,
+        alertmanager=f"http://{address(alertmanager_port, '--alertmanager-port')}" if is_alerted else None,
+        store=directory / "jobs.db",
+        directory=directory,
+        environment=_environment(directory, agent),
+        children=Children(directory / LOGS),
+    )
+    lived = directory / "lived"
+    with claimed(directory, fresh=fresh or not lived.exists()), demo.children:
+        if not lived.exists():
+            say(f"living through the past {days:g} days of a fleet …")
+            say(_live_through_the_past(demo, seed, days))
+            lived.touch()
+        _start_agent(demo)
         words = ["--speed", str(speed), "--seed", str(seed), "--day", str(days)]
-        children.start("fleet", [*python, "demo.fleet", store, *words], env=ours)
-        children.until(lambda: "ready" in children.log("fleet").read_text(), "the fleet")
-        say("a first night of maintenance …")
-        _first_night(demo)
-        if demo.prometheus is not None:
-            children.until(
-                lambda: demo.query("hyperjobs_ledger_ready == 1 and on(instance) up == 1"), "Prometheus's first scrape"
-            )
+        demo.children.start("fleet", [*_PYTHON, "demo.fleet", demo.store, *words], env=_OURS)
+        demo.children.until(lambda: "ready" in demo.children.log("fleet").read_text(), "the fleet")
+        _care_once(demo)
+        _start_servers(demo, scrape_interval_s, say)
         yield demo
 
 
@@ -162,38 +147,52 @@ def fetch(url: str) -> str:
         return ""
 
 
-def _first_night(demo: Demo) -> None:
-    """What the schedule will do in the minutes to come, done once by hand so that nobody has to wait for it."""
-    for words in _FIRST_NIGHT:
-        demo.hyperjobs(*words)
-        demo.children.check()
-    newest = json.loads(demo.hyperjobs("backup", "list", "--json").splitlines()[0])
-    demo.hyperjobs("backup", "pin", newest["name"], "--reason", "before the first prune")
+def _live_through_the_past(demo: Demo, seed: int, days: float) -> str:
+    """Make the store, its state and backups, and the samples of Prometheus; what was made."""
+    for name in ("backups", "offsite"):
+        (demo.directory / name).mkdir(exist_ok=True)
+    command = [*_PYTHON, "demo.backfill", demo.store, "--seed", str(seed), "--days", str(days)]
+    if demo.prometheus is not None:
+        instance = demo.agent.removeprefix("http://")
+        command += ["--samples", demo.directory / _SAMPLES, "--instance", instance]
+    return demo.children.run("backfill", command, env=_OURS | demo.environment).strip()
 
 
-def _start_servers(demo: Demo, interval_s: float) -> None:
+def _start_agent(demo: Demo) -> None:
+    demo.children.start("agent", [*_PYTHON, "hyperjobs", "run", "--config", CONFIG], env=demo.environment)
+    page = f"{demo.agent}/metrics"
+    demo.children.until(lambda: "hyperjobs_ledger_ready 1.0" in fetch(page), "the agent's first count")
+
+
+def _care_once(demo: Demo) -> None:
+    """What the schedule does in the minutes to come and the past has not, so that nobody has to wait for it."""
+    demo.hyperjobs("checkpoint")
+    demo.hyperjobs("backup", "create")
+    oldest = min(path.name for path in (demo.directory / "backups").glob("*.db.zst"))
+    demo.hyperjobs("backup", "pin", oldest, "--reason", "the oldest that there is")
+
+
+def _start_servers(demo: Demo, interval_s: float, say: Callable[[str], object]) -> None:
     if demo.alertmanager is not None:
         command = alertmanager_command(demo.directory / "alertmanager", demo.alertmanager.removeprefix("http://"))
         demo.children.start("alertmanager", command)
-    if demo.prometheus is not None:
-        command = prometheus_command(
-            demo.directory / "prometheus",
-            demo.prometheus.removeprefix("http://"),
-            target=demo.agent.removeprefix("http://"),
-            alertmanager=demo.alertmanager and demo.alertmanager.removeprefix("http://"),
-            interval_s=interval_s,
-        )
-        demo.children.start("prometheus", command)
-
-
-def _watched(has_prometheus: bool, prometheus_port: int, alertmanager_port: int) -> dict[str, str]:  # noqa: FBT001 - one caller
-    """The addresses of the servers that are to be started."""
-    if not has_prometheus:
-        return {}
-    found = {"prometheus": f"http://{_address(prometheus_port)}"}
-    if program("alertmanager") is not None:
-        found["alertmanager"] = f"http://{_address(alertmanager_port)}"
-    return found
+    if demo.prometheus is None:
+        return
+    samples, tool = demo.directory / _SAMPLES, program("promtool")
+    if samples.exists() and tool is not None:
+        say("giving Prometheus what it would have scraped …")
+        demo.children.run("promtool", blocks_command(tool, samples, demo.directory / "prometheus"))
+    samples.unlink(missing_ok=True)
+    command = prometheus_command(
+        demo.directory / "prometheus",
+        demo.prometheus.removeprefix("http://"),
+        target=demo.agent.removeprefix("http://"),
+        alertmanager=demo.alertmanager and demo.alertmanager.removeprefix("http://"),
+        interval_s=interval_s,
+    )
+    demo.children.start("prometheus", command)
+    up = "hyperjobs_ledger_ready == 1 and on(instance) up == 1"
+    demo.children.until(lambda: demo.query(up), "Prometheus's first scrape")
 
 
 def _environment(directory: Path, address: str) -> dict[str, str]:
@@ -206,11 +205,3 @@ def _environment(directory: Path, address: str) -> dict[str, str]:
         "HYPERJOBS_MAINTENANCE__BACKUP__DESTINATIONS": json.dumps(offsite),
         "HYPERJOBS_WEB__LISTEN": json.dumps([address]),
     }
-
-
-def _address(port: int) -> str:
-    if port == 0:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-    return f"127.0.0.1:{port}"

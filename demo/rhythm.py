@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from demo.cast import PROVIDERS
@@ -25,7 +26,6 @@ _SATURDAY: Final = 5
 _WEEKEND: Final = 0.45
 _DAILY_GROWTH: Final = 1.02
 _HOUR: Final = 3600.0
-_DAY: Final = 24 * _HOUR
 
 
 def jobs_an_hour(at: datetime, day: float) -> float:
@@ -64,6 +64,9 @@ def incidents(chance: random.Random, after_s: float, quiet_s: float, *, length_s
         yield Incident(start_s, after_s, frozenset({name}), error=chance.randrange(2))
 
 
-def bad_night(midnight_s: float) -> Incident:
-    """The storage of two platforms fails from one to half past four."""
-    return Incident(midnight_s + _HOUR, midnight_s + 4.5 * _HOUR, frozenset({"vsphere", "hyperv"}), fails=0.7)
+def bad_night(now: datetime) -> Incident:
+    """The storage of two platforms fails from nine in the evening to two, on a working day two to four days ago."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    days_ago = next(days for days in (2, 3, 4) if (midnight - timedelta(days=days)).weekday() < _SATURDAY)
+    start_s = (midnight - timedelta(days=days_ago)).timestamp() + 21 * _HOUR
+    return Incident(start_s, start_s + 5 * _HOUR, frozenset({"vsphere", "hyperv"}), fails=0.7)

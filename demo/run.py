@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import signal
 import sys
 import threading
@@ -42,14 +41,13 @@ def main() -> int:
 
 
 def _run(given: argparse.Namespace) -> None:
-    if not given.keep:
-        _clear(given.directory)
     with living(
         given.directory,
         speed=given.speed,
         seed=given.seed,
         with_prometheus=not given.without_prometheus,
         days=given.days,
+        fresh=not given.keep,
         port=given.port,
         prometheus_port=given.prometheus_port,
         alertmanager_port=given.alertmanager_port,
@@ -73,19 +71,6 @@ def _where(demo: Demo, given: argparse.Namespace) -> str:
     lines += [f"  the store          {demo.store}", f"  what they say      {demo.directory}/log/", ""]
     lines.append("Beside it: .venv/bin/hyperjobs running --config demo/hyperjobs.yaml; Ctrl-C ends it all")
     return "\n".join(lines)
-
-
-def _clear(directory: Path) -> None:
-    """Start anew; of a directory that is not a demo's, nothing is deleted.
-
-    Raises:
-        DemoError: it is not one.
-    """
-    if not directory.exists() or not any(directory.iterdir()):
-        return
-    if not (directory / "log").is_dir():
-        raise DemoError(f"{directory} is not empty, and no demo's: give another with --directory")
-    shutil.rmtree(directory)
 
 
 def _words() -> argparse.Namespace:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 HERE: Final = Path(__file__).parent
 _RULES: Final = HERE.parent / "deploy" / "prometheus"
+_LOOKBACK: Final = "35m"
+"""A little longer than the time between two scrapes of the past, so that lines are lines."""
+_BLOCK: Final = "27h"
+"""The file is read once a block; of the usual two hours there would be very many."""
 _NAMES: Final = {
     "prometheus": ("prometheus",),
     "alertmanager": ("alertmanager", "prometheus-alertmanager"),
@@ -52,8 +56,17 @@ def prometheus_command(
         f"--config.file={_written(directory / 'prometheus.yml', config)}",
         f"--storage.tsdb.path={directory / 'data'}",
         f"--web.listen-address={address}",
+        f"--query.lookback-delta={_LOOKBACK}",
+        "--storage.tsdb.retention.time=60d",
+        "--rules.alert.resend-delay=10s",  # the first are sent before it knows to whom
         "--log.level=warn",
     ]
+
+
+def blocks_command(promtool: str, samples: Path, directory: Path) -> list[str]:
+    """How to make samples of the past a part of Prometheus's data, before it starts."""
+    make = [promtool, "tsdb", "create-blocks-from", "--quiet", f"--max-block-duration={_BLOCK}", "openmetrics"]
+    return [*make, str(samples), str(directory / "data")]
 
 
 def rule_files() -> list[Path]:

@@ -114,13 +114,17 @@ def unfinished(db: apsw.Connection) -> Iterator[Row]:
         )
 
 
-def connect(store: Path) -> apsw.Connection:
+def connect(store: Path, *, vfs: str | None = None) -> apsw.Connection:
     """Open a store that is there, as the daemon does.
+
+    Args:
+        store: its path.
+        vfs: the name of the SQLite file system to go by; ``None`` is the usual one.
 
     Raises:
         apsw.Error: it cannot be opened.
     """
-    db = apsw.Connection(str(store), flags=apsw.SQLITE_OPEN_READWRITE)
+    db = apsw.Connection(str(store), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
     db.set_busy_timeout(_BUSY_MS)
     db.execute("PRAGMA synchronous=NORMAL").fetchall()
     db.execute("INSERT OR IGNORE INTO schema_version (version) VALUES (?)", (1,)).fetchall()
