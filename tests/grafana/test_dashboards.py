@@ -9,8 +9,8 @@ from pathlib import Path
 import promql_parser
 import pytest
 import yaml
-from dashboards.__main__ import PLACE, rendered
 
+from dashboards.__main__ import PLACE, rendered
 from hyperjobs.metrics.catalogue import PREFIX, catalogue
 from support.promql import as_prometheus_reads, selectors
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+
 from dashboards.__main__ import PLACE
 
 _PACKAGES = ("@grafana/schema@11.6.0", "ts-json-schema-generator@2.4.0")

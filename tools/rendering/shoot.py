@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from dashboards.__main__ import PLACE
 from playwright.sync_api import sync_playwright
 
+from dashboards.__main__ import PLACE
 from demo.living import living
 
 if TYPE_CHECKING:
