@@ -16,6 +16,7 @@ _GO_DRIVER = GO_PATH / "src/github.com/mattn/go-sqlite3"
 _PACKAGES = {
     "go": "golang-go",
     "go-sqlite3": "golang-go golang-github-mattn-go-sqlite3-dev gcc",
+    "npm": "npm",
     "promtool": "prometheus",
 }
 # ... and the wheels of the test environment that do.
