@@ -17,6 +17,7 @@ _PACKAGES = {
     "amtool": "prometheus-alertmanager",
     "go": "golang-go",
     "go-sqlite3": "golang-go golang-github-mattn-go-sqlite3-dev gcc",
+    "npm": "npm",
     "promtool": "prometheus",
 }
 # ... and the wheels of the test environment that do.
