@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from hyperjobs.agent.lock import AgentLock
 from hyperjobs.agent.workshop import Workshop
 from hyperjobs.errors import ConfigError
 from hyperjobs.logs import configure_logs
+from hyperjobs.maintenance.restore.staging import forget_killed
 from hyperjobs.metrics.agent import AgentSource
 from hyperjobs.metrics.catalogue import groups
 from hyperjobs.store.continuity import Continuity
@@ -91,6 +93,8 @@ class Agent:
                 message = "the state file was damaged, and with it went whether the store was frozen"
                 Holds(self._state).freeze("state_lost", message, self._clock.now())
             self._continuity = Continuity(self._state)
+            with contextlib.suppress(OSError):  # what is wrong with the store is told when it is opened
+                forget_killed(self._path.resolve())
             self._create_store()
             self._care = self._new_care(self._config)
             self._server = Server(self._config.web.listen, self._app(), clock=self._clock)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hyperjobs import __version__
-from hyperjobs.errors import BackupDamagedError, StoreError, StoreFullError, StoreRefusedError
+from hyperjobs.errors import BackupDamagedError, StoreRefusedError
 from hyperjobs.maintenance.backup.catalogue import read_catalogue, source_sha256, spare_damaged, stem_of
 from hyperjobs.maintenance.backup.manifest import DAMAGED, VERIFIED, Manifest
 from hyperjobs.maintenance.backup.name import BackupName
 from hyperjobs.maintenance.backup.pack import file_sha256, new_file, pack, write_new
 from hyperjobs.maintenance.backup.proof import Proven, prove_database
+from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.content import Content
@@ -23,14 +22,13 @@ from hyperjobs.store.snapshot import Copied, Pace, copy_snapshot
 from hyperjobs.store.version import sqlite_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from hyperjobs.clock import Clock
     from hyperjobs.maintenance.backup.directory import BackupDirectory
 
 DEFAULT_COMPRESSION: Final = "zstd"
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _LONGEST_FOUND: Final = 1000
 
 
@@ -81,7 +79,7 @@ def take_backup(
     require_job_store(recognise(source), source.path)
     size = database_bytes(source)
     directory.prepare()
-    with disk_errors(directory.path), directory.locked():
+    with disk_errors(directory.path, "a backup failed; older ones stay"), directory.locked():
         if doubt and not spare_damaged(read_catalogue(directory.path, source.path)):
             raise StoreRefusedError(
                 f"{directory.path}: holds as many backups of {source.path} in doubt as are kept ({doubt}); "
@@ -195,19 +193,6 @@ def take(  # noqa: PLR0913 - what the public ones have checked and opened
         found=found[:_LONGEST_FOUND],
     )
     return Taken(file, name, manifest)
-
-
-@contextlib.contextmanager
-def disk_errors(directory: Path) -> Iterator[None]:
-    """What the system says of a disk, in our words."""
-    try:
-        yield
-    except OSError as exc:
-        if exc.errno in _FULL:
-            raise StoreFullError(
-                f"{directory}: the disk or quota became full during a backup; nothing of it was kept; make room"
-            ) from exc
-        raise StoreError(f"{directory}: a backup failed: {exc}; nothing of it was kept; see the kernel log") from exc
 
 
 def _require_all(jobs: int, copied: Copied, plain: Path) -> None:

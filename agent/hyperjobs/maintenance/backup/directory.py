@@ -7,7 +7,6 @@ import errno
 import fcntl
 import os
 import shutil
-import socket
 import stat
 import tempfile
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from hyperjobs.errors import BackupDamagedError, BackupRunningError, StorePermissionError, StoreRefusedError
 from hyperjobs.maintenance.backup.manifest import read_manifest
 from hyperjobs.maintenance.backup.name import BESIDE, MANIFEST, MAX_SEQUENCE, BackupName
+from hyperjobs.maintenance.disk import name_holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,8 +101,7 @@ class BackupDirectory:
                 raise BackupRunningError(
                     f"{self.path}: another backup is running ({holder or 'its process is not named'}); try again after it"
                 ) from exc
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+            name_holder(descriptor)
             self._clear()
             yield
         finally:
@@ -142,6 +141,7 @@ class BackupDirectory:
         The manifest first: one without its backup counts for nothing and is cleared by whoever comes next.
         """
         appear(manifest, self.path / name.manifest)
+        sync_directory(self.path)  # or a power cut could leave the backup without its manifest
         appear(backup, self.path / str(name))
         sync_directory(self.path)
 

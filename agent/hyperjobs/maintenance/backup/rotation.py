@@ -13,6 +13,7 @@ from hyperjobs.maintenance.backup.manifest import manifest_of
 from hyperjobs.maintenance.backup.pack import nothing
 from hyperjobs.maintenance.backup.proof import require_same_file
 from hyperjobs.maintenance.backup.retention import MINIMUM, Decision, Policy, check_policy, decide
+from hyperjobs.maintenance.disk import disk_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +87,7 @@ def rotate(  # noqa: PLR0913 - all but the first two by name
     if is_dry:
         return _plan(read_catalogue(directory.path, source), source, rules, minimum, now=now, refused=refused)
     directory.prepare()
-    with directory.locked():
+    with disk_errors(directory.path, "retention stopped; what it deleted is gone, the rest stays"), directory.locked():
         entries = read_catalogue(directory.path, source)
         plan = _plan(entries, source, rules, minimum, now=now, refused=refused)
         newest = newest_verified(entries)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import socket
 import stat
 from typing import TYPE_CHECKING, Final
 
 from hyperjobs.errors import ArchiveBusyError, ArchiveNotFoundError, StorePermissionError, StoreRefusedError
+from hyperjobs.maintenance.disk import name_holder
 from hyperjobs.maintenance.prune.name import DATA, ArchiveName
 
 if TYPE_CHECKING:
@@ -104,8 +104,7 @@ class ArchiveDirectory:
                     f"{self.path}: another prune or undo is running ({holder or 'its process is not named'}); "
                     "try again after it"
                 ) from exc
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+            name_holder(descriptor)
             yield
         finally:
             os.close(descriptor)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import StoreInterruptedError, StoreRefusedError
 from hyperjobs.maintenance.backup.pack import new_file
+from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.restore.kept import kept_name
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
@@ -59,13 +61,15 @@ def restore_live(
             require_room(
                 target.parent, (facts.pages + new.pages) * facts.page_size_bytes, "a restore into the open store"
             )
-            new_file(kept).close()
+            with disk_errors(target.parent, "a restore failed before anything was changed"):
+                new_file(kept).close()
             try:
                 # Copied under the lock: what a writer commits up to the very end is in it, or comes after the restore.
                 overwrite(live, source, lambda: _copy(target, kept, stop))
             finally:
                 if not stop.is_too_late:
-                    kept.unlink()  # half of it, or nothing
+                    with contextlib.suppress(OSError):  # half of it, or nothing; what failed before is what is told
+                        kept.unlink()
         finally:
             source.close()
     finally:
