@@ -15,6 +15,8 @@ _TOLD = {
     # a copy that could not be read for its proof is refused, or kept and marked, and never counts
     "BackupDamagedError",
     "BackupNotFoundError",
+    # its second name could not be taken from it, so it looks as if it were only just being published
+    "BackupRunningError",
 }
 _HARMLESS = {"file write: short", "file read: short"}
 """What a system may do with any call."""

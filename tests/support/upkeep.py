@@ -75,6 +75,8 @@ class Upkeep:
     """One kind of work; ``folder`` holds the store, its backups and its archives, and is always at the same path."""
 
     is_user_connected: ClassVar[bool] = True
+    lasts: ClassVar[bool] = True
+    """Whether what was said to be done lasts through a power cut."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -225,7 +227,7 @@ class Restore(Upkeep):
     def wrong(self, saved: set[str], *, is_done: bool) -> str:
         forget_killed(self.store)  # as the next start of the agent and the next restore do
         old = self._before() | {"since-then"} | saved
-        pages, there = read_jobs(self.store)
+        pages, there = self._read(self.store, saved)
         kept = [path for path in self.folder.iterdir() if self._is_kept(path)]
         if pages != "ok":
             return f"the store: {pages}"
@@ -233,13 +235,18 @@ class Restore(Upkeep):
             return "said to be done, and the store is the old one"
         if there != old and there != self._before():
             return f"neither the old store nor the new one: {len(there)} jobs"
-        if there != old and not any(read_jobs(path) == ("ok", old) for path in kept):
+        if there != old and not any(self._read(path, saved) == ("ok", old) for path in kept):
             return f"the old store is gone; kept are {[path.name for path in kept]}"
         self._restore()
         if read_jobs(self.store) != ("ok", self._before()):
             return "a second restore did not end what the first had begun"
         left = [path.name for path in self.folder.iterdir() if path.name.startswith(".jobs.db.hyperjobs-restore-")]
         return f"left behind: {left}" if left else self._wrong_backups(1)
+
+    def _read(self, store: Path, saved: set[str]) -> tuple[str, set[str]]:
+        """The ids in a store, without those whose saving nobody was told of: they may be there or not."""
+        pages, found = read_jobs(store)
+        return pages, {job for job in found if not job.startswith("user-") or job in saved}
 
     def _is_kept(self, path: Path) -> bool:
         return path.name.startswith("jobs.db.before-restore-") and not path.name.endswith(("-wal", "-shm", "-journal"))
@@ -262,6 +269,10 @@ class LiveRestore(Restore):
 
 class Prune(Upkeep):
     """Jobs past their time archived and deleted: each is in the store or in an archive, and never in neither."""
+
+    lasts = (
+        False  # its deletions are not synced one by one: a power cut can bring some back, and the next prune goes on
+    )
 
     def task(self) -> Task:
         return PruneTask(self.store, retention=ALL_30D, archive_directory=self.archives.path, max_share=1.0)
