@@ -71,9 +71,8 @@ def swap(database: Path, target: Path, *, now: datetime) -> Path:
                 _move(undo, target.with_name(target.name + suffix), kept.with_name(kept.name + suffix))
             # Litestream would go on from what it remembers of the old file
             _move(undo, target.with_name(f".{target.name}-litestream"), kept.with_name(f".{kept.name}-litestream"))
-            sync_directory(
-                target.parent
-            )  # the new store must not outlive a power cut that the name of the old one does not
+            # the new store must not outlive a power cut that the name of the old one does not
+            sync_directory(target.parent)
             database.replace(target)
             undo.pop_all()
         with disk_errors(
