@@ -20,6 +20,7 @@ from hyperjobs.metrics.agent import AgentSource
 from hyperjobs.metrics.catalogue import groups
 from hyperjobs.store.continuity import Continuity
 from hyperjobs.store.holds import Holds
+from hyperjobs.store.mount import set_allowed
 from hyperjobs.store.reader import Troubles
 from hyperjobs.store.sqlite import open_store
 from hyperjobs.store.state import StateFile
@@ -95,6 +96,7 @@ class Agent:
             self._continuity = Continuity(self._state)
             with contextlib.suppress(OSError):  # what is wrong with the store is told when it is opened
                 forget_killed(self._path.resolve())
+            set_allowed(self._path, is_allowed=self._config.store.network_filesystem == "allow")
             self._create_store()
             self._care = self._new_care(self._config)
             self._server = Server(self._config.web.listen, self._app(), clock=self._clock)
@@ -178,6 +180,7 @@ class Agent:
 
     def _new_care(self, config: Config) -> Care:
         assert self._state is not None  # noqa: S101 - start made it
+        set_allowed(self._path, is_allowed=config.store.network_filesystem == "allow")
         return Care(
             config,
             self._path.resolve(),

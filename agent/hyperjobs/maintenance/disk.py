@@ -8,7 +8,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Final
 
-from hyperjobs.errors import StoreError, StoreFullError, StorePermissionError
+from hyperjobs.errors import StoreError, StoreFullError, StorePermissionError, StoreRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,3 +48,19 @@ def name_holder(descriptor: int) -> None:
     with contextlib.suppress(OSError):  # a full disk costs the name of the holder, not the lock
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+
+
+def require_locks(error: OSError, directory: Path) -> None:
+    """Return when a lock was not given because somebody has it.
+
+    A network mount may have no locks at all; then nothing would keep two agents apart, and nothing is done there.
+
+    Raises:
+        StoreRefusedError: the file system does not keep locks.
+    """
+    if error.errno not in {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}:
+        raise StoreRefusedError(
+            f"{directory}: its file system keeps no locks ({error.strerror or error}), so nothing would keep two runs apart; "
+            "mount it with locks, or name another directory",
+            reason="no_locks",
+        ) from error

@@ -133,7 +133,7 @@ def _use(target: Path, manifest: Manifest) -> None:
     Raises:
         BackupDamagedError: it does not give what the manifest promises.
     """
-    with open_store(target) as restored:
+    with open_store(target, may_be_remote=True) as restored:  # ours alone, wherever the backups lie
         stats = restored.get_job_stats()
         if stats.total != manifest.jobs:
             raise BackupDamagedError(

@@ -82,7 +82,7 @@ def hand_out(store: Path, target: Path, *, clock: Clock, pace: Pace, strip: bool
 
 def _strip(copy: Path) -> None:
     """Leave out what is ours; the pages that held it are written anew, so that nothing of it is left to read."""
-    connection = Connection(copy, synchronous="OFF")
+    connection = Connection(copy, synchronous="OFF", may_be_remote=True)
     with contextlib.closing(connection):
         connection.rows("PRAGMA locking_mode=EXCLUSIVE")
         uninstall(connection)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import StoreInterruptedError, StoreRefusedError
+from hyperjobs.maintenance.backup.directory import appear, sync_directory
 from hyperjobs.maintenance.backup.pack import new_file
 from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.restore.kept import kept_name
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOCK_WAIT_S = 10.0
+_UNTOUCHED = "a restore failed before anything was changed"
 
 
 def restore_live(
@@ -31,7 +32,7 @@ def restore_live(
     is the one way they keep working by.
 
     Args:
-        database: of the backup.
+        database: of the backup, in a private folder in the file system of ``target``.
         target: path of the store.
         now: the time in the name of the copy.
         is_stopping: asked until the store as it was is copied; from then on the restore goes to its end.
@@ -61,15 +62,8 @@ def restore_live(
             require_room(
                 target.parent, (facts.pages + new.pages) * facts.page_size_bytes, "a restore into the open store"
             )
-            with disk_errors(target.parent, "a restore failed before anything was changed"):
-                new_file(kept).close()
-            try:
-                # Copied under the lock: what a writer commits up to the very end is in it, or comes after the restore.
-                overwrite(live, source, lambda: _copy(target, kept, stop))
-            finally:
-                if not stop.is_too_late:
-                    with contextlib.suppress(OSError):  # half of it, or nothing; what failed before is what is told
-                        kept.unlink()
+            # Copied under the lock: what a writer commits up to the very end is in it, or comes after the restore.
+            overwrite(live, source, lambda: _keep(target, database.with_name("before"), kept, stop))
         finally:
             source.close()
     finally:
@@ -98,10 +92,21 @@ class _Stop:
         self.is_too_late = True
 
 
+def _keep(store: Path, copy: Path, kept: Path, stop: _Stop) -> None:
+    """Copy the store as it is, and let the copy appear once it is whole: what a kill leaves is cleared with its folder."""
+    with disk_errors(store.parent, _UNTOUCHED):
+        copy.unlink(missing_ok=True)
+        new_file(copy).close()
+    _copy(store, copy, stop)
+    stop.pass_by()
+    with disk_errors(store.parent, _UNTOUCHED):
+        appear(copy, kept)
+        sync_directory(store.parent)  # a power cut that the restore outlives must not take what was there
+
+
 def _copy(store: Path, copy: Path, stop: _Stop) -> None:
     reader = Connection(store, read_only=True, is_stopping=stop.is_asked)
     try:
         copy_snapshot(reader, copy, Pace(is_stopping=stop.is_asked))
     finally:
         reader.close()
-    stop.pass_by()
