@@ -79,7 +79,10 @@ def take_backup(
     require_job_store(recognise(source), source.path)
     size = database_bytes(source)
     directory.prepare()
-    with disk_errors(directory.path, "a backup failed; older ones stay"), directory.locked():
+    with (
+        disk_errors(directory.path, "a backup failed; nothing of it was kept, and older ones stay"),
+        directory.locked(),
+    ):
         if doubt and not spare_damaged(read_catalogue(directory.path, source.path)):
             raise StoreRefusedError(
                 f"{directory.path}: holds as many backups of {source.path} in doubt as are kept ({doubt}); "
@@ -97,7 +100,10 @@ def take_backup(
                 )
             file = folder / "manifest"
             write_new(file, manifest.text())
-            directory.publish(file, taken.file, taken.name)
+            with disk_errors(
+                directory.path, "a backup could not be given its name for good; see 'hyperjobs backup list'"
+            ):
+                directory.publish(file, taken.file, taken.name)
     if not manifest.digest:
         raise BackupDamagedError(
             f"{source.path}: its copy did not stand its proof: {manifest.found}; it was kept as "
