@@ -53,10 +53,10 @@ KINDS = {
     "sync: I/O error": Kind("sync", apsw.SQLITE_IOERR_FSYNC),
     "truncate: I/O error": Kind("truncate", apsw.SQLITE_IOERR_TRUNCATE),
     "read: I/O error": Kind("read", apsw.SQLITE_IOERR_READ),
+    "open: not permitted": Kind("open", apsw.SQLITE_CANTOPEN),
 }
 FILE_KINDS = {
     **KINDS,
-    "open: not permitted": Kind("open", apsw.SQLITE_CANTOPEN),
     "file open: not permitted": Kind("file open", EACCES),
     "file write: disk full": Kind("file write", ENOSPC),
     "file write: I/O error": Kind("file write", EIO),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import traceback
 from functools import partial
@@ -30,6 +29,8 @@ def _scenario(name: str, directory: Path) -> Scenario:
         shutil.rmtree(upkeep.folder)
         shutil.copytree(template, upkeep.folder)
         user = User(upkeep.store) if upkeep.is_user_connected else None
+        if user is not None:
+            user.save()  # acknowledged, and only in the -wal
         error = None
         faults.arm(kind, nth, is_sticky=is_sticky)
         try:
@@ -50,13 +51,10 @@ def _scenario(name: str, directory: Path) -> Scenario:
                 user.save()
             saved = user.jobs
             user.close()
-        wrong = "not looked at"
-        with contextlib.suppress(KeyboardInterrupt):
-            try:
-                wrong = upkeep.wrong(saved, is_done=error is None)
-            except HyperjobsError as exc:
-                wrong = f"{type(exc).__name__}: {exc}"
-        return error, wrong
+        try:
+            return error, upkeep.wrong(saved, is_done=error is None)
+        except HyperjobsError as exc:
+            return error, f"{type(exc).__name__}: {exc}"
 
     return run
 
