@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import StoreInterruptedError, StoreRefusedError
-from hyperjobs.maintenance.backup.directory import appear, sync_directory
+from hyperjobs.maintenance.backup.directory import sync_directory
 from hyperjobs.maintenance.backup.pack import new_file
 from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.restore.kept import kept_name
@@ -100,7 +102,9 @@ def _keep(store: Path, copy: Path, kept: Path, stop: _Stop) -> None:
     _copy(store, copy, stop)
     stop.pass_by()
     with disk_errors(store.parent, _UNTOUCHED):
-        appear(copy, kept)
+        if os.path.lexists(kept):  # of a restore that had the lock before us, in the same second
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(kept))
+        copy.rename(kept)  # no link, which a kill could leave with two names
         sync_directory(store.parent)  # a power cut that the restore outlives must not take what was there
 
 
