@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hyperjobs.store.sqlite import SQLiteJobStore
 
 STORE_VARIABLE = "HYPERJOBS_STORE__PATH"
+NETWORK_VARIABLE = "HYPERJOBS_STORE__NETWORK_FILESYSTEM"
 CONFIG_VARIABLE = "HYPERJOBS_CONFIG"
 CONFIG_FILE = Path("/etc/hyperjobs/hyperjobs.yaml")
 USUAL_PLACES = ("/var/lib/hypersdk/jobs.db", "~/.hypersdk/jobs.db", "./hypersdk.db")
@@ -37,6 +38,16 @@ class StorePlace:
     config: str | None = None
 
     def find(self, environment: Mapping[str, str] = os.environ) -> Path:
+        """The store's path, as :meth:`_find` finds it; on a network file system it can be opened when that is allowed."""
+        from hyperjobs.store.mount import network_filesystem, set_allowed  # noqa: PLC0415 - as below
+
+        path = self._find(environment)
+        if network_filesystem(Path(os.path.realpath(path))) is not None:
+            said = environment.get(NETWORK_VARIABLE) or self._said(environment, "network_filesystem")
+            set_allowed(path, is_allowed=said == "allow")
+        return path
+
+    def _find(self, environment: Mapping[str, str]) -> Path:
         """The store's path: the flag, else the environment, else the configuration file, else a usual place.
 
         A path that somebody named is given back whether or not there is a file; of the usual places, one that exists.
@@ -76,10 +87,16 @@ class StorePlace:
             if not named and not os.access(file, os.R_OK):
                 looked_at.append(f"store.path in {file} ({'not readable' if file.exists() else 'no such file'})")
                 continue
-            if path := _path_in(file):
+            if path := _store_option(file, "path"):
                 return Path(path)
             looked_at.append(f"store.path in {file} (not set)")
         return None
+
+    def _said(self, environment: Mapping[str, str], name: str) -> str | None:
+        """What the configuration file says of the store under this name."""
+        named = self.config or environment.get(CONFIG_VARIABLE)
+        files = [Path(named)] if named else [file for file in _usual_files(environment) if os.access(file, os.R_OK)]
+        return _store_option(files[0], name) if files else None
 
     def open(self) -> SQLiteJobStore:
         """The store, opened for reading only."""
@@ -95,8 +112,8 @@ def _usual_files(environment: Mapping[str, str]) -> list[Path]:
     return [CONFIG_FILE, directory / "hyperjobs" / "hyperjobs.yaml"]
 
 
-def _path_in(file: Path) -> str | None:
-    """The ``store.path`` of a configuration file; the rest of the file is not judged, and costs nothing."""
+def _store_option(file: Path, name: str) -> str | None:
+    """What a configuration file says of the store under this name; the rest of the file is not judged, and costs nothing."""
     from hyperjobs.config.document import DocumentError, Scalar, Table, parse  # noqa: PLC0415 - YAML only here
 
     try:
@@ -105,8 +122,8 @@ def _path_in(file: Path) -> str | None:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         raise ConfigError(f"{file}: {reason}; correct it, or name the store with --store PATH") from exc
     store = root.entries.get("store") if isinstance(root, Table) else None
-    path = store.entries.get("path") if isinstance(store, Table) else None
-    return path.raw if isinstance(path, Scalar) else None
+    found = store.entries.get(name) if isinstance(store, Table) else None
+    return found.raw if isinstance(found, Scalar) else None
 
 
 def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
