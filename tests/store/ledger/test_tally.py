@@ -111,7 +111,7 @@ def test_rows_brought_back_move_gauges_and_history_but_no_counter() -> None:
     tally = tallied((None, row("completed", total_size=5)), counted=False)
 
     assert gauges(tally) == {("vsphere", "completed"): 1}
-    assert [event[2:] for event in tally.history] == [(None, "completed")]
+    assert [event[2:4] for event in tally.history] == [(None, "completed")]
     assert totals(tally) == {}
     assert tally.hours == {}
     assert tally.latest == {}
