@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from hyperjobs.store.ledger import fold, install, replay, rollup, schema, tally
+from hyperjobs.store import batch
+from hyperjobs.store.ledger import fold, install, removal, replay, rollup, schema, tally
 from support.ledger_model import Machine, random_operations
 
 if TYPE_CHECKING:
@@ -87,6 +88,13 @@ _CODE = {
     "an hour mixes bytes and files": Mutant(tally, "cell[index] += grown", "cell[2] += grown"),
     "the log is trimmed one row short": Mutant(fold, "DELETE FROM hyperjobs_log WHERE seq<=?", "DELETE FROM hyperjobs_log WHERE seq<?"),
     "the log is not read to its end": Mutant(fold, "tally.add_all(replay(log[:whole]))", "tally.add_all(replay(log[:whole - 1]))"),
+    "a prune logs nothing": Mutant(removal, "        if gone.groups:", "        if False:"),
+    "a prune logs what its trigger logs, too": Mutant(removal, "int(not self._is_ours)", "1"),
+    "a prune logs one of many": Mutant(removal, "(json.dumps(ids), *key, len(ids))", "(json.dumps(ids), *key, 1)"),
+    "a prune logs all of one provider": Mutant(removal, "setdefault((provider, status), [])", "setdefault(('aws', status), [])"),
+    "a prune logs jobs that a writer kept": Mutant(batch, "[row for row in part if row.rowid in found]", "part"),
+    "a prune is folded as one job": Mutant(replay, "jobs=row[_SIZE]", "jobs=1"),
+    "a prune goes unread": Mutant(replay, "elif op == PRUNED:", "elif op == -1:"),
     "a rollup is replaced": Mutant(rollup, "SET {added('value')}", "SET value=excluded.value"),
     "a gauge is ignored when it is there": Mutant(rollup, 'ON CONFLICT DO UPDATE SET jobs=jobs+excluded.jobs"', 'ON CONFLICT DO NOTHING"'),
     "an hour is replaced": Mutant(rollup, "SET {added('jobs', 'micros', 'bytes', 'files')}", "SET {added('jobs', 'micros', 'files')},bytes=excluded.bytes"),

@@ -271,9 +271,9 @@ def test_the_history_holds_changes_of_status_and_nothing_else() -> None:
     tally = tallied((None, row()), (row(), row(total_size=1)), (row(), row("running")), (row("running"), None))
 
     assert tally.history == [
-        ("a", int(NOW.timestamp()), None, "pending"),
-        ("a", int(NOW.timestamp()), "pending", "running"),
-        ("a", int(NOW.timestamp()), "running", None),
+        ("a", int(NOW.timestamp()), None, "pending", None),
+        ("a", int(NOW.timestamp()), "pending", "running", None),
+        ("a", int(NOW.timestamp()), "running", None, None),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from hyperjobs.store.ledger.label import Providers
@@ -24,7 +25,7 @@ def job_events(db: apsw.Connection, job_id: str, *, now: datetime | None = None)
 
     Ask inside a read transaction: the history and the log must be of one moment.
     """
-    folded = [(at, old, new) for _, at, old, new in sorted([*_own(db, job_id), *_shared(db, job_id)])]
+    folded = [(at, old, new) for _, at, old, new in sorted(_own(db, job_id) + _shared(db, job_id), key=itemgetter(0))]
     tally = Tally(Providers(), now=now or datetime.now(UTC))
     tally.add_all(replay(read_log(db, limit=_OVERLAY_ROWS)))
     unfolded = [(at, old, new) for found, at, old, new, ids in tally.history if found == job_id or _holds(ids, job_id)]
@@ -44,7 +45,7 @@ def _shared(db: apsw.Connection, job_id: str) -> list[tuple[int, int, str | None
         return []  # of version 1, and no agent of this version was here yet
     sql = "SELECT seq,at,old,new,ids FROM hyperjobs_history WHERE job_id IS NULL AND instr(ids,?)"
     found = rows(db, sql, (json.dumps(job_id),))
-    return [event for *event, ids in found if _holds(ids, job_id)]
+    return [(seq, at, old, new) for seq, at, old, new, ids in found if _holds(ids, job_id)]
 
 
 def _holds(ids: str | None, job_id: str) -> bool:

@@ -176,7 +176,10 @@ class Keeper:
         if version == self._schema_version:
             return
         found = connection.read(ours)
-        if not (has_tables(found) and has_triggers(found)) or connection.read(read_meta)["schema_version"] != SCHEMA_VERSION:
+        if (
+            not (has_tables(found) and has_triggers(found))
+            or connection.read(read_meta)["schema_version"] != SCHEMA_VERSION
+        ):
             done = install(connection, now=self._clock.now(), bounds=self._options.bounds)
             self.counts.rebaselines += done.lost_triggers
         meta = connection.read(read_meta)

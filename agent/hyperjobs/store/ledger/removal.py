@@ -80,7 +80,7 @@ class Removal:
         Raises:
             StoreRefusedError: a trigger that is not ours sits on the table (reason ``triggers``).
         """
-        (version,) = db.execute("PRAGMA main.schema_version").fetchall()[0]
+        ((version,),) = rows(db, "PRAGMA main.schema_version")
         if version != self._version:
             self._is_ours = self._look(db)
             db.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, int(not self._is_ours))
