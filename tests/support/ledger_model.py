@@ -369,7 +369,7 @@ class Machine:
         meanwhile = Meanwhile(lambda: self._statement(self.writers[who], model, sql, table))
         deleted = prune(self.kept.path, statuses, keeping=meanwhile)
         after = self.writers[who].execute("SELECT 1 WHERE 0")
-        before = meanwhile.answer or table
+        before: Table = table if meanwhile.answer is None else meanwhile.answer
         assert deleted == len(before) - len(after)
         assert all(before[job] == row for job, row in after.items())
         assert all(row[1] in statuses for job, row in before.items() if job not in after)

@@ -71,7 +71,7 @@ _CODE = {
     "a rename ends its victim though it failed": Mutant(replay, "standing, standing_rid = (None if rid is None else _leaving(row)), rid", "standing = None\n            if rid is not None: yield Change(job_id, _leaving(row), None, at, counted)"),
     "a rename ends a victim whose delete was logged": Mutant(replay, "if standing is not None and rid == standing_rid and held is None", "if False", recursive=True),
     "old and new of an update are swapped": Mutant(replay, "Row(*row[5:12]), Row(*row[12:19])", "Row(*row[12:19]), Row(*row[5:12])"),
-    "the gauge is not left": Mutant(tally, "] -= 1", "] -= 0"),
+    "the gauge is not left": Mutant(tally, "] -= change.jobs", "] -= 0"),
     "a job is created by every replace": Mutant(tally, "if before is None:\n            self.totals[CREATED", "if True:\n            self.totals[CREATED"),
     "a job finishes whenever it is written": Mutant(tally, "is_entry = before is None or before.status != status", "is_entry = True"),
     "a job finishes only from another status": Mutant(tally, "is_entry = before is None or", "is_entry = before is not None and"),
