@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,9 @@ from hyperjobs.store.ledger.options import LedgerOptions
 from hyperjobs.store.ledger.replay import DELETED, PRUNED
 from hyperjobs.store.ledger.rollup import read_meta
 from hyperjobs.store.ledger.schema import has_triggers, ours
+from hyperjobs.store.models import Job
 from hyperjobs.store.pruning import BATCH_ROWS
+from hyperjobs.store.sqlite import open_store
 from hyperjobs.testing import START
 from support.ledger_model import Meanwhile, prune
 from support.ledgers import Kept, downgrade, insert, make_store
@@ -213,6 +216,22 @@ def test_a_trigger_of_ours_with_another_text_is_fired(kept: Kept) -> None:
 
     assert run(kept, "SELECT count(*) FROM audit") == [(4,)]
     assert logged(kept)[PRUNED] == 0
+
+
+def test_a_connection_that_pruned_fires_triggers_again(kept: Kept) -> None:
+    kept.turn()
+    add(kept, 2)
+    add(kept, 2, prefix="more")
+    kept.turn()
+    with open_store(kept.path) as store:
+        assert store.prune(timedelta(days=1)) == 4
+        store.save_job(Job(id="late", name="n", vm_name="vm", vm_path="/vm", provider="aws", output_dir="/out"))
+        store.delete_job("late")
+
+    assert logged(kept)[DELETED] == 1
+    kept.turn()
+    assert gauges(kept) == {}
+    assert kept.keeper.check_drift() == 0
 
 
 # Every state of the ledger -----------------------------------------------------------------------------------------
