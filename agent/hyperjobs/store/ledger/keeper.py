@@ -178,7 +178,7 @@ class Keeper:
         found = connection.read(ours)
         if (
             not (has_tables(found) and has_triggers(found))
-            or connection.read(read_meta)["schema_version"] != SCHEMA_VERSION
+            or connection.read(read_meta).get("schema_version") != SCHEMA_VERSION
         ):
             done = install(connection, now=self._clock.now(), bounds=self._options.bounds)
             self.counts.rebaselines += done.lost_triggers
