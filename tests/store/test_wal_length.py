@@ -10,7 +10,7 @@ import pytest
 
 from hyperjobs.store import wal_length
 from hyperjobs.store.connection import Connection
-from hyperjobs.store.wal import Mode, checkpoint
+from hyperjobs.store.wal import Mode, Moved, checkpoint
 from hyperjobs.store.wal_length import WalLength
 from support.ledgers import insert, make_store
 
@@ -79,7 +79,26 @@ def test_some_of_it_is_moved_without_making_a_writer_wait(connection: Connection
     assert found.moved == found.frames >= _MOVE
 
 
-def test_a_long_one_begins_anew_with_the_next_write(connection: Connection, writer: Neighbour) -> None:
+def test_a_long_one_begins_anew_with_the_next_write_and_nobody_waits(connection: Connection, writer: Neighbour) -> None:
+    writer.write(_LONG)
+
+    assert not WalLength(connection, lambda _seconds: None).keep_short()
+
+    insert(writer.db, "next")
+    assert writer.frames < _LONG // 2
+
+
+def test_beside_a_writer_that_is_never_done_it_begins_anew_under_the_lock(
+    connection: Connection, writer: Neighbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def passive_then_a_commit(where: Connection, mode: Mode) -> Moved:
+        moved = checkpoint(where, mode)
+        if mode is Mode.PASSIVE:
+            insert(writer.db, "again")
+        return moved
+
+    monkeypatch.setattr(wal_length, "_FEW_FRAMES", 30)
+    monkeypatch.setattr(wal_length, "checkpoint", passive_then_a_commit)
     writer.write(_LONG)
 
     assert WalLength(connection, lambda _seconds: None).keep_short()
@@ -103,12 +122,13 @@ def test_a_reader_that_stays_is_not_waited_for(path: Path, connection: Connectio
 
 
 def test_a_reader_of_the_newest_is_waited_for_a_few_milliseconds_at_most(
-    path: Path, connection: Connection, writer: Neighbour
+    path: Path, connection: Connection, writer: Neighbour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer.write(_LONG)
     reader = Neighbour(path).db
     reader.execute("BEGIN").execute("SELECT count(*) FROM jobs").fetchall()
 
+    monkeypatch.setattr(wal_length, "_FREE_TRIES", 0)
     assert WalLength(connection, lambda _seconds: None).keep_short()  # tried, in vain
 
     before = writer.frames

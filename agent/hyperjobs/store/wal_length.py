@@ -1,8 +1,8 @@
 """Keeping the -wal short while it is written to faster than it begins anew by itself.
 
 SQLite begins it anew when a write finds that all of it is in the store and that nobody reads from it. Beside a writer
-that commits every two milliseconds there is no such instant: each checkpoint ends some commits behind. So the bulk is
-moved beside the writers, and the last frames while nobody can write.
+that commits every two milliseconds there is hardly such an instant: a long checkpoint ends many commits behind. So the
+bulk is moved beside the writers, the last frames between two commits, and where that fails while nobody can write.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 _MOVE_FRAMES: Final = 2_048
 """8 MiB: what is moved at once. A page that is written again meanwhile, as those of indexes are, is moved once."""
-_LONG_FRAMES: Final = 6_144
-"""24 MiB, from where on it is to begin anew."""
+_LONG_FRAMES: Final = 8_192
+"""32 MiB, from where on it is to begin anew."""
 _FEW_FRAMES: Final = 128
-"""So many are moved while the write lock is held: two syncs, and nearly nothing to sync."""
+"""So many may be moved while the write lock is held: two syncs, and nearly nothing to sync."""
+_FREE_TRIES: Final = 4
+"""To move them between two commits of the writers. On a quick disk one of these does it, and nobody waits."""
 _LOCK_WAIT_S: Final = 0.005
 """For a reader to end, or another writer; the writers wait as long."""
 _TRIES: Final = 100
@@ -68,6 +70,10 @@ class WalLength:
         return False
 
     def _begin_anew(self) -> bool:
+        for _ in range(_FREE_TRIES):
+            checkpoint(self._connection, Mode.PASSIVE)
+            if not checkpoint(self._connection, Mode.LOOK).remaining:
+                return False  # whoever writes next begins it
         before, self._connection.busy_timeout_s = self._connection.busy_timeout_s, _LOCK_WAIT_S
         try:
             checkpoint(self._connection, Mode.RESTART)
