@@ -6,8 +6,6 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-import structlog
-
 from hyperjobs import __version__
 from hyperjobs.agent.shaping import (
     backups_of,
@@ -45,8 +43,6 @@ if TYPE_CHECKING:
     from hyperjobs.web import shapes
 
 T = TypeVar("T")
-
-log = structlog.get_logger(__name__)
 
 _RUNS_OF_EACH = 60
 _CHECKPOINTS = 12
@@ -109,26 +105,26 @@ class Overviews:
         no_tasks: tuple[shapes.Task, ...] = ()
         no_places: tuple[shapes.Destination, ...] = ()
         no_holds: tuple[shapes.Hold, ...] = ()
-        shop = self._shop
-        entries = _guarded(self._entries, no_entries)
-        runs = _guarded(self._runs, no_runs)
+        shop, parts = self._shop, _Parts()
+        entries = parts.get(self._entries, no_entries)
+        runs = parts.get(self._runs, no_runs)
         seen = Overview(
             at=now,
             version=__version__,
-            store=self._store(read, trouble, now),
-            holds=_guarded(lambda: holds_of(shop.holds, now), no_holds),
+            store=self._store(read, trouble, now, parts),
+            holds=parts.get(lambda: holds_of(shop.holds, now), no_holds),
             runs=runs,
-            tasks=_guarded(lambda: self._tasks(now, runs), no_tasks),
+            tasks=parts.get(lambda: self._tasks(now, runs), no_tasks),
             backups=backups_of(entries),
-            destinations=_guarded(
+            destinations=parts.get(
                 lambda: destinations_of(shop.backups.path, entries, shop.condition.destinations), no_places
             ),
-            drill=_guarded(lambda: drill_of(shop.runs.last_ended("drill", Outcome.OK, Outcome.FAILED)), None),
+            drill=parts.get(lambda: drill_of(shop.runs.last_ended("drill", Outcome.OK, Outcome.FAILED)), None),
             has_jobs=has_jobs,
         )
         if self._last is not None:
-            seen = self._with_numbers(seen, self._last[0])
-        return replace(seen, notices=notices_of(seen, has_reload_failed=has_reload_failed))
+            seen = self._with_numbers(seen, self._last[0], parts)
+        return replace(seen, notices=notices_of(seen, has_reload_failed=has_reload_failed, trouble=parts.trouble))
 
     def _read(self, now: datetime, deadline_s: float) -> tuple[StoreOverview | None, StoreError | None]:
         try:
@@ -143,7 +139,7 @@ class Overviews:
         self._last = read, now
         return read, None
 
-    def _store(self, read: StoreOverview | None, trouble: StoreError | None, now: datetime) -> Store:
+    def _store(self, read: StoreOverview | None, trouble: StoreError | None, now: datetime, parts: _Parts) -> Store:
         known, at = (read, now) if read is not None else self._last or (None, None)
         view = known.view if known is not None else None
         numbers = None if view is None else "counting" if not view.is_ready else "scan" if not view.uuid else "ledger"
@@ -165,11 +161,11 @@ class Overviews:
             freelist_bytes=known.facts.freelist_bytes if known is not None else None,
             filesystem_avail_bytes=files.filesystem_avail_bytes if files is not None else None,
             filesystem_size_bytes=files.filesystem_size_bytes if files is not None else None,
-            is_whole=_guarded(lambda: condition.is_whole, None),
-            anomalies=_guarded(lambda: condition.anomalies, None),
+            is_whole=parts.get(lambda: condition.is_whole, None),
+            anomalies=parts.get(lambda: condition.anomalies, None),
         )
 
-    def _with_numbers(self, seen: Overview, known: StoreOverview) -> Overview:
+    def _with_numbers(self, seen: Overview, known: StoreOverview, parts: _Parts) -> Overview:
         """What the store says, or last said: the page shows since when."""
         now = seen.at
         jobs, providers = counts_of(known.view)
@@ -185,7 +181,7 @@ class Overviews:
         if not seen.has_jobs:
             return seen
         unmoved: dict[str, tuple[float, float]] = {}
-        stood = _guarded(self._shop.state.progress, unmoved)
+        stood = parts.get(self._shop.state.progress, unmoved)
         after_s = self._shop.config.metrics.stalled_after.total_seconds()
         return replace(
             seen,
@@ -232,10 +228,16 @@ class Overviews:
         return tuple(sorted(found, key=lambda task: (task.next_at is None, task.next_at or now)))
 
 
-def _guarded(look: Callable[[], T], otherwise: T) -> T:
-    """What a part of the state says; the rest of the page does not wait for a state file that is broken."""
-    try:
-        return look()
-    except (HyperjobsError, OSError) as exc:
-        log.warning("web.part_missing", error=str(exc))
-        return otherwise
+class _Parts:
+    """Parts of an overview, each guarded: the rest of the page does not wait for a state file that is broken."""
+
+    def __init__(self) -> None:
+        self.trouble: str | None = None
+
+    def get(self, look: Callable[[], T], otherwise: T) -> T:
+        """What a part says, or something else, and then why."""
+        try:
+            return look()
+        except (HyperjobsError, OSError) as exc:
+            self.trouble = str(exc)
+            return otherwise

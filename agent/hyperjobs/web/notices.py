@@ -37,12 +37,20 @@ _LONG_WAL_BYTES: Final = 64 << 20
 _FOLDED_LATE_ROWS: Final = 10_000
 
 
-def notices_of(seen: Overview, *, has_reload_failed: bool = False) -> tuple[Notice, ...]:
+def notices_of(seen: Overview, *, has_reload_failed: bool = False, trouble: str | None = None) -> tuple[Notice, ...]:
     """Everything worth saying about an overview whose notices are not in it yet, the gravest first.
 
     Thresholds are those of the alerts, so that the page and the pager say the same.
+
+    Args:
+        seen: what is known.
+        has_reload_failed: whether the configuration on disk is not the one in force.
+        trouble: why some of it is not known, in a sentence.
     """
     found = [*_store(seen), *_holds(seen), *_backups(seen), *_tasks(seen), *_space(seen), *_jobs(seen)]
+    if trouble is not None:
+        text = f"Some of what is known is not shown: {trouble}"
+        found.append(_warning("state", text, "look at store.state_dir and at the directory of backups"))
     if has_reload_failed:
         text = "The configuration could not be read again, so the old one is in force"
         found.append(_warning("config", text, "read why: hyperjobs config check"))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from hyperjobs.web.shapes import Overview, Running
 
-_MOST: Final = {"providers": 10, "running": 10, "failures": 10, "runs": 8, "backups": 8, "notices": 8}
+_MOST: Final = {"providers": 10, "running": 8, "failures": 8, "runs": 8, "backups": 6, "notices": 8}
 _LINK: Final = 512
 """Ids were cut to so much: one that long may be another's."""
 _rendered: list[tuple[Overview, bytes, bytes]] = []
@@ -107,7 +107,9 @@ def _template() -> jinja2.Template:
 
 @cache
 def _asset(name: str) -> str:
-    return (files("hyperjobs.web") / "templates" / name).read_text("utf-8")
+    """A template, style sheet or script, without the indentation that only its reader needs."""
+    text = (files("hyperjobs.web") / "templates" / name).read_text("utf-8")
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip())
 
 
 @cache

@@ -41,7 +41,7 @@ def span(seconds: float | None) -> str:
             tenths = int(10 * seconds / long)
             is_short = tenths < _TEN_IN_TENTHS and tenths % 10 and unit != "min"
             return f"{tenths / 10:.1f} {unit}" if is_short else f"{tenths // 10} {unit}"
-    return f"{max(seconds, 0):.0f} s"
+    return f"{seconds:.0f} s" if seconds >= 1 else "under 1 s"
 
 
 def age(at: datetime | None, now: datetime) -> str:
