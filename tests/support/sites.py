@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 
 def make_overview(**changes: object) -> Overview:
     """A store of nothing, read well."""
-    store = Store(path="/var/lib/hypersdk/jobs.db", is_readable=True, read_at=START, flavour="hypersdk", numbers="ledger")
+    store = Store(
+        path="/var/lib/hypersdk/jobs.db", is_readable=True, read_at=START, flavour="hypersdk", numbers="ledger"
+    )
     return replace(Overview(at=START, version="1.2.3", store=store, jobs=Counts()), **changes)
 
 
 def make_site(
-    overview: Callable[[float], Overview] | None = None, *, look: Callable[[], Observed] | None = None, **changes: object
+    overview: Callable[[float], Overview] | None = None,
+    *,
+    look: Callable[[], Observed] | None = None,
+    **changes: object,
 ) -> Site:
     """A site whose lists nobody may read unless ``look`` is given."""
 

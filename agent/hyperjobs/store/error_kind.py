@@ -25,17 +25,17 @@ _PARTS: Final = tuple(
         (r"\b[\w-]{1,200}\.(?:vmdk|vmx|ova|ovf|qcow2|raw|img|iso|vhdx?|nvram|log|json|tmp|part|mf)\b", "<file>"),
         (r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?(?![\w.])", "<host>"),
         (r"\[[0-9a-fA-F:]{2,45}\](?::\d{1,5})?", "<host>"),
-        (r"(?<![\w:])(?:[0-9a-fA-F]{1,4}:){1,7}:[0-9a-fA-F:]{0,39}(?![\w:])", "<host>"),
-        (r"(?<![\w:])(?:[0-9a-fA-F]{1,4}:){2,7}:?[0-9a-fA-F:]{0,39}(?![\w:])", "<host>"),
+        (r"(?<![\w:])(?:(?:[0-9a-fA-F]{1,4}:){1,7}|:):(?:[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4}){0,6})?(?!\w)", "<host>"),
+        (r"(?<![\w:])(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}(?!\w)", "<host>"),
         (r"(?<![\w.-])(?:[a-zA-Z0-9-]{1,63}\.){2,8}[a-zA-Z]{2,24}(?::\d{1,5})?(?![\w.-])", "<host>"),
         (r"(?<![\w.-])[a-zA-Z0-9-]{1,63}\.(?:com|net|org|io|local|lan|internal|corp|test|example|cloud)(?::\d{1,5})?\b", "<host>"),
         (r"\b(?:localhost|[A-Za-z][A-Za-z0-9-]{0,62}[0-9-][A-Za-z0-9-]{0,62}):\d{1,5}\b", "<host>"),
-        (r"(?<![\w.<])\d+(?:[.,]\d+)? ?(?:[KMGTPE]i?B|[kKMGT]B?/s|[Bb]ytes?|B)\b", "<size>"),
-        (r"(?<![\w.<])(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|h|m|s|d))+\b", "<time>"),
-        (r"(?<![\w.<])\d+(?:\.\d+)? ?(?:seconds?|minutes?|hours?|days?|sec|min)\b", "<time>"),
+        (r"(?<![\w.<-])\d+(?:[.,]\d+)? ?(?:[KMGTPE]i?B|[kKMGT]B?/s|[Bb]ytes?|B)\b", "<size>"),
+        (r"(?<![\w.<-])(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|h|m|s|d))+\b", "<time>"),
+        (r"(?<![\w.<-])\d+(?:\.\d+)? ?(?:seconds?|minutes?|hours?|days?|sec|min)\b", "<time>"),
+        (r"(?<![\w<-])(?=[A-Za-z_-]{0,64}\d)[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)+\b", "<id>"),
         (r"\b0x[0-9a-fA-F]+\b", "<id>"),
         (r"\b(?=[a-fA-F]{0,64}\d)(?=\d{0,64}[a-fA-F])[0-9a-fA-F]{8,}\b", "<id>"),
-        (r"(?<![\w<-])(?=[A-Za-z_-]{0,64}\d)[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)+\b", "<id>"),
     )
 )  # fmt: skip
 # A status or exit code is what such a message is about, so it stays.
