@@ -98,7 +98,7 @@ class HandTurned:
         """The status page and the API, as the agent puts them together."""
         web = self.workshop.config.web
         return Site(
-            overview=lambda deadline_s: self.overview(deadline_s),
+            overview=self.overview,
             look=lambda: self.care.lists,
             has_jobs=lambda: web.jobs,
             hosts=HostRule(listen, names=lambda: web.hosts),
