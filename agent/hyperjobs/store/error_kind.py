@@ -32,7 +32,7 @@ _PARTS: Final = tuple(
         (r"\b(?:localhost|[A-Za-z][A-Za-z0-9-]{0,62}[0-9-][A-Za-z0-9-]{0,62}):\d{1,5}\b", "<host>"),
         (r"(?<![\w.<-])\d+(?:[.,]\d+)? ?(?:[KMGTPE]i?B|[kKMGT]B?/s|[Bb]ytes?|B)\b", "<size>"),
         (r"(?<![\w.<-])(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|h|m|s|d))+\b", "<time>"),
-        (r"(?<![\w.<-])\d+(?:\.\d+)? ?(?:seconds?|minutes?|hours?|days?|sec|min)\b", "<time>"),
+        (r"(?<![\w.<-])\d+(?:\.\d+)? ?(?:seconds?|minutes?|hours?|days?|sec|min|m?s|h)\b", "<time>"),
         (r"(?<![\w<-])(?=[A-Za-z_-]{0,64}\d)[A-Za-z0-9]+(?:[-_][A-Za-z0-9]+)+\b", "<id>"),
         (r"\b0x[0-9a-fA-F]+\b", "<id>"),
         (r"\b(?=[a-fA-F]{0,64}\d)(?=\d{0,64}[a-fA-F])[0-9a-fA-F]{8,}\b", "<id>"),
