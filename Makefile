@@ -13,13 +13,15 @@ VENV ?= .venv
 UV ?= uv
 PORT ?= 10985
 ARGS ?=
+# Most of the time a test waits for a process it started, so half as many again as there are processors.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) * 3 // 2)')
 
 BIN := $(VENV)/bin
 PEERS := $(VENV)/peers
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Directories count too: a file that was removed shows in the time of its directory.
 SOURCES := $(shell find agent -not -name '*.py[co]' -not -name __pycache__ -not -path '*/.*_cache*') pyproject.toml README.md LICENSE
-CHECKED := agent tests $(wildcard tools)
+CHECKED := agent demo tests $(wildcard tools)
 PYTEST := HYPERJOBS_TEST_WHEEL=1 $(BIN)/python -m pytest
 
 .PHONY: help
@@ -35,11 +37,15 @@ run: $(VENV)/.stamp-wheel ## start the agent on a store of its own in var/ (PORT
 	HYPERJOBS_WEB__LISTEN='["127.0.0.1:$(PORT)"]' \
 	$(BIN)/hyperjobs run --config config/example.yaml $(ARGS)
 
+.PHONY: demo
+demo: $(VENV)/.stamp-wheel ## a fleet with a past, its agent, Prometheus if there is one, all in var/demo (ARGS=--help)
+	@exec $(BIN)/python -m demo.run --port $(PORT) $(ARGS)
+
 # The data of coverage is where everybody may write: some tests change to another user and are counted too.
 .PHONY: test
-test: lint ## lint, then every test that takes seconds, with coverage by branch (ARGS=… goes to pytest)
+test: lint ## lint, then every test that takes seconds, with coverage by branch (ARGS=… goes to pytest, WORKERS=1 is one after the other)
 	@data=$$(mktemp -d) && trap 'rm -rf "$$data"' EXIT && chmod 1777 "$$data" && \
-	COVERAGE_FILE="$$data/.coverage" HYPERJOBS_TEST_WHEEL=1 $(BIN)/python -m coverage run -m pytest $(ARGS) && \
+	COVERAGE_FILE="$$data/.coverage" HYPERJOBS_TEST_WHEEL=1 $(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist loadfile $(ARGS) && \
 	$(BIN)/python -m coverage combine --quiet "$$data"
 	@$(BIN)/python -m coverage report --skip-covered --skip-empty
 
@@ -58,6 +64,16 @@ lint: $(VENV)/.stamp-test $(VENV)/.stamp-wheel ## ruff, mypy and the import cont
 	$(BIN)/mypy --no-error-summary
 	@PYTHONPATH=agent $(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
 
+.PHONY: dashboards
+dashboards: $(VENV)/.stamp-test $(VENV)/.stamp-wheel ## write grafana/dashboards/ from tools/dashboards/
+	PYTHONPATH=tools $(BIN)/python -m dashboards
+
+# Half a gigabyte of Grafana's components, so it is built where it is asked for and nowhere else.
+.PHONY: screenshots
+screenshots: $(VENV)/.stamp-test $(VENV)/.stamp-wheel ## draw the dashboards over a demo into docs/images/ (needs npm, Chromium, Prometheus)
+	cd tools/rendering && npm install --no-audit --no-fund --no-package-lock --ignore-scripts --legacy-peer-deps && node node_modules/vite/bin/vite.js build
+	PYTHONPATH=tools:. $(BIN)/python tools/rendering/shoot.py tools/rendering/dist $(ARGS)
+
 .PHONY: lock
 lock: ## rewrite requirements/ from pyproject.toml, newest versions that fit (needs uv)
 	@command -v $(UV) > /dev/null || { echo "make lock needs uv: pip install uv, or make lock UV=/path/to/uv" >&2; exit 2; }
@@ -70,8 +86,8 @@ COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 
 
 .PHONY: clean
 clean: ## remove everything made here, except var/
-	rm -rf $(VENV) dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find agent tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) dist tools/rendering/dist tools/rendering/node_modules .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find agent demo tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps: what they stand for is in the environment, so they live and go with it.
 

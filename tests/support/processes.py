@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 START_S = 20.0
-STOP_S = 10.0
+STOP_S = 30.0
 _POLL_S = 0.02
 
 
