@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
     from hyperjobs.web.shapes import Counts, Hour, Run
 
-BARS_WIDTH, BARS_HEIGHT = 1008, 120
-"""Of the hourly chart; six units an hour."""
+BARS_WIDTH, BARS_HEIGHT = 1008, 240
+"""Of the hourly chart; six units an hour, five of them the bar, which is a line as wide as that."""
 LINE_WIDTH, LINE_HEIGHT = 336, 20
 """Of a task's line; two units an hour."""
 SHARE_WIDTH: Final = 200
 _STACK: Final = ("completed", "cancelled", "failed")
 """From the ground up: what failed is on top, where it is seen."""
 _WEEK: Final = timedelta(days=7)
-_LEAST: Final = 2.0
+_LEAST: Final = 4
 """So high is a bar of one job among thousands: a single failure must be seen."""
 _NICE: Final = (1, 2, 5, 10)
 
@@ -62,14 +62,14 @@ def bars_of(hours: Sequence[Hour]) -> Bars:
     step = BARS_WIDTH / max(len(hours), 1)
     paths: dict[str, list[str]] = {status: [] for status in _STACK}
     for index, hour in enumerate(hours):
-        y = float(BARS_HEIGHT)
+        y = BARS_HEIGHT
         for status in _STACK:
             jobs = getattr(hour, status)
             if not jobs:
                 continue
-            height = min(max(jobs * BARS_HEIGHT / top, _LEAST), y)
+            height = min(max(round(jobs * BARS_HEIGHT / top), _LEAST), y)
             y -= height
-            paths[status].append(f"M{index * step:g} {y:.4g}h{step - 1:g}v{height:.4g}h-{step - 1:g}z")
+            paths[status].append(f"M{index * step + step / 2:g} {y}v{height}")
     return Bars(paths={status: "".join(parts) for status, parts in paths.items()}, days=_days(hours, step), top=top)
 
 

@@ -126,11 +126,12 @@ def _tasks(seen: Overview) -> Iterator[Notice]:
         if task.last_outcome == "failed" and run is not None and task.task != "drill":
             text = f"The last {task.task} failed {age(run.started_at, seen.at)} ago: {run.summary or run.reason}"
             yield _warning("task_failed", text, f"see hyperjobs runs {task.task}, then hyperjobs {_command(task)}")
-        elif task.overdue_seconds is not None and not frozen:
-            level = Level.CRITICAL if _intervals(task, seen) > _TOO_OLD else Level.WARNING
-            text = f"The {task.task} task is overdue by {span(task.overdue_seconds)}"
-            remedy = f"see hyperjobs runs {task.task}, then hyperjobs {_command(task)}"
-            yield Notice(id="overdue", level=level, text=text, remedy=remedy)
+    late = [task for task in seen.tasks if task.overdue_seconds is not None and task.last_outcome != "failed"]
+    if late and not frozen:
+        level = Level.CRITICAL if any(_intervals(task, seen) > _TOO_OLD for task in late) else Level.WARNING
+        names = ", ".join(f"{task.task} by {span(task.overdue_seconds)}" for task in late)
+        remedy = f"see hyperjobs runs {late[0].task}, then hyperjobs {_command(late[0])}"
+        yield Notice(id="overdue", level=level, text=f"Maintenance is overdue: {names}", remedy=remedy)
 
 
 def _space(seen: Overview) -> Iterator[Notice]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import threading
 from functools import cache
 from importlib.resources import files
@@ -107,9 +108,11 @@ def _template() -> jinja2.Template:
 
 @cache
 def _asset(name: str) -> str:
-    """A template, style sheet or script, without the indentation that only its reader needs."""
+    """A template, style sheet or script, without what only a reader of the file needs."""
     text = (files("hyperjobs.web") / "templates" / name).read_text("utf-8")
-    return "\n".join(line.strip() for line in text.splitlines() if line.strip())
+    lines = (line.strip() for line in text.splitlines())
+    lean = "\n".join(line for line in lines if line and not line.startswith("//"))
+    return re.sub(r"\s*([{};,>])\s*", r"\1", lean) if name.endswith(".css") else lean
 
 
 @cache

@@ -47,7 +47,7 @@ MARKS = """() => {
     .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
   const card = light(getComputedStyle(document.querySelector('section[aria-labelledby=hours]')).backgroundColor);
   return ['completed', 'failed'].map(name => {
-    const fill = light(getComputedStyle(document.querySelector(`figure path.${name}`)).fill);
+    const fill = light(getComputedStyle(document.querySelector(`figure path.${name}`)).stroke);
     return (Math.max(fill, card) + .05) / (Math.min(fill, card) + .05);
   });
 }"""
