@@ -314,6 +314,18 @@ def test_a_page_of_before_is_shown_while_a_newer_one_is_found():
         assert told(renewing.result(10))["version"] == "103.0"
 
 
+def test_what_was_found_before_jobs_were_hidden_is_shown_no_more():
+    shows = [True]
+    site = make_site(
+        lambda _deadline: make_overview(has_jobs=shows[0], version=f"{shows[0]}"), has_jobs=lambda: shows[0]
+    )
+    assert told(ask(site, "/api/v1/status"))["version"] == "True"
+
+    shows[0] = False
+
+    assert told(ask(site, "/api/v1/status"))["version"] == "False"
+
+
 def test_an_agent_that_stops_says_so():
     def stopping(_deadline):
         raise StoreBusyError("the agent is stopping")

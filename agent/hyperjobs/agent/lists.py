@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hyperjobs.agent.shaping import run_of
 from hyperjobs.errors import StoreClosedError
@@ -10,6 +10,7 @@ from hyperjobs.store.lookup import job_with, jobs_that, stats_of
 from hyperjobs.store.reader import StoreReader, Troubles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from pathlib import Path
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from hyperjobs.store.models import Job, JobFilter, JobStats
     from hyperjobs.store.runs import Runs
     from hyperjobs.web.shapes import Run
+
+T = TypeVar("T")
 
 
 class Lists:
@@ -49,11 +52,11 @@ class Lists:
         Raises:
             InvalidJobError: a value that no job can have.
         """
-        return self._open().read(jobs_that(asked, limit), deadline_s=deadline_s)
+        return self._read(jobs_that(asked, limit), deadline_s)
 
     def job(self, job_id: str, deadline_s: float) -> Job | None:
         """The job with this id; ``None`` when there is none."""
-        return next(iter(self._open().read(job_with(job_id), deadline_s=deadline_s)), None)
+        return next(iter(self._read(job_with(job_id), deadline_s)), None)
 
     def stats(
         self, by: str | None, since: datetime | None, until: datetime | None, deadline_s: float
@@ -63,13 +66,16 @@ class Lists:
         Raises:
             InvalidJobError: the ledger does not keep what was asked.
         """
-        return self._open().read(stats_of(by, since, until, self._clock.now()), deadline_s=deadline_s)
+        return self._read(stats_of(by, since, until, self._clock.now()), deadline_s)
 
     def runs(self, task: str | None, limit: int) -> list[Run]:
         """The newest runs of maintenance, newest first."""
         return [run_of(run) for run in self._runs.latest(task, limit)]
 
-    def _open(self) -> StoreReader:
+    def _read(self, work: Callable[[Any, str], T], deadline_s: float) -> T:
+        if not self._is_closed:
+            found = self._reader.read(work, deadline_s=deadline_s)
         if self._is_closed:
+            self._reader.close()  # it may have been opened again since
             raise StoreClosedError(f"{self._path}: the agent is stopping, or has read its configuration anew")
-        return self._reader
+        return found

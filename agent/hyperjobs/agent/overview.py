@@ -99,6 +99,7 @@ class Overviews:
         now = self._clock.now()
         read, trouble = self._read(now, deadline_s)
         if self._is_closed:
+            self._reader.close()  # it may have been opened again since
             raise StoreClosedError(f"{self._path}: the configuration was read anew")
         no_entries: list[Entry] = []
         no_runs: tuple[shapes.Run, ...] = ()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from hyperjobs.web.resources import Observed
     from hyperjobs.web.shapes import Overview
 
+_TRIES: Final = 3
+"""One may be under way that began before the configuration was read anew."""
 _AT_ONCE: Final = 2
 _WAIT_S: Final = 0.5
 """Of the four workers two stay for scrapes: more requests for pages than that wait so long, and are then sent away."""
@@ -49,7 +51,7 @@ class Site:
     ) -> None:
         self._recent = Recent(overview, clock=clock)
         self._has_jobs = has_jobs
-        self._resources = Resources(overview=self._recent.get, look=look, clock=clock)
+        self._resources = Resources(overview=self._seen, look=look, clock=clock)
         self._hosts = hosts
         self._gate = threading.BoundedSemaphore(_AT_ONCE)
 
@@ -72,13 +74,27 @@ class Site:
         finally:
             self._gate.release()
 
+    def _seen(self) -> Overview:
+        """The overview; one that was found before single jobs were hidden is shown no more.
+
+        Raises:
+            TimeoutError: it could not be found in time.
+            StoreError: the agent stops.
+        """
+        for _ in range(_TRIES):
+            seen = self._recent.get()
+            if not seen.has_jobs or self._has_jobs():
+                return seen
+            self._recent.forget()
+        raise TimeoutError
+
     def _page(self, request: Request) -> Response:
         from hyperjobs.web.status_page import status_page  # noqa: PLC0415 - the templates' library, for who looks
 
         if request.query:
             return _page_error(400, "parameter", "This page has no parameters.")
         try:
-            seen = self._recent.get()
+            seen = self._seen()
         except (TimeoutError, StoreError):
             return _page_error(
                 503, "busy", "The agent is starting, stopping or busy; try again in a second.", ("Retry-After", "1")
