@@ -15,6 +15,7 @@ _GO_DRIVER = GO_PATH / "src/github.com/mattn/go-sqlite3"
 # The Debian packages that bring a tool, for the message of a test that misses it.
 _PACKAGES = {
     "amtool": "prometheus-alertmanager",
+    "chromium": "chromium",
     "go": "golang-go",
     "go-sqlite3": "golang-go golang-github-mattn-go-sqlite3-dev gcc",
     "npm": "npm",
