@@ -54,8 +54,8 @@ class _Delete(Edit):
         return "they are archived first"
 
     def refused(self, store: SQLiteJobStore, jobs: Sequence[Job], *, force: bool) -> dict[str, HyperjobsError]:
-        from hyperjobs.maintenance.prune.delete import require_deletable  # noqa: PLC0415 - SQLite only where it is used
-        from hyperjobs.store.connection import Connection  # noqa: PLC0415 - as above
+        from hyperjobs.store.connection import Connection  # noqa: PLC0415 - SQLite only where it is used
+        from hyperjobs.store.deleting import require_deletable  # noqa: PLC0415 - as above
 
         found: dict[str, HyperjobsError] = {}
         connection = Connection(store.path, read_only=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.errors import JobChangedError, TransitionRefusedError
 from hyperjobs.store import instant
-from hyperjobs.store.models import FINISHED, Job, JobStatus
+from hyperjobs.store.models import Job, JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,8 +113,3 @@ def update_of(job_id: str, to: JobStatus, *, now: datetime, error: str | None) -
     every = (str(to), job_id, instant.format(now), error)
     used = 4 if to is JobStatus.FAILED else 2 if to is JobStatus.PENDING else 3
     return _UPDATES[to], every[:used]
-
-
-def is_finished(job: Job) -> bool:
-    """Whether it has ended, by the word in its row."""
-    return job.status in FINISHED

@@ -4,38 +4,27 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from hyperjobs.errors import (
-    HyperjobsError,
-    JobChangedError,
-    JobNotFoundError,
-    StoreError,
-    StoreRefusedError,
-    TransitionRefusedError,
-)
+from hyperjobs.errors import HyperjobsError, StoreError
 from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.prune.archive import Archive
 from hyperjobs.maintenance.prune.name import ArchiveName
 from hyperjobs.maintenance.prune.summary import still_there
 from hyperjobs.maintenance.room import require_room
-from hyperjobs.store.cells import Cells, RawText, by_id, read_cells
 from hyperjobs.store.connection import Connection
+from hyperjobs.store.deleting import delete_archived, require_deletable
 from hyperjobs.store.flavour import recognise, require_hypersdk
-from hyperjobs.store.pins import TABLE, has_pins
 from hyperjobs.store.pruning import refuse_triggers
 from hyperjobs.store.retention import Cutoffs
-from hyperjobs.store.rows import job_of_raw
-from hyperjobs.store.transition import is_finished, require_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    import apsw
-
     from hyperjobs.clock import Clock
     from hyperjobs.maintenance.prune.directory import ArchiveDirectory
+    from hyperjobs.store.cells import Cells
     from hyperjobs.store.models import Job
 
 _FRAME_JOBS: Final = 250
@@ -55,25 +44,6 @@ class Deletion:
     run: str = ""
     deleted: list[str] = field(default_factory=list)
     failed: dict[str, HyperjobsError] = field(default_factory=dict)
-
-
-def require_deletable(connection: Connection, job: Job, *, force: bool) -> Cells:
-    """The row of a job that may be deleted.
-
-    Args:
-        connection: on the store.
-        job: as it was looked at.
-        force: although it is not finished.
-
-    Raises:
-        JobNotFoundError: it is gone.
-        JobChangedError: a writer changed it meanwhile.
-        StoreRefusedError: it is pinned (reason ``pinned``), or not finished.
-    """
-    cells = connection.read(lambda db: _cells(db, job.id))
-    _require(connection, cells, job, force=force)
-    assert cells is not None  # noqa: S101 - _require has looked
-    return cells
 
 
 def delete_jobs(  # noqa: PLR0913 - what it works with, each by name
@@ -180,7 +150,7 @@ class _Deleting:
 
     def _delete(self, rows: list[tuple[Job, Cells]]) -> bool:
         try:
-            self._connection.write(lambda db: _delete(db, self._connection, rows, force=self._force))
+            delete_archived(self._connection, rows, force=self._force)
         except StoreError as exc:
             self._note(rows[0][0], exc)
             return False
@@ -191,55 +161,3 @@ class _Deleting:
         if self._is_atomic:
             raise exc
         self._done.failed[job.id] = exc
-
-
-def _delete(db: apsw.Connection, connection: Connection, rows: Sequence[tuple[Job, Cells]], *, force: bool) -> None:
-    """Delete the jobs of some rows that are to the bit what was archived, within the caller's transaction."""
-    for job, archived in rows:
-        cells = _cells(db, job.id)
-        _require(connection, cells, job, force=force)
-        if cells is None or cells != archived or list(map(type, cells)) != list(map(type, archived)):
-            raise JobChangedError(
-                f"{connection.path}: a writer changed {job.id!r} while it was archived; it was left as it is: repeat it"
-            )
-        condition, values = by_id(job.id)
-        db.execute(f"DELETE FROM jobs WHERE {condition}", values)  # noqa: S608 - ours
-
-
-def _require(connection: Connection, cells: Cells | None, job: Job, *, force: bool) -> None:
-    if cells is None:
-        raise JobNotFoundError(f"{connection.path}: no job has the id {job.id!r}")
-    now = _job(cells)
-    require_unchanged(now, job, connection.path)
-    if connection.read(lambda db: has_pins(db) and bool(_pinned(db, job.id))):
-        raise StoreRefusedError(
-            f"{connection.path}: {job.id!r} is pinned and stays; 'hyperjobs unpin' it first, if it is to go",
-            reason="pinned",
-        )
-    if not is_finished(now) and not force:
-        raise TransitionRefusedError(
-            f"{connection.path}: {job.id!r} is {now.status}, and whoever works on it writes to it; 'hyperjobs cancel' it first"
-        )
-
-
-def _pinned(db: apsw.Connection, job_id: str) -> list[Any]:
-    return db.execute(f"SELECT 1 FROM {TABLE} WHERE job_id=?", (job_id,)).fetchall()  # noqa: S608 - ours
-
-
-def _cells(db: apsw.Connection, job_id: str) -> Cells | None:
-    condition, values = by_id(job_id)
-    found = read_cells(db, f"WHERE {condition}", values)
-    return found[0][1] if found else None
-
-
-def _job(cells: Cells) -> Job:
-    """The job in a row as it lies in the file."""
-    raw: list[Any] = []
-    for cell in cells:
-        # RawText, a bytes of ours, is text; other bytes are a BLOB
-        is_text = isinstance(cell, str | RawText)
-        raw += [
-            (cell.encode() if isinstance(cell, str) else bytes(cell)) if is_text else cell,
-            "text" if is_text else "",
-        ]
-    return job_of_raw(raw)
