@@ -32,7 +32,8 @@ def test_without_arguments_it_names_its_help(hj):
 
     assert result.returncode == 0
     assert "hyperjobs --help" in result.stdout
-    assert "history" in result.stdout
+    for command in ("list", "running", "failed", "show", "history", "stats", "config"):
+        assert command in hj.run("--help").stdout
 
 
 def test_a_mistyped_command_gets_the_nearest_one(hj):

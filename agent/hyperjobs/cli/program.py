@@ -27,6 +27,10 @@ if TYPE_CHECKING:
         "show": ("hyperjobs.cli.show:show_command", "Show everything about one job."),
         "history": ("hyperjobs.cli.history:history_command", "List the changes of one job's status, oldest first."),
         "top": ("hyperjobs.cli.top:top_group", "Show what there is most of."),
+        "diff": (
+            "hyperjobs.cli.diff:diff_command",
+            "Say which jobs are only in A, only in B, or changed, and in which fields.",
+        ),
         "cancel": ("hyperjobs.cli.edit:cancel_command", "Set jobs that are pending or running to cancelled."),
         "retry": ("hyperjobs.cli.edit:retry_command", "Set jobs that failed or were cancelled back to pending."),
         "set-status": ("hyperjobs.cli.edit:set_status_command", "Set jobs to another status that they may have next."),
