@@ -172,7 +172,7 @@ def _tell_state(  # noqa: PLR0913 - what it is told by, each by name
         stalled = [job for job in found.running if job in stood and now.timestamp() - stood[job][1] >= after_s]
         if stalled:
             told.say("stalled", f"{len(stalled):,} of the running jobs have stood still for long")
-            told.advise(6, "see which jobs stand still: hyperjobs running")
+            told.advise(6, "see which jobs stand still: hyperjobs watch")
     for held in frozen:
         told.say("frozen", f"for {show_age(held.since, now=now)}: {held.reason}: {held.message}")
         told.advise(1, "find out what froze the store, then: hyperjobs unfreeze --reason TEXT")

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
         "failed": ("hyperjobs.cli.jobs:failed_command", "List the newest jobs that failed, with their errors."),
         "show": ("hyperjobs.cli.show:show_command", "Show everything about one job."),
         "history": ("hyperjobs.cli.history:history_command", "List the changes of one job's status, oldest first."),
+        "watch": (
+            "hyperjobs.cli.watch:watch_command",
+            "Watch the running jobs: their progress, speed and time left, and those that end meanwhile.",
+        ),
         "top": ("hyperjobs.cli.top:top_group", "Show what there is most of."),
         "diff": (
             "hyperjobs.cli.diff:diff_command",
