@@ -188,11 +188,12 @@ class Pruning:
             self._rows = max(self._rows // 2, _LEAST_ROWS)
         elif took_s < _SHORT_S:
             self._rows = min(self._rows * 2, BATCH_ROWS)
-        if self._wal.keep_short():
-            self._ended_s = self._clock.monotonic()  # it held the lock, too
+        # before anything that can fail: what went has gone
+        self.done.jobs.update(deleted)
         if left:
             self._keeping.left(left)
-        self.done.jobs.update(deleted)
+        if self._wal.keep_short():
+            self._ended_s = self._clock.monotonic()  # it held the lock, too
         self._progress(self.done.total)
         self._stuck = 0 if deleted else self._stuck + 1
         if self._stuck >= _STUCK_BATCHES:
