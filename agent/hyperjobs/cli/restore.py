@@ -118,7 +118,7 @@ def restore_command(  # noqa: C901, PLR0912, PLR0913 - one for each option, and 
             ask(f"restore {printable(plan)}? [y/N] ")
         kept: Path | None = None
         if to is not None or not target.exists():
-            put_new(database, target)
+            put_new(database, target, is_store=to is None)
         elif live:
             from hyperjobs.maintenance.restore.live import restore_live  # noqa: PLC0415 - as above
 
