@@ -298,5 +298,7 @@ def test_a_configuration_does_not_change():
         ({"HOME": "/home/ana", "STATE_DIRECTORY": "/var/lib/hyperjobs"}, False, "/var/backups/hyperjobs"),
     ],
 )
-def test_backups_of_root_and_of_a_service_go_to_the_systems_place_and_others_to_the_users_own(environ, is_root, directory):
+def test_backups_of_root_and_of_a_service_go_to_the_systems_place_and_others_to_the_users_own(
+    environ, is_root, directory
+):
     assert str(default_backups(environ, is_root=is_root)) == directory

@@ -72,11 +72,12 @@ class StorePlace:
 
     def _configured(self, environment: Mapping[str, str], looked_at: list[str]) -> Path | None:
         named = self.config or environment.get(CONFIG_VARIABLE)
-        for file in [Path(named)] if named else _usual_files(environment):
+        for file in [Path(named)] if named else usual_files(environment):
             if not named and not os.access(file, os.R_OK):
                 looked_at.append(f"store.path in {file} ({'not readable' if file.exists() else 'no such file'})")
                 continue
-            if path := _path_in(file):
+            path = raw_option(file, "store", "path", instead="name the store with --store PATH")
+            if isinstance(path, str) and path:
                 return Path(path)
             looked_at.append(f"store.path in {file} (not set)")
         return None
@@ -88,25 +89,35 @@ class StorePlace:
         return open_store(self.find(), read_only=True)
 
 
-def _usual_files(environment: Mapping[str, str]) -> list[Path]:
+def usual_files(environment: Mapping[str, str]) -> list[Path]:
     """Where a configuration file is looked for, by the rules of the agent."""
     own = environment.get("XDG_CONFIG_HOME", "")
     directory = Path(own) if own.startswith("/") else Path("~/.config").expanduser()
     return [CONFIG_FILE, directory / "hyperjobs" / "hyperjobs.yaml"]
 
 
-def _path_in(file: Path) -> str | None:
-    """The ``store.path`` of a configuration file; the rest of the file is not judged, and costs nothing."""
-    from hyperjobs.config.document import DocumentError, Scalar, Table, parse  # noqa: PLC0415 - YAML only here
+def raw_option(file: Path, section: str, name: str, *, instead: str) -> Any:
+    """An option as a configuration file has it, text or a list; the rest of the file is not judged, and costs nothing.
+
+    Args:
+        file: the configuration file.
+        section: such as ``store``.
+        name: such as ``path``.
+        instead: what a person can do without the file, for the message of an error.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    from hyperjobs.config.document import DocumentError, Table, parse  # noqa: PLC0415 - YAML only here
 
     try:
         root = parse(file.read_bytes())
     except (OSError, DocumentError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
-        raise ConfigError(f"{file}: {reason}; correct it, or name the store with --store PATH") from exc
-    store = root.entries.get("store") if isinstance(root, Table) else None
-    path = store.entries.get("path") if isinstance(store, Table) else None
-    return path.raw if isinstance(path, Scalar) else None
+        raise ConfigError(f"{file}: {reason}; correct it, or {instead}") from exc
+    table = root.entries.get(section) if isinstance(root, Table) else None
+    node = table.entries.get(name) if isinstance(table, Table) else None
+    return node.raw if node is not None else None
 
 
 def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
