@@ -91,7 +91,7 @@ def mounts(unit: Unit, state: Path) -> None:
         if not is_api and point not in kept:
             mount("-o", "remount,bind,ro", point)
     if unit.last("ProtectHome") == "yes":
-        for home in ("/home", "/root", "/run/user"):
+        for home in ("/home", pwd.getpwuid(0).pw_dir, "/run/user"):
             mount("-t", "tmpfs", "-o", "mode=0000", "tmpfs", home) if Path(home).exists() else None
     if unit.last("PrivateTmp") == "yes":
         for directory in ("/tmp", "/var/tmp"):  # noqa: S108 - the very point is to replace them
