@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from support.processes import Process
 
-PLACES = ("opt", "var/lib", "var/backups", "var/cache", "srv", "etc")
+PLACES = ("opt", "usr/local/bin", "var/lib", "var/backups", "var/cache", "srv", "etc")
 
 
 class Machine:
@@ -42,13 +42,17 @@ class Machine:
         """Run a command in it as root, and wait."""
         environment = {**os.environ, **(env or {})}
         return subprocess.run(
-            self.inside(*words), capture_output=True, text=True, timeout=60, env=environment, cwd="/", check=False
+            self.inside(*words), capture_output=True, text=True, timeout=300, env=environment, cwd="/", check=False
         )
 
     def do(self, script: str) -> str:
         """Run a shell script in it as root, which must succeed; what it wrote."""
-        done = self.run("sh", "-euc", script)
-        assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+        return self.do_in(Path("/"), "sh", "-euc", script)
+
+    def do_in(self, directory: Path, *words: str | Path) -> str:
+        """Run a command in a directory of this machine as root, which must succeed; what it wrote."""
+        done = self.run("env", "-C", directory, *words)
+        assert done.returncode == 0, f"{words[-1]}\n{done.stdout}{done.stderr}"
         return done.stdout
 
     def as_user(self, user: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -57,18 +61,19 @@ class Machine:
 
 
 @contextmanager
-def machine(directory: Path) -> Iterator[Machine]:
-    """A machine for the length of a block, with the program installed under /opt/hyperjobs as docs/deploy.md does."""
+def machine(directory: Path, *, is_installed: bool = True) -> Iterator[Machine]:
+    """A machine for the length of a block, with the program under /opt/hyperjobs, or for somebody to install it on."""
     if os.geteuid() != 0:
         pytest.skip("needs root, to mount and to change users")
     root = directory / "machine"
     for place in PLACES:
         (root / place).mkdir(parents=True)
     shutil.copytree("/etc", root / "etc", symlinks=True, dirs_exist_ok=True, ignore=_no_plain_file)
-    packages = _program(root / "opt" / "hyperjobs")
     (root / "opt" / "python").mkdir()
     sources = {**{f"/{place}": root / place for place in PLACES}, "/opt/python": Path(sys.base_prefix)}
-    sources[f"/{packages.relative_to(root)}"] = Path(sysconfig.get_path("purelib"))
+    if is_installed:
+        packages = _program(root / "opt" / "hyperjobs")
+        sources[f"/{packages.relative_to(root)}"] = Path(sysconfig.get_path("purelib"))
     mounts = [f"mount --bind '{source}' '{point}'" for point, source in sources.items()]
     # A Python whose library is shared is linked to it where it was, which the loader has to be told.
     (root / "etc" / "ld.so.conf").write_text("/opt/python/lib\ninclude /etc/ld.so.conf.d/*.conf\n")
