@@ -121,6 +121,15 @@ def test_a_port_that_the_system_chose_is_not_guessed(hj):
     assert "name the agent's address with --url" in refused.stderr
 
 
+@pytest.mark.parametrize("value", ['["127.0.0.1:1', "[127.0.0.1:1]]", "[a: b]", "nowhere", "[[]]"])
+def test_a_listen_address_that_cannot_be_read_is_one_line(hj, value):
+    refused = hj.run("healthcheck", env={"HYPERJOBS_WEB__LISTEN": value})
+
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("hyperjobs: HYPERJOBS_WEB__LISTEN: ")
+    assert len(refused.stderr.splitlines()) == 1
+
+
 def test_a_missing_certificate_or_password_file_is_named(hj, tmp_path):
     missing = str(tmp_path / "none")
 

@@ -221,10 +221,12 @@ def test_xdg_directories_are_heeded_unless_relative(tmp_path):
         ({"HOME": "/home/a", "XDG_STATE_HOME": "/s"}, False, "/s/hyperjobs"),
         ({"HOME": "/home/a", "XDG_STATE_HOME": "s"}, False, "/home/a/.local/state/hyperjobs"),
         ({}, False, "/var/lib/hyperjobs"),
-        ({"HOME": "/home/a", "STATE_DIRECTORY": "/var/lib/hj"}, False, "/var/lib/hj"),
-        ({"HOME": "/home/a", "STATE_DIRECTORY": "/var/lib/hj"}, True, "/var/lib/hj"),
-        ({"HOME": "/home/a", "STATE_DIRECTORY": "/var/lib/a:/var/lib/b"}, False, "/home/a/.local/state/hyperjobs"),
-        ({"HOME": "/home/a", "STATE_DIRECTORY": "hj"}, False, "/home/a/.local/state/hyperjobs"),
+        ({"HOME": "/home/a", "STATE_DIRECTORY": "/var/lib/hyperjobs"}, False, "/var/lib/hyperjobs"),
+        ({"HOME": "/home/a", "STATE_DIRECTORY": "/var/lib/hyperjobs-2"}, True, "/var/lib/hyperjobs-2"),
+        ({"HOME": "/home/a", "STATE_DIRECTORY": "/var/lib/a:/var/lib/hyperjobs"}, False, "/var/lib/hyperjobs"),
+        ({"HOME": "/home/a", "STATE_DIRECTORY": "/var/lib/hypersdk"}, False, "/home/a/.local/state/hyperjobs"),
+        ({"HOME": "/home/a", "STATE_DIRECTORY": "/var/lib/hypersdk"}, True, "/var/lib/hyperjobs"),
+        ({"HOME": "/home/a", "STATE_DIRECTORY": "hyperjobs"}, False, "/home/a/.local/state/hyperjobs"),
     ],
 )
 def test_state_has_its_place_for_root_for_a_service_and_for_others(environ, is_root, expected):

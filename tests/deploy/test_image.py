@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def image(environment, tmp_path_factory):
     return json.loads(done("buildah", "inspect", "--type=image", IMAGE, env=environment))["Docker"]["config"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def container(image, environment):
     """What the image says of itself, and a container of it that is not started: its name and its root."""
     name = done("buildah", "from", "--pull-never", IMAGE, env=environment).strip()
@@ -70,30 +71,50 @@ def container(image, environment):
     done("buildah", "rm", name, env=environment)
 
 
-@pytest.fixture
-def volumes(tmp_path):
-    """A store of hypersdk's and empty volumes, by the path they are mounted at."""
-    places = {"/var/lib/hypersdk": tmp_path / "store", "/var/lib/hyperjobs": tmp_path / "state"}
-    places["/var/backups/hyperjobs"] = tmp_path / "backups"
-    for place in places.values():
-        place.mkdir(mode=0o700)
-    copy_fixture(places["/var/lib/hypersdk"])
-    for path in (*places.values(), *places["/var/lib/hypersdk"].iterdir()):
-        os.chown(path, UID, UID)
-    return places
+@dataclass(frozen=True)
+class Volumes:
+    """How an engine hands over volumes.
+
+    Attributes:
+        uid: the user and group that the process runs as.
+        backups: where the volume for backups is mounted.
+        owner: of a new volume.
+        mode: of a new volume.
+    """
+
+    uid: int
+    backups: str
+    owner: int
+    mode: int
+
+    def make(self, directory):
+        """A store of hypersdk's and empty volumes, by the path they are mounted at."""
+        points = ["/var/lib/hypersdk", "/var/lib/hyperjobs", self.backups]
+        places = {point: directory / point.replace("/", "-")[1:] for point in points}
+        for place in places.values():
+            place.mkdir()
+            os.chown(place, self.owner, self.uid)
+            place.chmod(self.mode)
+        store = copy_fixture(places["/var/lib/hypersdk"])
+        os.chown(store, self.uid, self.uid)
+        return places
+
+
+DOCKER = Volumes(uid=UID, backups="/var/backups/hyperjobs", owner=UID, mode=0o700)
+KUBERNETES = Volumes(uid=1000, backups="/var/backups", owner=0, mode=0o2770)  # fsGroup, as deploy/kubernetes has it
 
 
 @contextmanager
-def started(image, root, volumes, *, command=None, **settings):
+def started(image, root, uid, volumes, **settings):
     """The image's process as process 1 of namespaces of its own, on a root that is read-only."""
     env = [*image["Env"], *(f"{name}={value}" for name, value in settings.items())]
-    words = [*image["Entrypoint"], *(command or image["Cmd"])]
+    words = [*image["Entrypoint"], *image["Cmd"]]
     script = [
         f"mount --bind {root} {root}",
         *(f"mkdir -p {root}{point}; mount --bind {source} {root}{point}" for point, source in volumes.items()),
         f"mount -o remount,bind,ro {root}",
         f"mount -t proc proc {root}/proc",
-        f"exec setpriv --no-new-privs chroot --userspec={image['User']} {root} env -i {shlex.join([*env, *words])}",
+        f"exec setpriv --no-new-privs chroot --userspec={uid}:{uid} {root} env -i {shlex.join([*env, *words])}",
     ]
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", "\n".join(script)]
     with running(command) as process:
@@ -115,19 +136,21 @@ def test_the_image_says_what_it_is_and_runs_as_its_own_user(container, environme
     assert not list(Path(root, "opt/hyperjobs/lib").rglob("pip"))
 
 
-def test_it_serves_checks_backs_up_and_ends_with_nothing_to_write_to_but_its_volumes(container, volumes):
+@pytest.mark.parametrize("engine", [DOCKER, KUBERNETES], ids=["docker", "kubernetes"])
+def test_it_serves_checks_backs_up_and_ends_with_nothing_to_write_to_but_its_volumes(container, engine, tmp_path):
     image, _, root = container
+    uid, volumes = engine.uid, engine.make(tmp_path)
     port = free_port()
     settings = {"HYPERJOBS_WEB__LISTEN": f'["127.0.0.1:{port}"]'}
     url = f"http://127.0.0.1:{port}"
-    with started(image, root, volumes, **settings) as process:
+    with started(image, root, uid, volumes, **settings) as process:
 
         def inside(*words):
             """Another process in the container, as `docker exec` and the health check start it."""
             target = children(process.pid)[0]
             env = [*image["Env"], *(f"{name}={value}" for name, value in settings.items())]
             enter = ["nsenter", f"--target={target}", "--mount", "--pid", "--root", "--wd"]
-            as_user = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "env", "-i", *env, *words]
+            as_user = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "env", "-i", *env, *words]
             return subprocess.run([*enter, *as_user], capture_output=True, text=True, timeout=60, check=False)
 
         process.until(lambda: "hyperjobs_ledger_ready 1.0" in text(f"{url}/metrics"), "the ledger")
@@ -143,12 +166,12 @@ def test_it_serves_checks_backs_up_and_ends_with_nothing_to_write_to_but_its_vol
         refused = inside("sh", "-c", "for at in / /etc /tmp /var/tmp /opt/hyperjobs; do touch $at/x && echo $at; done")
         assert refused.stdout == ""
         status = Path(f"/proc/{children(process.pid)[0]}/status").read_text()
-        assert f"Uid:\t{UID}\t{UID}\t{UID}\t{UID}" in status
+        assert f"Uid:\t{uid}\t{uid}\t{uid}\t{uid}" in status
         assert "CapEff:\t0000000000000000" in status
 
         os.kill(children(process.pid)[0], signal.SIGTERM)
         assert process.wait() == 0
-    assert len(list(volumes["/var/backups/hyperjobs"].glob("*.db.zst"))) == 1
+    assert len(list(volumes[engine.backups].rglob("*.db.zst"))) == 1
 
 
 def children(pid):

@@ -154,15 +154,25 @@ def _option(file: str | None, environment: Mapping[str, str], name: str) -> tupl
     """An option of ``web`` as it was written, and where; ``None`` when nobody did."""
     variable = f"HYPERJOBS_WEB__{name.upper()}"
     if text := environment.get(variable):
-        from hyperjobs.config.document import compose  # noqa: PLC0415 - YAML only here
-
-        node = compose(text) if text.startswith("[") else None
-        return (node.raw if node is not None else text), variable
+        return _read(text, variable), variable
     named = file or environment.get(CONFIG_VARIABLE)
     files = [Path(named)] if named else [path for path in usual_files(environment) if os.access(path, os.R_OK)]
     for path in files[:1]:
         return raw_option(path, "web", name, instead="name the agent's address with --url"), str(path)
     return None, "the default"
+
+
+def _read(text: str, variable: str) -> Any:
+    """A value of the environment: a list in brackets, or the text itself."""
+    if not text.startswith("["):
+        return text
+    from hyperjobs.config.document import DocumentError, compose  # noqa: PLC0415 - YAML only here
+
+    try:
+        node = compose(text)
+    except DocumentError as exc:
+        raise ConfigError(f"{variable}: the value {exc}") from exc
+    return node.raw if node is not None else None
 
 
 def _split(address: str, place: str) -> tuple[str, int]:

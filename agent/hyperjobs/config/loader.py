@@ -85,10 +85,10 @@ def default_backups(environ: Mapping[str, str], *, is_root: bool | None = None) 
 
 
 def _service_state(environ: Mapping[str, str]) -> Path | None:
-    """What systemd made for a unit with ``StateDirectory=``, and an image of a container says likewise."""
-    given = environ.get("STATE_DIRECTORY", "")
-    # Of two, with a colon between, neither is ours to choose.
-    return Path(given) if given.startswith("/") and ":" not in given else None
+    """What systemd made for our unit by its ``StateDirectory=``, and the image of a container says likewise."""
+    given = [Path(text) for text in environ.get("STATE_DIRECTORY", "").split(":") if text.startswith("/")]
+    # A command that another service runs is not to look for the agent's state in that service's own.
+    return next((path for path in given if path.name.startswith("hyperjobs")), None)
 
 
 def _require_store(settings: Settings, origin: Origin, problems: Problems) -> None:
