@@ -21,7 +21,7 @@ PEERS := $(VENV)/peers
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Directories count too: a file that was removed shows in the time of its directory.
 SOURCES := $(shell find agent -not -name '*.py[co]' -not -name __pycache__ -not -path '*/.*_cache*') pyproject.toml README.md LICENSE
-CHECKED := agent tests $(wildcard tools)
+CHECKED := agent demo tests $(wildcard tools)
 PYTEST := HYPERJOBS_TEST_WHEEL=1 $(BIN)/python -m pytest
 
 .PHONY: help
@@ -36,6 +36,10 @@ run: $(VENV)/.stamp-wheel ## start the agent on a store of its own in var/ (PORT
 	HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY=var/backups \
 	HYPERJOBS_WEB__LISTEN='["127.0.0.1:$(PORT)"]' \
 	$(BIN)/hyperjobs run --config config/example.yaml $(ARGS)
+
+.PHONY: demo
+demo: $(VENV)/.stamp-wheel ## a fleet with a past, its agent, Prometheus if there is one, all in var/demo (ARGS=--help)
+	@exec $(BIN)/python -m demo.run --port $(PORT) $(ARGS)
 
 # The data of coverage is where everybody may write: some tests change to another user and are counted too.
 .PHONY: test
@@ -98,7 +102,7 @@ ENGINE ?= $(shell for each in docker podman buildah; do "$$each" info > /dev/nul
 .PHONY: clean
 clean: ## remove everything made here, except var/
 	rm -rf $(VENV) dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find agent tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find agent demo tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps: what they stand for is in the environment, so they live and go with it.
 

@@ -4,6 +4,7 @@
 
     HyperjobsError                exit 1   base of all
     ├── ConfigError               exit 2   the configuration cannot be used
+    │   └── ReloadRefusedError    exit 6   it would delete much more than the one in force
     ├── InvalidJobError           exit 2   a value that a job or filter cannot hold (also a ValueError)
     ├── JobNotFoundError          exit 7   no job has this id (also a LookupError)
     ├── AgentRunningError         exit 4   another agent holds this store
@@ -57,6 +58,13 @@ class ConfigError(HyperjobsError):
 
     exit_code = 2
     reason = "config"
+
+
+class ReloadRefusedError(ConfigError):
+    """The configuration would delete much more than the one in force, and nobody has acknowledged that."""
+
+    exit_code = 6
+    reason = "deletes"
 
 
 class InvalidJobError(HyperjobsError, ValueError):

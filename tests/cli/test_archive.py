@@ -22,6 +22,7 @@ def jobs(tmp_path):
 @pytest.fixture
 def run(jobs, capsys, monkeypatch):
     monkeypatch.setenv("HYPERJOBS_MAINTENANCE__PRUNE__ARCHIVE__DIRECTORY", str(jobs.directory.path))
+    monkeypatch.setenv("HYPERJOBS_STORE__STATE_DIR", str(jobs.store.parent / "state"))
 
     def run(command, *words):
         code = answer(command, [*words, "--store", str(jobs.store)])

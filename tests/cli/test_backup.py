@@ -18,18 +18,26 @@ from hyperjobs.maintenance.backup.directory import BackupDirectory
 
 @pytest.fixture
 def hj(hj):
-    return replace(hj, environment={"HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(backups(hj))})
+    return replace(hj, environment=own_places(hj))
 
 
 @pytest.fixture
 def bare(bare):
-    return replace(bare, environment={"HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(backups(bare))})
+    return replace(bare, environment=own_places(bare))
 
 
 @pytest.fixture
 def backed_up(hj):
     assert hj.run("backup", "create").returncode == 0
     return hj
+
+
+def own_places(hj):
+    """Backups and state beside the store, whoever runs the tests."""
+    return {
+        "HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(backups(hj)),
+        "HYPERJOBS_STORE__STATE_DIR": str(hj.store.parent / "state"),
+    }
 
 
 def backups(hj):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-PLACES = ("agent", "config", "deploy", "docs", "grafana", "requirements", "tests", ".ci")
+PLACES = ("agent", "config", "demo", "deploy", "docs", "grafana", "requirements", "tests", ".ci")
 FILES = ("Makefile", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "pyproject.toml", ".gitignore")
 BINARY = {".db", ".pyc", ".png", ".ico", ".gz", ".zst"}
 SKIPPED = {"__pycache__", "fixtures"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 from hyperjobs.maintenance.backup.destination.opening import DestinationSettings
@@ -27,6 +28,11 @@ def archive_directory(config: Config) -> Path:
     """Where prune puts jobs before it deletes them."""
     named = config.maintenance.prune.archive.directory
     return named if named is not None else config.store.state_dir / "archive"
+
+
+def host_of(config: Config) -> str:
+    """What this machine is called in backups."""
+    return config.maintenance.backup.host or socket.gethostname()
 
 
 def destinations_of(config: Config) -> list[DestinationSettings]:

@@ -6,7 +6,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hyperjobs.agent.options import archive_directory, destinations_of
+from hyperjobs.agent.options import archive_directory, destinations_of, host_of
 from hyperjobs.config.care import NEVER
 from hyperjobs.cron.window import parse_window
 from hyperjobs.cron.zone import find_zone
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from hyperjobs.agent.workshop import Workshop
+    from hyperjobs.config.maintenance import Prune
     from hyperjobs.maintenance.backup.directory import BackupDirectory
     from hyperjobs.maintenance.task import Task
 
@@ -53,9 +54,8 @@ def make_task(shop: Workshop, name: str, **changes: Any) -> Task:
     return maker(shop, **changes)
 
 
-def retention_of(shop: Workshop) -> Retention:
+def retention_of(prune: Prune) -> Retention:
     """How long jobs are kept."""
-    prune = shop.config.maintenance.prune
     ages = {status: getattr(prune.retention, status) for status in type(prune.retention).model_fields}
     return Retention(_aged(ages), {provider: _aged(own) for provider, own in prune.providers.items()})
 
@@ -65,7 +65,7 @@ def _prune(shop: Workshop, **changes: Any) -> Task:
     return PruneTask(
         shop.store,
         **{
-            "retention": retention_of(shop),
+            "retention": retention_of(prune),
             "archive_directory": archive_directory(shop.config) if prune.archive.enabled else None,
             "archive_keep": prune.archive.keep,
             "max_share": prune.max_share,
@@ -126,6 +126,8 @@ def _backup(shop: Workshop, *, directory: BackupDirectory | None = None, **chang
             "compression": str(backup.compress),
             "policy": Policy(**backup.keep.model_dump()),
             "minimum": backup.minimum,
+            "host": host_of(shop.config),
+            "keep_replaced": None if is_elsewhere else backup.keep_replaced,
             "pause_s": backup.pause.total_seconds(),
             # by hand a store is frozen before work on it, which is no doubt about what it holds
             "is_frozen": lambda: any(held.reason != BY_HAND for held in shop.holds.frozen()),

@@ -81,5 +81,5 @@ def _reload(agent: Agent, notifier: Notifier) -> None:
     notifier.send("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
     # What is wrong is logged and in the metrics, and the old configuration stays in force.
     with contextlib.suppress(HyperjobsError):
-        agent.reload()
+        agent.reload(lambda: bool(signal.sigpending() & {signal.SIGTERM, signal.SIGINT}))
     notifier.send("READY=1")

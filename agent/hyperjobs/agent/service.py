@@ -10,13 +10,15 @@ import structlog
 
 from hyperjobs import __version__
 from hyperjobs.agent.care import Care
+from hyperjobs.agent.gate import Gate
 from hyperjobs.agent.lock import AgentLock
 from hyperjobs.agent.workshop import Workshop
-from hyperjobs.errors import ConfigError
+from hyperjobs.errors import ConfigError, HyperjobsError
 from hyperjobs.logs import configure_logs
 from hyperjobs.metrics.agent import AgentSource
 from hyperjobs.metrics.catalogue import groups
 from hyperjobs.store.continuity import Continuity
+from hyperjobs.store.events import Events
 from hyperjobs.store.holds import Holds
 from hyperjobs.store.reader import Troubles
 from hyperjobs.store.sqlite import open_store
@@ -90,23 +92,29 @@ class Agent:
                 # Whether the store was frozen is lost with it, so it is, until a person says otherwise.
                 message = "the state file was damaged, and with it went whether the store was frozen"
                 Holds(self._state).freeze("state_lost", message, self._clock.now())
+                Events(self._state).add_freeze("state_lost", message, self._clock.now())
             self._continuity = Continuity(self._state)
             self._create_store()
             self._care = self._new_care(self._config)
             self._server = Server(self._config.web.listen, self._app(), clock=self._clock)
             self._server.start()
             self._care.start()
+            self._remember(self._config)
         except BaseException:
             self.stop()
             raise
         self._is_ready = True
         log.info("agent.started", store=str(self._path), addresses=list(self.addresses), version=__version__)
 
-    def reload(self) -> None:
+    def reload(self, is_stopping: Callable[[], bool] = lambda: False) -> None:
         """Put the configuration as it is now into force.
 
+        Args:
+            is_stopping: whether the process was told to end meanwhile; then nothing is counted any more.
+
         Raises:
-            ConfigError: it cannot be used, or it changes what only a restart can; the old one stays in force.
+            ConfigError: it cannot be used, it changes what only a restart can, or it would delete much
+                (ReloadRefusedError); the old one stays in force.
         """
         with self._reload_lock:
             if self._is_stopping:
@@ -114,12 +122,14 @@ class Agent:
             try:
                 config = self._load()
                 self._refuse_fixed(config)
-            except ConfigError as exc:
+                self._gate().admit(self._config, config, lambda: self._is_stopping or is_stopping())
+            except HyperjobsError as exc:
                 self._reloaded = (False, self._reloaded[1])
-                log.error("config.reload_failed", error=str(exc))  # noqa: TRY400 - the message says all
+                log.error("config.reload_failed", reason=exc.reason, error=str(exc))  # noqa: TRY400 - the message says all
                 raise
             old, self._care = self._care, self._new_care(config)  # scrapes go on, by the new one
             self._config = config
+            self._remember(config)
             try:
                 if old is not None:
                     old.stop(_STOP_S, is_reload=True)
@@ -171,6 +181,16 @@ class Agent:
     def _collect(self, deadline_s: float) -> list[Metric]:
         care = self._care
         return care.collect(deadline_s) if care is not None else []
+
+    def _gate(self) -> Gate:
+        assert self._state is not None  # noqa: S101 - start made it
+        return Gate(self._path.resolve(), self._state, clock=self._clock)
+
+    def _remember(self, config: Config) -> None:
+        try:
+            self._gate().remember(config)
+        except HyperjobsError as exc:  # only who asks before a reload would miss it
+            log.warning("state.not_saved", error=str(exc))
 
     def _new_care(self, config: Config) -> Care:
         assert self._state is not None  # noqa: S101 - start made it

@@ -15,6 +15,7 @@ from hyperjobs.maintenance.backup.catalogue import newest_verified, read_catalog
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.runner import Runner
 from hyperjobs.store.condition import Condition
+from hyperjobs.store.events import Events
 from hyperjobs.store.holds import Holds
 from hyperjobs.store.ledger.drift import check_drift
 from hyperjobs.store.runs import Outcome, Runs
@@ -61,6 +62,7 @@ class Workshop:
         self.options = ledger_options(config)
         self.drift_found = drift_found
         self.runs = Runs(state)
+        self.events = Events(state)
         self.holds = Holds(state)
         self.condition = Condition(state)
         self.timekeeper = Timekeeper(state, clock=clock, max_jump=config.maintenance.prune.max_clock_jump)
@@ -82,11 +84,13 @@ class Workshop:
         """Stop what deletes or rewrites until a person has looked."""
         if self.holds.freeze(reason, message, self.clock.now()):
             log.error("store.frozen", reason=reason, error=message)
+            self.events.add_freeze(reason, message, self.clock.now())
 
     def distrust(self, backup: BackupName, message: str) -> None:
         """Stop the rotation of backups until a person has looked."""
         if self.holds.distrust(str(backup), message, self.clock.now()):
             log.error("backup.distrusted", backup=str(backup), error=message)
+            self.events.add_freeze("backup", message, self.clock.now())
 
     def check_drift(self, is_stopping: Callable[[], bool]) -> int:
         """Compare the ledger, if there is one, with the table, and put it right; by how many jobs it was off.

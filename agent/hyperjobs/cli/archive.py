@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,15 +10,21 @@ import click
 
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
+from hyperjobs.cli.event import record_event
+from hyperjobs.cli.moment import show_age
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.show import show_bytes
 from hyperjobs.cli.stop import Progress, Stop
-from hyperjobs.cli.table import emit, emit_json, emit_values
+from hyperjobs.cli.table import Column, emit, emit_json, emit_rows
 from hyperjobs.cli.text import printable
+from hyperjobs.cli.timetable import view_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from hyperjobs.maintenance.prune.manifest import ArchiveManifest
+    from hyperjobs.maintenance.prune.name import ArchiveName
     from hyperjobs.maintenance.prune.undo import Undone
 
 
@@ -35,29 +42,59 @@ def archive_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines: the manifest of each.")
 @store_options
 @verbose_option
-def archives_command(*, directory: str | None, as_json: bool, place: StorePlace) -> None:
+@click.pass_context
+def archives_command(context: click.Context, *, directory: str | None, as_json: bool, place: StorePlace) -> None:
     """List the archives of pruned jobs, newest first: run, state, jobs, bytes, end of the oldest and newest job."""
-    from dataclasses import asdict  # noqa: PLC0415 - only here
-
     from hyperjobs.errors import ArchiveDamagedError  # noqa: PLC0415 - only here
     from hyperjobs.maintenance.prune.directory import ArchiveDirectory  # noqa: PLC0415 - as above
     from hyperjobs.maintenance.prune.reading import manifest_of  # noqa: PLC0415 - SQLite only where it is used
 
     where = ArchiveDirectory(_archives(place, directory))
+    found = []
     for name in reversed(where.names()):
         state = "unfinished"
         try:
             manifest = manifest_of(where, name)
         except ArchiveDamagedError:
             manifest, state = None, "unreadable"
-        if manifest is not None:
-            state = manifest.state
-        if as_json:
-            emit_json(asdict(manifest) if manifest else {"run": str(name), "state": state})
-        elif manifest:
-            emit_values((str(name), state, manifest.jobs, manifest.bytes, manifest.oldest, manifest.newest))
-        else:
-            emit_values((str(name), state, None, None, None, None))
+        found.append(_Listed(name, manifest.state if manifest else state, manifest))
+    if as_json:
+        for each in found:
+            emit_json(asdict(each.manifest) if each.manifest else {"run": str(each.name), "state": each.state})
+        return
+    now = setting_of(context).clock.now()
+    emit_rows(_TABLE, found, view_at(now, as_json=False), _values, nothing="no archives")
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """One archive as it is listed; without a manifest nobody knows what is in it."""
+
+    name: ArchiveName
+    state: str
+    manifest: ArchiveManifest | None
+
+
+def _values(each: _Listed) -> tuple[object, ...]:
+    found = each.manifest
+    numbers = (found.jobs, found.bytes, found.oldest, found.newest) if found else (None, None, None, None)
+    return (str(each.name), each.state, *numbers)
+
+
+def _shown(each: _Listed, name: str) -> str:
+    value = getattr(each.manifest, name, None)
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)[:16].replace("T", " ")
+
+
+_TABLE: Sequence[Column[_Listed]] = (
+    Column("RUN", lambda each, _: str(each.name), is_whole=True),
+    Column("STATE", lambda each, _: each.state, lambda each: "red" if each.state == "unreadable" else "", width=10),
+    Column("JOBS", lambda each, _: _shown(each, "jobs"), is_number=True),
+    Column("SIZE", lambda each, _: show_bytes(each.manifest.bytes) if each.manifest else "-", is_number=True),
+    Column("AGE", lambda each, view: show_age(each.name.at, now=view.now), is_number=True),
+    Column("OLDEST (UTC)", lambda each, _: _shown(each, "oldest"), drop=1, width=16),
+    Column("NEWEST (UTC)", lambda each, _: _shown(each, "newest"), drop=2, width=16),
+)
 
 
 @click.command("undo")
@@ -65,6 +102,7 @@ def archives_command(*, directory: str | None, as_json: bool, place: StorePlace)
 @click.option("--dry-run", is_flag=True, help="Prove the archive, say what would come back, and change nothing.")
 @click.option("--any-store", is_flag=True, help="Also into a store that these jobs were not pruned from.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 @archive_option
 @store_options
 @verbose_option
@@ -76,6 +114,7 @@ def undo_command(  # noqa: PLR0913 - one for each option
     dry_run: bool,
     any_store: bool,
     yes: bool,
+    as_json: bool,
     directory: str | None,
     place: StorePlace,
 ) -> int:
@@ -95,22 +134,37 @@ def undo_command(  # noqa: PLR0913 - one for each option
         ask(f"bring the jobs of {printable(str(name))} back into {printable(str(store))}? [y/N] ")
     clock = setting_of(context).clock
     progress = Progress()
+    looked = [0, 0]
+
+    def tell(what: str, done: int, everything: int) -> None:
+        looked[:] = done, everything
+        progress(what, done, everything)
+
+    started_at, done = clock.now(), None
     with Stop() as stop:
-        turn = Turn(
-            now=clock.now(), clock=clock, is_stopping=stop.is_set, wait=stop.wait, progress=progress, is_dry=dry_run
-        )
+        turn = Turn(now=started_at, clock=clock, is_stopping=stop.is_set, wait=stop.wait, progress=tell, is_dry=dry_run)
         try:
             done = undo(store, where, str(name), turn, any_store=any_store)
         finally:
             progress.end()
-        _say(done, dry_run=dry_run)
+            if done is None and looked[0] and not dry_run:
+                said = f"{name}: ended with {looked[0]:,} of {looked[1]:,} jobs looked at; those stay back"
+                record_event(context, place, "undo", said, started_at=started_at, outcome="interrupted")
+    if done is not None:
+        if as_json:
+            emit_json({**asdict(done), "dry_run": dry_run})
+        else:
+            emit(_said(done, dry_run=dry_run))
+        if not dry_run:
+            detail = asdict(done)
+            record_event(context, place, "undo", _said(done, dry_run=False), started_at=started_at, detail=detail)
     return stop.code
 
 
-def _say(done: Undone, *, dry_run: bool) -> None:
+def _said(done: Undone, *, dry_run: bool) -> str:
     would = "would come" if dry_run else "came"
     there = f"; {done.there:,} are in the store and were left alone" if done.there else ""
-    emit(f"{printable(done.run)}: {done.returned:,} of {done.archived:,} jobs {would} back{there}")
+    return f"{printable(done.run)}: {done.returned:,} of {done.archived:,} jobs {would} back{there}"
 
 
 def _archives(place: StorePlace, named: str | None) -> Path:

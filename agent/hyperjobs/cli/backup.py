@@ -32,7 +32,11 @@ COMPRESSIONS = ["zstd", "gzip", "none"]
         "diff": ("hyperjobs.cli.backup_read:diff_command", "Say which jobs differ between two backups."),
         "pin": ("hyperjobs.cli.backup_keep:pin_command", "Keep a backup whatever retention says."),
         "unpin": ("hyperjobs.cli.backup_keep:unpin_command", "Leave a backup to retention again."),
-        "prune": ("hyperjobs.cli.backup_keep:prune_command", "Delete the backups that retention lets go."),
+        "prune": ("hyperjobs.cli.backup_prune:prune_command", "Delete the backups that retention lets go."),
+        "adopt": (
+            "hyperjobs.cli.backup_adopt:adopt_command",
+            "Prove a file that has no manifest, and make it a backup.",
+        ),
     },
 )
 def backup_group() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.backup_list import Listed, show_backups
 from hyperjobs.cli.backup_setting import directory_option, settings, store_of
 from hyperjobs.cli.destination import backup_there, configured_destination, destination_option
 from hyperjobs.cli.place import StorePlace, store_options
@@ -16,6 +17,7 @@ from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json, emit_values
 from hyperjobs.cli.text import printable
+from hyperjobs.cli.timetable import view_at
 from hyperjobs.errors import BackupDamagedError, BackupNotFoundError
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from hyperjobs.cli.backup_setting import BackupSettings
     from hyperjobs.maintenance.backup.catalogue import Entry
     from hyperjobs.maintenance.backup.destination.protocol import Destination
+    from hyperjobs.maintenance.backup.manifest import Manifest
     from hyperjobs.maintenance.backup.name import BackupName
 
 LATEST = "latest"
@@ -56,10 +59,13 @@ def list_command(  # noqa: PLR0913 - one for each option
     No backup is read for it: the state is that of its manifest, and of the last verify that failed.
     """
     from hyperjobs.maintenance.backup.catalogue import read_catalogue  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.maintenance.backup.destination.facts import judge  # noqa: PLC0415 - as above
 
     if destination is not None:
         whose = None if everything else store_of(place, destination)
-        _list_there(configured_destination(place, destination), whose, as_json=as_json)
+        there = configured_destination(place, destination)
+        listed = [Listed.of(entry, settings(place, None).host) for entry in reversed(judge(there, source=whose))]
+        show_backups(listed, view_at(setting_of(context).clock.now(), as_json=as_json), reasons=False)
         return
     store = store_of(place, directory)
     found = settings(place, directory)
@@ -67,37 +73,8 @@ def list_command(  # noqa: PLR0913 - one for each option
         raise BackupNotFoundError(f"{directory}: there is no such directory; is its disk mounted?")
     entries = read_catalogue(found.directory, None if everything else store)
     why = _reasons(entries, store, found, now=setting_of(context).clock.now()) if reasons else {}
-    for entry in reversed(entries):
-        jobs = entry.manifest.jobs if entry.manifest else None
-        kept = ",".join(why.get(entry.name, ()))
-        if as_json:
-            shape = {
-                "name": str(entry.name),
-                "at": _instant(entry.name),
-                "state": str(entry.state),
-                "jobs": jobs,
-                "bytes": entry.bytes,
-                "pinned": entry.is_pinned,
-                "found": entry.found,
-            }
-            emit_json(shape | ({"reasons": list(why.get(entry.name, ()))} if reasons else {}))
-        else:
-            pinned = "pinned" if entry.is_pinned else ""
-            values = (str(entry.name), _instant(entry.name), entry.state, jobs, entry.bytes, pinned)
-            emit_values((*values, kept) if reasons else values)
-
-
-def _list_there(there: Destination, store: Path | None, *, as_json: bool) -> None:
-    """The backups of another place, as their manifests, sizes and marks describe them."""
-    from hyperjobs.maintenance.backup.destination.facts import judge  # noqa: PLC0415 - SQLite only where it is used
-
-    for entry in reversed(judge(there, source=store)):
-        name, state = entry.name, str(entry.state)
-        jobs = entry.manifest.jobs if entry.manifest else None
-        if as_json:
-            emit_json({"name": str(name), "at": _instant(name), "state": state, "jobs": jobs, "bytes": entry.bytes})
-        else:
-            emit_values((str(name), _instant(name), state, jobs, entry.bytes, ""))
+    listed = [Listed.of(entry, found.host, list(why.get(entry.name, ()))) for entry in reversed(entries)]
+    show_backups(listed, view_at(setting_of(context).clock.now(), as_json=as_json), reasons=reasons)
 
 
 @click.command("show")
@@ -126,6 +103,7 @@ def show_command(*, backup: str, destination: str | None, directory: str | None,
 @click.command("verify")
 @click.argument("backup", type=UnicodeText(), default=LATEST)
 @click.option("--all", "everything", is_flag=True, help="Every backup of the store, oldest first.")
+@click.option("--json", "as_json", is_flag=True, help="JSON Lines, one for each backup.")
 @destination_option
 @directory_option
 @store_options
@@ -136,6 +114,7 @@ def verify_command(  # noqa: PLR0913 - one for each option
     *,
     backup: str,
     everything: bool,
+    as_json: bool,
     destination: str | None,
     directory: str | None,
     place: StorePlace,
@@ -149,19 +128,19 @@ def verify_command(  # noqa: PLR0913 - one for each option
 
     if destination is not None:
         there = configured_destination(place, destination)
-        return _verify_there(there, store_of(place, destination), backup, everything=everything)
+        return _verify_there(there, store_of(place, destination), backup, everything=everything, as_json=as_json)
     store = store_of(place, directory)
     where = settings(place, directory).directory
     entries = read_catalogue(where, store) if everything else [choose(where, store, backup)]
     code = 0
     with Stop() as stop:
         for entry in entries:
-            if not _stands(where, entry, stop, now=setting_of(context).clock.now()):
+            if not _stands(where, entry, stop, now=setting_of(context).clock.now(), as_json=as_json):
                 code = _DAMAGED
     return stop.code or code
 
 
-def _verify_there(there: Destination, store: Path | None, word: str, *, everything: bool) -> int:
+def _verify_there(there: Destination, store: Path | None, word: str, *, everything: bool, as_json: bool) -> int:
     """Prove backups of another place, each brought here for it."""
     from hyperjobs.maintenance.backup.destination.facts import judge  # noqa: PLC0415 - SQLite only where it is used
 
@@ -175,10 +154,11 @@ def _verify_there(there: Destination, store: Path | None, word: str, *, everythi
             try:
                 manifest = there.prove(name, stop.keep_on)
             except BackupDamagedError as exc:
-                sys.stderr.write(f"hyperjobs: {printable(str(exc))}\n")
+                _say_damaged(there.place, name, exc, as_json=as_json)
                 code = _DAMAGED
             else:
-                emit(printable(f"{there.place}: {name}: {manifest.jobs:,} jobs, as its manifest says"))
+                said = f"{there.place}: {name}: {manifest.jobs:,} jobs, as its manifest says"
+                _say_whole(there.place, manifest, said, as_json=as_json)
     return stop.code or code
 
 
@@ -217,7 +197,7 @@ def diff_command(  # noqa: PLR0913 - one for each option
     return 0
 
 
-def _stands(where: Path, entry: Entry, stop: Stop, *, now: datetime) -> bool:
+def _stands(where: Path, entry: Entry, stop: Stop, *, now: datetime, as_json: bool) -> bool:
     """Whether one backup is what its manifest says; what was found is said, and kept."""
     from hyperjobs.maintenance.backup.check import check  # noqa: PLC0415 - SQLite only where it is used
     from hyperjobs.maintenance.backup.mark import is_failed  # noqa: PLC0415 - as above
@@ -226,14 +206,30 @@ def _stands(where: Path, entry: Entry, stop: Stop, *, now: datetime) -> bool:
     try:
         manifest = check(where, entry.name, now=now, keep_on=stop.keep_on)
     except BackupDamagedError as exc:
-        sys.stderr.write(f"hyperjobs: {printable(str(exc))}\n")
+        _say_damaged(str(where), entry.name, exc, as_json=as_json)
         return False
     size = f"{manifest.jobs:,} jobs, {manifest.bytes / 2**20:,.1f} MiB"
     doubt = f"; does not count: {manifest.found}" if manifest.found else ""
     if is_failed(where, entry.name):
         doubt = f"; failed before, so it does not count until {entry.name}{FAILED} is removed"
-    emit(printable(f"{where / manifest.name}: {size}, as its manifest says{doubt}"))
+    said = f"{where / manifest.name}: {size}, as its manifest says{doubt}"
+    _say_whole(str(where), manifest, said, as_json=as_json, counts=not doubt)
     return True
+
+
+def _say_whole(where: str, manifest: Manifest, said: str, *, as_json: bool, counts: bool = True) -> None:
+    if as_json:
+        numbers = {"jobs": manifest.jobs, "bytes": manifest.bytes}
+        emit_json({"name": manifest.name, "place": where, "whole": True, "counts": counts, **numbers, "found": ""})
+    else:
+        emit(printable(said))
+
+
+def _say_damaged(where: str, name: BackupName, error: BackupDamagedError, *, as_json: bool) -> None:
+    sys.stderr.write(f"hyperjobs: {printable(str(error))}\n")
+    if as_json:
+        shape = {"name": str(name), "place": where, "whole": False, "counts": False, "jobs": None, "bytes": None}
+        emit_json({**shape, "found": str(error)})
 
 
 def _reasons(
@@ -248,7 +244,3 @@ def _reasons(
     names = [entry.name for entry in own]
     decisions = decide(names, found.policy, minimum=found.minimum, now=now, pinned=pinned)
     return {decision.name: decision.reasons for decision in decisions}
-
-
-def _instant(name: BackupName) -> str:
-    return f"{name.at:%Y-%m-%dT%H:%M:%SZ}"

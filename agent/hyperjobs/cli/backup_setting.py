@@ -28,6 +28,7 @@ class BackupSettings:
         is_default: nobody named that directory, so its parents may be made.
         compression: ``zstd``, ``gzip`` or ``none``.
         policy: which backups stay; ``minimum`` verified ones always do.
+        host: what this machine is called in them.
     """
 
     directory: Path
@@ -35,6 +36,7 @@ class BackupSettings:
     compression: str
     policy: Policy
     minimum: int
+    host: str
 
     def open(self) -> BackupDirectory:
         """The directory, to be used."""
@@ -60,7 +62,15 @@ def settings(place: StorePlace, directory: str | None) -> BackupSettings:
         compression=str(backup.compress),
         policy=Policy(**backup.keep.model_dump()),
         minimum=backup.minimum,
+        host=host_of(place),
     )
+
+
+def host_of(place: StorePlace) -> str:
+    """What this machine is called in backups."""
+    from hyperjobs.agent.options import host_of as configured  # noqa: PLC0415 - pydantic only where it is read
+
+    return configured(place.load())
 
 
 def store_of(place: StorePlace, named: str | None) -> Path | None:

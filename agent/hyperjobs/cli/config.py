@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli.effect import ack_command, diff_effect_command
 from hyperjobs.cli.setting import verbose_option
-from hyperjobs.cli.table import emit
+from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from hyperjobs.config import Config
+
+_WRONG = 2
 
 
 def _config_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -35,13 +40,39 @@ def config_group() -> None:
 
 @config_group.command("check")
 @_config_option
+@click.option("--host", is_flag=True, help="Look at this machine too: the store, directories, keys and room.")
+@click.option("--json", "as_json", is_flag=True, help="With --host: JSON Lines, one for each finding.")
 @verbose_option
-def check_command(*, file: str | None) -> None:
-    """Say whether the agent would start with this configuration, and all that is wrong with it."""
+def check_command(*, file: str | None, host: bool, as_json: bool) -> int:
+    """Say whether the agent would start with this configuration, and all that is wrong with it.
+
+    Without --host only the configuration itself is read, so it can be checked on any machine.
+    """
     from hyperjobs.config import load_config  # noqa: PLC0415 - pydantic only where a configuration is read
 
     config = load_config(Path(file) if file else None, environ=os.environ, require_store=True)
-    emit(f"ok: the agent would look after {printable(str(config.store.path))}")
+    if host and _show_findings(config, as_json=as_json):
+        return _WRONG
+    if not as_json:
+        emit(f"ok: the agent would look after {printable(str(config.store.path))}")
+    return 0
+
+
+def _show_findings(config: Config, *, as_json: bool) -> bool:
+    """Write what does not fit on this machine; whether any of it is wrong."""
+    from hyperjobs.agent.inspection import inspect  # noqa: PLC0415 - maintenance only where it is looked at
+    from hyperjobs.cli.task import become_owner_of  # noqa: PLC0415 - as above
+
+    become_owner_of(config.store.state_dir)  # what root may read, the agent may not
+    is_any_wrong = False
+    for found in inspect(config):
+        is_any_wrong = is_any_wrong or found.is_wrong
+        level = "wrong" if found.is_wrong else "warning"
+        if as_json:
+            emit_json({"level": level, "option": found.option, "message": found.message})
+        else:
+            emit(f"{level}: {found.option}: {printable(found.message)}")
+    return is_any_wrong
 
 
 @config_group.command("show")
@@ -61,3 +92,7 @@ def schema_command() -> None:
     from hyperjobs.config import json_schema  # noqa: PLC0415 - pydantic only where a configuration is read
 
     emit(json.dumps(json_schema(), indent=2))
+
+
+config_group.add_command(diff_effect_command)
+config_group.add_command(ack_command)

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.event import add_event
+from hyperjobs.cli.moment import write_instant
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
-from hyperjobs.cli.table import emit
+from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.task import workshop
 from hyperjobs.cli.text import printable
 from hyperjobs.duration import parse_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import timedelta
+
+    from hyperjobs.store.holds import Held
 
 _LONGEST_REASON = 200
 
@@ -47,61 +52,105 @@ class _Reason(UnicodeText):
         return text
 
 
+def _json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    decorated: Callable[..., Any] = click.option("--json", "as_json", is_flag=True, help="One line of JSON.")(command)
+    return decorated
+
+
+def _shape(held: Held) -> dict[str, Any]:
+    return {
+        "reason": held.reason,
+        "message": held.message,
+        "since": write_instant(held.since),
+        "until": write_instant(held.until),
+    }
+
+
 @click.command("pause")
 @click.option("--for", "length", type=_Duration(), required=True, metavar="DURATION", help="How long: 30m, 2h, 1d.")
 @click.option("--reason", type=_Reason(), required=True, help="Why, for whoever finds it paused.")
+@_json_option
 @store_options
 @verbose_option
 @click.pass_context
-def pause_command(context: click.Context, *, length: timedelta, reason: str, place: StorePlace) -> None:
+def pause_command(context: click.Context, *, length: timedelta, reason: str, as_json: bool, place: StorePlace) -> None:
     """Let no scheduled task start for a while; what a person starts still runs.
 
     It ends by itself. Slots that fall into it are recorded as skipped. A pause in force is replaced.
     """
     now = setting_of(context).clock.now()
+    until = now + length
+    said = f"maintenance is paused until {until:%Y-%m-%dT%H:%M:%SZ}"
     with workshop(context, place) as shop:
-        shop.holds.pause(now + length, reason, now)
-    emit(f"maintenance is paused until {now + length:%Y-%m-%dT%H:%M:%SZ}; 'hyperjobs resume' ends it sooner")
+        shop.holds.pause(until, reason, now)
+        add_event(shop, "pause", said, started_at=now, reason=reason, detail={"until": write_instant(until)})
+    if as_json:
+        emit_json({"paused": True, "reason": reason, "until": write_instant(until)})
+    else:
+        emit(f"{said}; 'hyperjobs resume' ends it sooner")
 
 
 @click.command("resume")
+@_json_option
 @store_options
 @verbose_option
 @click.pass_context
-def resume_command(context: click.Context, *, place: StorePlace) -> None:
+def resume_command(context: click.Context, *, as_json: bool, place: StorePlace) -> None:
     """End a pause."""
+    now = setting_of(context).clock.now()
     with workshop(context, place) as shop:
-        held = shop.holds.resume(setting_of(context).clock.now())
+        held = shop.holds.resume(now)
+        if held is not None:
+            add_event(shop, "resume", f"the pause is over ({held.reason})", started_at=now, reason=held.reason)
+    if as_json:
+        emit_json({"paused": False, "ended": None if held is None else _shape(held)})
+        return
     emit("maintenance was not paused" if held is None else f"the pause is over ({printable(held.reason)})")
 
 
 @click.command("freeze")
 @click.option("--reason", type=_Reason(), required=True, help="Why, for whoever finds it frozen.")
+@_json_option
 @store_options
 @verbose_option
 @click.pass_context
-def freeze_command(context: click.Context, *, reason: str, place: StorePlace) -> None:
+def freeze_command(context: click.Context, *, reason: str, as_json: bool, place: StorePlace) -> None:
     """Stop prune, vacuum and the rotation of backups until somebody unfreezes the store.
 
     What finds damage in the store does so by itself.
     """
     from hyperjobs.store.holds import BY_HAND  # noqa: PLC0415 - SQLite only where it is used
 
+    now = setting_of(context).clock.now()
     with workshop(context, place) as shop:
-        is_news = shop.holds.freeze(BY_HAND, reason, setting_of(context).clock.now())
+        is_news = shop.holds.freeze(BY_HAND, reason, now)
+        if is_news:
+            add_event(shop, "freeze", f"frozen: {reason}", started_at=now, reason=BY_HAND)
+        held = shop.holds.frozen()
+    if as_json:
+        emit_json({"is_news": is_news, "frozen": [_shape(each) for each in held]})
+        return
     emit("the store is frozen" if is_news else "the store was frozen already")
 
 
 @click.command("unfreeze")
 @click.option("--reason", type=_Reason(), required=True, help="What was found or done about it; it is kept.")
+@_json_option
 @store_options
 @verbose_option
 @click.pass_context
-def unfreeze_command(context: click.Context, *, reason: str, place: StorePlace) -> None:
+def unfreeze_command(context: click.Context, *, reason: str, as_json: bool, place: StorePlace) -> None:
     """Let prune, vacuum and rotation run again, after somebody has looked at what froze them."""
+    now = setting_of(context).clock.now()
     with workshop(context, place) as shop:
-        ended = shop.holds.unfreeze(reason, setting_of(context).clock.now())
+        ended = shop.holds.unfreeze(reason, now)
         is_damaged = shop.condition.is_whole is False
+        if ended:
+            detail = {"ended": [_shape(held) for held in ended]}
+            add_event(shop, "unfreeze", f"unfrozen: {reason}", started_at=now, detail=detail)
+    if as_json:
+        emit_json({"ended": [_shape(held) for held in ended], "is_damaged": is_damaged})
+        return
     if not ended:
         emit("nothing was frozen")
     for held in ended:

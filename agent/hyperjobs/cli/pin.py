@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING
 
 import click
 
 from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.person import person
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.table import emit, emit_json, emit_values
@@ -32,7 +32,7 @@ def pin_command(context: click.Context, *, job_id: str, reason: str, place: Stor
 
     connection = _opened(place)
     try:
-        pin(connection, job_id, now=setting_of(context).clock.now(), reason=reason, by=_user())
+        pin(connection, job_id, now=setting_of(context).clock.now(), reason=reason, by=person())
         emit(f"{printable(job_id)}: pinned, no prune deletes it")
     finally:
         connection.close()
@@ -88,10 +88,3 @@ def _opened(place: StorePlace, *, read_only: bool = False) -> Connection:
         connection.close()
         raise
     return connection
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
-from hyperjobs.cli.backup_setting import directory_option, settings, store_of
+from hyperjobs.cli.backup_setting import directory_option, host_of, settings, store_of
 from hyperjobs.cli.destination import (
     backup_before,
     backup_there,
@@ -19,11 +20,12 @@ from hyperjobs.cli.destination import (
     destination_option,
     fetched,
 )
-from hyperjobs.cli.moment import Moment, show_age
+from hyperjobs.cli.event import record_event
+from hyperjobs.cli.moment import Moment, show_age, write_instant
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.stop import Stop
-from hyperjobs.cli.table import emit
+from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 from hyperjobs.errors import BackupDamagedError, StoreRefusedError
 
@@ -39,6 +41,77 @@ if TYPE_CHECKING:
 LATEST = "latest"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a person asked for, as the options of the command say it, and what that comes to.
+
+    Attributes:
+        store: whose backups are meant; ``None`` when nobody knows.
+        target: where the backup goes.
+    """
+
+    backup: str
+    at: datetime | None
+    to: str | None
+    live: bool
+    jobs: tuple[str, ...]
+    replace: bool
+    dry_run: bool
+    yes: bool
+    as_json: bool
+    destination: str | None
+    directory: str | None
+    store: Path | None
+    target: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """A restore that was done, or is planned.
+
+    Attributes:
+        how: ``swap``, ``live``, ``new`` or ``jobs``.
+        jobs: how many come, and ``replaced`` the ids of those that make way.
+        host: on which machine the backup was taken, when that is another one; else empty.
+        kept: what was in the store, where it lies now.
+    """
+
+    target: Path
+    backup: BackupName
+    how: str
+    jobs: int
+    host: str = ""
+    replaced: tuple[str, ...] = ()
+    kept: Path | None = None
+
+    def text(self, now: datetime) -> str:
+        """In words, for after "would restore" and "restored"."""
+        if self.how == "jobs":
+            instead = f", {len(self.replaced)} in place of what is there" if self.replaced else ""
+            return f"{self.target}: {self.jobs} job{'s' * (self.jobs != 1)} of {self.backup}{self._whose}{instead}"
+        where = {"live": "into the open store", "new": "as a new file", "swap": "in its place"}[self.how]
+        age = show_age(self.backup.at, now=now)
+        kept = f"; what was there is {self.kept}" if self.kept else ""
+        return f"{self.target}: {self.jobs:,} jobs of {self.backup}, taken {age} ago{self._whose}, {where}{kept}"
+
+    @property
+    def _whose(self) -> str:
+        return f" on {self.host}" if self.host else ""
+
+    def shape(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "target": str(self.target),
+            "backup": str(self.backup),
+            "taken_at": write_instant(self.backup.at),
+            "how": self.how,
+            "jobs": self.jobs,
+            "host": self.host,
+            "replaced": list(self.replaced),
+            "kept": None if self.kept is None else str(self.kept),
+        }
+
+
 @click.command("restore")
 @click.argument("backup", type=UnicodeText(), default=LATEST)
 @click.option("--at", type=Moment(), metavar="WHEN", help="The newest backup taken then or before, instead of BACKUP.")
@@ -48,86 +121,106 @@ LATEST = "latest"
 @click.option("--replace", is_flag=True, help="With --job: in place of a finished job of that id in the store.")
 @click.option("--dry-run", is_flag=True, help="Prove the backup, say what would be done, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="The plan, or what was done, as one line of JSON.")
 @destination_option
 @directory_option
 @store_options
 @verbose_option
 @click.pass_context
-def restore_command(  # noqa: C901, PLR0912, PLR0913 - one for each option, and what goes with what
-    context: click.Context,
-    *,
-    backup: str,
-    at: datetime | None,
-    to: str | None,
-    live: bool,
-    jobs: tuple[str, ...],
-    replace: bool,
-    dry_run: bool,
-    yes: bool,
-    destination: str | None,
-    directory: str | None,
-    place: StorePlace,
-) -> int:
+def restore_command(context: click.Context, /, *, place: StorePlace, to: str | None, **options: Any) -> int:
     """Put a backup in the store's place.
 
     The backup is proven first. Without --live it is refused while another process has the store open. What was in the
     store is kept beside it. With --job only those jobs are brought back, while others go on using the store.
     """
-    from hyperjobs.maintenance.backup.choice import choose  # noqa: PLC0415 - SQLite only where it is used
-    from hyperjobs.maintenance.restore.swap import put_new, swap  # noqa: PLC0415 - as above
+    store = place.find() if to is None else store_of(place, to)
+    target = Path(os.path.realpath(store if to is None and store is not None else to or ""))
+    wish = Wish(**options, to=to, store=store, target=target)
+    _require_sense(wish)
+    started_at = setting_of(context).clock.now()
+    done: Restored | None = None
+    with Stop() as stop:
+        done = _restore(context, place, wish, stop)
+    if done is None:
+        return stop.code
+    if not wish.dry_run and store is not None:
+        said = f"restored {done.text(setting_of(context).clock.now())}"
+        record_event(context, place, "restore", said, started_at=started_at, detail=done.shape())
+    return 0  # also when a stop came too late
 
-    if at is not None and backup != LATEST:
+
+def _require_sense(wish: Wish) -> None:
+    if wish.at is not None and wish.backup != LATEST:
         raise click.UsageError("--at chooses a backup by its time: name none beside it")
-    if to is not None and live:
+    if wish.to is not None and wish.live:
         raise click.UsageError("--to makes a new file, --live writes into the store: give one of them")
-    if jobs and (to is not None or live):
+    if wish.jobs and (wish.to is not None or wish.live):
         raise click.UsageError(
             "--job brings single jobs back into the open store: it goes with neither --to nor --live"
         )
-    if replace and not jobs:
+    if wish.replace and not wish.jobs:
         raise click.UsageError("--replace goes with --job")
-    if destination is not None and directory is not None:
+    if wish.destination is not None and wish.directory is not None:
         raise click.UsageError("--from names a destination, --dir a directory: give one of them")
-    store = place.find() if to is None else store_of(place, to)
-    target = Path(os.path.realpath(store if to is None and store is not None else to or ""))
-    clock = setting_of(context).clock
-    with Stop() as stop, contextlib.ExitStack() as stack:
-        if destination is None:
-            where = settings(place, directory).directory
-            name = choose(where, store, backup, at=at).name
-        else:
-            there = configured_destination(place, destination)
-            name = (
-                backup_there(there, store, backup, stop.keep_on)
-                if at is None
-                else backup_before(there, store, at, stop.keep_on)
-            )
-            where = stack.enter_context(_fetched(there, name, target, stop))
-        database, manifest = stack.enter_context(_proven(where, name, target, stop))
-        if jobs:
-            _restore_jobs(database, name, target, jobs, clock=clock, replace=replace, dry_run=dry_run, yes=yes)
-            return 0
-        plan = (
-            f"{target}: {manifest.jobs:,} jobs of {name}, taken {show_age(name.at, now=clock.now())} ago, "
-            f"{'into the open store' if live else 'as a new file' if not target.exists() else 'in its place'}"
-        )
-        if dry_run:
-            emit(f"would restore {printable(plan)}{'' if live else _openers(target)}")
-            return 0
-        if to is None and not yes:
-            ask(f"restore {printable(plan)}? [y/N] ")
-        kept: Path | None = None
-        if to is not None or not target.exists():
-            put_new(database, target, is_store=to is None)
-        elif live:
-            from hyperjobs.maintenance.restore.live import restore_live  # noqa: PLC0415 - as above
 
-            kept = restore_live(database, target, now=clock.now(), is_stopping=stop.is_set)
+
+def _restore(context: click.Context, place: StorePlace, wish: Wish, stop: Stop) -> Restored | None:
+    """Do it, or say what would be done."""
+    clock, target = setting_of(context).clock, wish.target
+    with contextlib.ExitStack() as stack:
+        where, name = _found(stack, place, wish, stop)
+        database, manifest = stack.enter_context(_proven(where, name, target, stop))
+        host = manifest.host if manifest.host != host_of(place) else ""
+        if wish.jobs:
+            return _restore_jobs(
+                database, Restored(target=target, backup=name, how="jobs", jobs=0, host=host), wish, clock
+            )
+        how = "live" if wish.live and target.exists() else "swap" if target.exists() else "new"
+        plan = Restored(target=target, backup=name, how=how, jobs=manifest.jobs, host=host)
+        if wish.dry_run:
+            openers = [] if wish.live else _openers(target)
+            if wish.as_json:
+                emit_json({"done": False, **plan.shape(), "open_in": openers})
+            else:
+                emit(f"would restore {printable(plan.text(clock.now()))}{_open_in(openers)}")
+            return plan
+        if wish.to is None and not wish.yes:
+            ask(f"restore {printable(plan.text(clock.now()))}? [y/N] ")
+        done = replace(plan, kept=_put(database, plan, wish, stop, clock))
+        if wish.as_json:
+            emit_json({"done": True, **done.shape()})
         else:
-            kept = swap(database, target, now=clock.now())
-        emit(f"restored {printable(plan)}" + (f"; what was there is {printable(str(kept))}" if kept else ""))
-        return 0  # also when a stop came too late
-    return stop.code
+            emit(f"restored {printable(done.text(clock.now()))}")
+        return done
+
+
+def _put(database: Path, plan: Restored, wish: Wish, stop: Stop, clock: Clock) -> Path | None:
+    """Put the proven database where it is to be; where what was there is now."""
+    from hyperjobs.maintenance.restore.swap import put_new, swap  # noqa: PLC0415 - SQLite only where it is used
+
+    if wish.to is not None or not plan.target.exists():
+        put_new(database, plan.target, is_store=wish.to is None)
+        return None
+    if wish.live:
+        from hyperjobs.maintenance.restore.live import restore_live  # noqa: PLC0415 - as above
+
+        return restore_live(database, plan.target, now=clock.now(), is_stopping=stop.is_set)
+    return swap(database, plan.target, now=clock.now())
+
+
+def _found(stack: contextlib.ExitStack, place: StorePlace, wish: Wish, stop: Stop) -> tuple[Path, BackupName]:
+    """The directory that holds the backup which is meant, and its name."""
+    from hyperjobs.maintenance.backup.choice import choose  # noqa: PLC0415 - SQLite only where it is used
+
+    if wish.destination is None:
+        where = settings(place, wish.directory).directory
+        return where, choose(where, wish.store, wish.backup, at=wish.at).name
+    there = configured_destination(place, wish.destination)
+    if wish.at is None:
+        name = backup_there(there, wish.store, wish.backup, stop.keep_on)
+    else:
+        name = backup_before(there, wish.store, wish.at, stop.keep_on)
+    return stack.enter_context(_fetched(there, name, wish.target, stop)), name
 
 
 @contextlib.contextmanager
@@ -156,35 +249,30 @@ def _fetched(there: Destination, name: BackupName, target: Path, stop: Stop) -> 
         yield folder
 
 
-def _restore_jobs(  # noqa: PLR0913 - what the command was told
-    database: Path,
-    name: BackupName,
-    target: Path,
-    jobs: tuple[str, ...],
-    *,
-    clock: Clock,
-    replace: bool,
-    dry_run: bool,
-    yes: bool,
-) -> None:
+def _restore_jobs(database: Path, plan: Restored, wish: Wish, clock: Clock) -> Restored:
     from hyperjobs.maintenance.restore.jobs import restore_jobs  # noqa: PLC0415 - SQLite only where it is used
 
     # looked at first, so that nobody is asked about what cannot be done
-    would = restore_jobs(database, target, jobs, clock=clock, replace=replace, is_dry=True)
-    plan = f"{target}: {would.jobs} job{'s' * (would.jobs != 1)} of {name}" + (
-        f", {len(would.replaced)} in place of what is there" if would.replaced else ""
-    )
-    if dry_run:
-        emit(f"would restore {printable(plan)}")
-        return
-    if not yes:
-        ask(f"restore {printable(plan)}? [y/N] ")
-    restore_jobs(database, target, jobs, clock=clock, replace=replace)
-    emit(f"restored {printable(plan)}")
+    would = restore_jobs(database, plan.target, wish.jobs, clock=clock, replace=wish.replace, is_dry=True)
+    plan = replace(plan, jobs=would.jobs, replaced=would.replaced)
+    text = printable(plan.text(clock.now()))
+    if not wish.dry_run:
+        if not wish.yes:
+            ask(f"restore {text}? [y/N] ")
+        restore_jobs(database, plan.target, wish.jobs, clock=clock, replace=wish.replace)
+    if wish.as_json:
+        emit_json({"done": not wish.dry_run, **plan.shape(), "ids": list(wish.jobs)})
+    else:
+        emit(f"{'would restore' if wish.dry_run else 'restored'} {text}")
+    return plan
 
 
-def _openers(target: Path) -> str:
+def _openers(target: Path) -> list[int]:
+    """Who else has the store open."""
     from hyperjobs.store.holder import openers_of  # noqa: PLC0415 - only for a dry run
 
-    pids = [str(pid) for pid in openers_of(target) if pid != os.getpid()]
-    return f"; it is open in pid {', '.join(pids)}, so only with --live" if pids else ""
+    return [pid for pid in openers_of(target) if pid != os.getpid()]
+
+
+def _open_in(pids: list[int]) -> str:
+    return f"; it is open in pid {', '.join(map(str, pids))}, so only with --live" if pids else ""

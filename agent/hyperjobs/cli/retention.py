@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hyperjobs.cli.backup_setting import settings
 from hyperjobs.cli.keep_option import Keep, keep_options
+from hyperjobs.cli.moment import show_age
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
-from hyperjobs.cli.table import emit_json, emit_values
+from hyperjobs.cli.table import Column, emit_json, emit_rows
+from hyperjobs.cli.timetable import view_at
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from hyperjobs.cli.selection import View
+    from hyperjobs.maintenance.backup.retention import Decision
 
 _MOST_DAYS = 4000
 
@@ -46,26 +56,70 @@ def simulate_command(  # noqa: PLR0913 - one for each option
         days=days,
         every=timedelta(days=1) / a_day,
     )
-    last = []
-    for moment, decisions in runs:
-        last = [decision for decision in decisions if decision.stays]
-        if daily:
-            deleted = [f"{decision.name.at:%Y-%m-%dT%H:%M:%SZ}" for decision in decisions if not decision.stays]
-            values = {
-                "at": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
-                "backups": len(last),
-                "oldest": f"{last[-1].name.at:%Y-%m-%dT%H:%M:%SZ}",
-                "deleted": deleted,
-            }
-            if as_json:
-                emit_json(values)
-            else:
-                emit_values((values["at"], len(last), values["oldest"], ",".join(deleted)))
+    view = view_at(setting_of(context).clock.now(), as_json=as_json)
     if daily:
+        show_list(_DAILY_TABLE, [_Day(moment, decisions) for moment, decisions in runs], view)
         return
-    for decision in last:
-        at = f"{decision.name.at:%Y-%m-%dT%H:%M:%SZ}"
-        if as_json:
-            emit_json({"at": at, "reasons": list(decision.reasons)})
-        else:
-            emit_values((at, ",".join(decision.reasons)))
+    last: list[Decision] = []
+    for _, decisions in runs:
+        last = [decision for decision in decisions if decision.stays]
+    show_list(_KEPT_TABLE, [_Kept(decision) for decision in last], view)
+
+
+class _Day:
+    """One day of a simulation: how many backups there are after it, the oldest, and what went."""
+
+    def __init__(self, moment: datetime, decisions: Sequence[Decision]) -> None:
+        stay = [decision for decision in decisions if decision.stays]
+        self.at = write_second(moment)
+        self.backups = len(stay)
+        self.oldest = write_second(stay[-1].name.at)
+        self.deleted = [write_second(decision.name.at) for decision in decisions if not decision.stays]
+
+    def values(self) -> tuple[object, ...]:
+        return (self.at, self.backups, self.oldest, ",".join(self.deleted))
+
+    def shape(self) -> dict[str, object]:
+        return {"at": self.at, "backups": self.backups, "oldest": self.oldest, "deleted": self.deleted}
+
+
+class _Kept:
+    """One backup that is there in the end, and why."""
+
+    def __init__(self, decision: Decision) -> None:
+        self.moment = decision.name.at
+        self.at = write_second(decision.name.at)
+        self.reasons = list(decision.reasons)
+
+    def values(self) -> tuple[object, ...]:
+        return (self.at, ",".join(self.reasons))
+
+    def shape(self) -> dict[str, object]:
+        return {"at": self.at, "reasons": self.reasons}
+
+
+def show_list(table: Sequence[Column[Any]], rows: Sequence[_Day] | Sequence[_Kept], view: View) -> None:
+    """Write the lines of a simulation."""
+    if view.as_json:
+        for row in rows:
+            emit_json(row.shape())
+        return
+    emit_rows(table, rows, view, lambda row: row.values(), nothing="no backups")
+
+
+def write_second(at: datetime) -> str:
+    """``2026-09-01T03:00:00Z``."""
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+_DAILY_TABLE: Sequence[Column[_Day]] = (
+    Column("DAY (UTC)", lambda day, _: day.at[:16].replace("T", " "), width=16),
+    Column("BACKUPS", lambda day, _: str(day.backups), is_number=True),
+    Column("OLDEST", lambda day, _: day.oldest[:10], width=10),
+    Column("DELETED", lambda day, _: ", ".join(at[:10] for at in day.deleted) or "-", width=10, drop=1),
+)
+_KEPT_TABLE: Sequence[Column[_Kept]] = (
+    Column("TAKEN (UTC)", lambda kept, _: kept.at[:16].replace("T", " "), width=16),
+    Column("IN", lambda kept, view: show_age(kept.moment, now=view.now).removeprefix("in "), is_number=True),
+    Column("WHY", lambda kept, _: ", ".join(kept.reasons), width=16),
+)

@@ -75,6 +75,32 @@ def emit_table(columns: Sequence[Column[Row]], rows: Sequence[Row], view: View) 
     emit_rich(console, table)
 
 
+def emit_rows(
+    columns: Sequence[Column[Row]],
+    rows: Sequence[Row],
+    view: View,
+    values: Callable[[Row], Iterable[object]],
+    *,
+    nothing: str,
+) -> None:
+    """Write a list: a table for a person, tab-separated values for a program.
+
+    Args:
+        columns: of the table.
+        rows: what there is.
+        view: how to show it.
+        values: a row as the fields of a line.
+        nothing: said to a person, on standard error, when there is no row.
+    """
+    if not view.as_table:
+        for row in rows:
+            emit_values(values(row))
+    elif rows:
+        emit_table(columns, rows, view)
+    else:
+        sys.stderr.write(f"{nothing}\n")
+
+
 def emit_rich(console: Console, what: RenderableType) -> None:
     """Write something of rich's; lines end where their text ends."""
     with console.capture() as capture:

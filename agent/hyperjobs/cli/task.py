@@ -162,4 +162,6 @@ def run_shape(run: Run) -> dict[str, Any]:
         "detail": dict(run.detail),
         "host": run.host,
         "version": run.version,
+        "kind": "run",
+        "by": "",
     }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hyperjobs.config.loader import load_config
+    from hyperjobs.config.maintenance import Maintenance
     from hyperjobs.config.model import Config, Ledger, Level, Log, LogFormat, Metrics, Store, Web
     from hyperjobs.config.schema import json_schema
     from hyperjobs.config.show import example, options_table, render
@@ -20,6 +21,7 @@ __all__ = [
     "Level",
     "Log",
     "LogFormat",
+    "Maintenance",
     "Metrics",
     "Store",
     "Web",
@@ -32,6 +34,7 @@ __all__ = [
 
 _HOMES = {
     "load_config": "hyperjobs.config.loader",
+    "Maintenance": "hyperjobs.config.maintenance",
     "json_schema": "hyperjobs.config.schema",
     **dict.fromkeys(("example", "options_table", "render"), "hyperjobs.config.show"),
 }

@@ -20,7 +20,7 @@ from hyperjobs.config.care import (
     unique_names,
 )
 from hyperjobs.config.section import Section, option, section
-from hyperjobs.config.values import Boolean, Duration, FilePath, Whole, choice
+from hyperjobs.config.values import Boolean, Duration, FilePath, Whole, Words, choice
 
 
 class Compression(StrEnum):
@@ -138,7 +138,22 @@ class Backup(TaskSection):
         ge=1,
         le=10_000,
     )
+    host: Words | None = option(
+        None,
+        "What this machine is called in backups; null is its host name. Rotation deletes no backup of another.",
+        unit="name or null",
+        reason="two machines whose stores have one path may share a directory by mistake; name it where the host name"
+        " changes at each start, as in a container",
+    )
     keep: Keep = section(Keep)
+    keep_replaced: Duration = option(
+        timedelta(days=30),
+        "How long what a restore replaced is kept beside the store; the nightly backup deletes older ones, never the newest.",
+        unit="duration",
+        reason="long enough to notice that the restore was a mistake",
+        ge=timedelta(hours=1),
+        le=timedelta(days=36500),
+    )
     pause: Duration = option(
         timedelta(milliseconds=5),
         "The rest between two steps of a copy.",
@@ -338,6 +353,13 @@ class Maintenance(Section):
         "Space set aside beside the store, given up when its disk is full so that it can still be put right; 0 is none.",
         unit="size from 0 to 1TiB, such as 64MiB",
         reason="a -wal as large as it is let grow, and as much growth of the store",
+    )
+    reload_max_deletes: Share = option(
+        0.25,
+        "The largest share of jobs, or of verified backups, that a reload may newly let go; a configuration that would"
+        " delete more needs `hyperjobs config ack` or a restart. The value in force counts, not the new one.",
+        unit="percentage",
+        reason="a slip in a retention is found before it has deleted anything",
     )
     integrity: Integrity = section(Integrity)
     backup: Backup = section(Backup)

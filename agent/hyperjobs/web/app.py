@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 import structlog
 
 from hyperjobs.clock import Clock, SystemClock
-from hyperjobs.errors import HyperjobsError
+from hyperjobs.errors import HyperjobsError, ReloadRefusedError
 from hyperjobs.web.exposition import Families, Snapshot, accepts_gzip, choose_format, compress, render
 from hyperjobs.web.flight import SingleFlight
 from hyperjobs.web.message import Request, Response, plain
@@ -110,6 +110,9 @@ class App:
             return plain(403, "Reload is not for web pages.")
         try:
             self.reload()
+        except ReloadRefusedError as error:  # who may ask for a reload may know what it would cost
+            log.warning("web.reload_refused", error=str(error))
+            return plain(409, f"The reload was refused: {error}.")
         except HyperjobsError as error:  # said for people, so its trace says no more
             log.warning("web.reload_refused", error=str(error))
             return plain(500, "The reload failed and the old configuration stays; the log says why.")

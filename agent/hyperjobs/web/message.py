@@ -23,6 +23,7 @@ REASONS: Final = MappingProxyType(
         404: "Not Found",
         405: "Method Not Allowed",
         408: "Request Timeout",
+        409: "Conflict",
         413: "Content Too Large",
         414: "URI Too Long",
         431: "Request Header Fields Too Large",

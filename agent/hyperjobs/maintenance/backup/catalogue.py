@@ -102,6 +102,11 @@ def is_own(entry: Entry, source: Path) -> bool:
     return entry.manifest is not None and _belongs(entry, source)
 
 
+def is_elsewhere(manifest: Manifest | None, host: str) -> bool:
+    """Whether another machine took a backup; one that does not say by whom it was taken counts as ours."""
+    return manifest is not None and bool(manifest.host) and bool(host) and manifest.host != host
+
+
 def stem_of(source: Path) -> str:
     """What the names of a store's backups begin with."""
     return os.path.basename(os.path.realpath(source)).removesuffix(".db")  # noqa: PTH119 - of a string

@@ -42,22 +42,24 @@ def create_backup(  # noqa: PLR0913 - all but the first two by name
     pace: Pace,
     compression: str = DEFAULT_COMPRESSION,
     doubt: str = "",
+    host: str = "",
 ) -> Manifest:
     """Open ``store`` and take a backup of it; see :func:`take_backup`."""
     source = Connection(store, read_only=True, clock=clock, is_stopping=pace.is_stopping)
     try:
-        return take_backup(source, directory, pace=pace, compression=compression, doubt=doubt)
+        return take_backup(source, directory, pace=pace, compression=compression, doubt=doubt, host=host)
     finally:
         source.close()
 
 
-def take_backup(
+def take_backup(  # noqa: PLR0913 - all but the first two by name
     source: Connection,
     directory: BackupDirectory,
     *,
     pace: Pace,
     compression: str = DEFAULT_COMPRESSION,
     doubt: str = "",
+    host: str = "",
 ) -> Manifest:
     """Take one backup, prove it, and only then let it appear in ``directory``.
 
@@ -70,6 +72,7 @@ def take_backup(
         pace: how fast, and when to give up.
         compression: ``zstd``, ``gzip`` or ``none``.
         doubt: why the store is not to be trusted now; the backup is then marked damaged whatever its proof says.
+        host: what this machine is called in the manifest.
 
     Raises:
         BackupRunningError: another one is at work in the directory.
@@ -90,7 +93,8 @@ def take_backup(
             )
         require_room(directory.path, room_needed(size, compression), "a backup")
         with directory.temporary() as folder:
-            taken = take(source, folder, directory.next_sequence(), pace=pace, compression=compression, doubt=doubt)
+            number = directory.next_sequence()
+            taken = take(source, folder, number, pace=pace, compression=compression, doubt=doubt, host=host)
             manifest = taken.manifest
             if not manifest.digest and not spare_damaged(read_catalogue(directory.path, source.path)):
                 raise BackupDamagedError(
@@ -136,6 +140,7 @@ def take(  # noqa: PLR0913 - what the public ones have checked and opened
     pace: Pace,
     compression: str,
     doubt: str = "",
+    host: str = "",
     prepare: Callable[[Path], None] | None = None,
     called: str | None = None,
 ) -> Taken:
@@ -148,6 +153,7 @@ def take(  # noqa: PLR0913 - what the public ones have checked and opened
         pace: how fast, and when to give up.
         compression: of the file.
         doubt: as for :func:`take_backup`.
+        host: as there.
         prepare: changes the copy before it is proven.
         called: the file's name, when it is not to be named as a backup.
     """
@@ -193,6 +199,7 @@ def take(  # noqa: PLR0913 - what the public ones have checked and opened
         source_sha256=source_sha256(source.path),
         state=DAMAGED if found else VERIFIED,
         found=found[:_LONGEST_FOUND],
+        host=host,
     )
     return Taken(file, name, manifest)
 

@@ -21,6 +21,7 @@ LONGEST_BYTES = 65536
 """A manifest is a few hundred bytes; more is somebody else's file."""
 VERIFIED = "verified"
 DAMAGED = "damaged"
+_OPTIONAL = frozenset({"found", "host"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Manifest:
         state: ``verified``; ``damaged`` when it was taken of a store that was frozen, or did not stand its proof.
         found: what was wrong with such a store. Not written when there is nothing to say, so that a version from
             before this field reads what it can use.
+        host: the machine that took it, as it calls itself in backups; empty, and not written, when nobody said.
     """
 
     name: str
@@ -65,12 +67,14 @@ class Manifest:
     state: str = VERIFIED
     format: int = FORMAT
     found: str = ""
+    host: str = ""
 
     def text(self) -> str:
         """The manifest as it is written."""
         values = asdict(self)
-        if not self.found:
-            del values["found"]
+        for name in _OPTIONAL:
+            if not values[name]:
+                del values[name]
         return json.dumps(values, indent=1) + "\n"
 
 
@@ -130,10 +134,10 @@ def read_small(path: Path) -> bytes:
 
 
 def _fits(found: dict[str, Any]) -> bool:
-    """Whether every field is there, and of its type, and there is no other; ``found`` alone may be missing."""
+    """Whether every field is there, and of its type, and there is no other; ``found`` and ``host`` may be missing."""
     kinds: dict[str, tuple[type, ...]] = {"int": (int,), "str": (str,), "float": (int, float)}
     expected = {field.name: kinds[str(field.type)] for field in fields(Manifest)}
-    needed = expected.keys() - {"found"}
+    needed = expected.keys() - _OPTIONAL
     return (
         needed <= found.keys() <= expected.keys()
         and all(isinstance(value, expected[name]) and not isinstance(value, bool) for name, value in found.items())

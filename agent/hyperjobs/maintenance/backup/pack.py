@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Final, Protocol, cast
 
 import zstandard
 
-from hyperjobs.errors import BackupDamagedError
+from hyperjobs.errors import BackupDamagedError, StoreFullError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +72,26 @@ def unpack(packed: Path, plain: Path, compression: str, size: int, keep_on: Call
         raise BackupDamagedError(f"{packed}: cannot be decompressed: {exc}") from exc
     if done != size:
         raise BackupDamagedError(f"{packed}: holds another database than its manifest says ({size} bytes)")
+
+
+def unpack_all(packed: Path, plain: Path, compression: str, most: int, keep_on: Callable[[], None] = nothing) -> None:
+    """Write what a compressed file holds into a new one, where nothing says how much that is.
+
+    Raises:
+        BackupDamagedError: it is not whole, or is compressed in another way.
+        StoreFullError: it holds more than ``most`` bytes.
+    """
+    done = 0
+    try:
+        with packed.open("rb") as source, _unpacking(source, compression) as stream, new_file(plain) as target:
+            while block := stream.read(BLOCK_BYTES):
+                done += len(block)
+                if done > most:
+                    raise StoreFullError(f"{packed}: holds more than there is room for beside {plain.parent}")
+                target.write(block)
+                keep_on()
+    except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as exc:
+        raise BackupDamagedError(f"{packed}: cannot be decompressed: {exc}") from exc
 
 
 def copy_file(source: Path, copy: Path, keep_on: Callable[[], None] = nothing) -> None:

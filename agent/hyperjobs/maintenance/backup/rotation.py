@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from hyperjobs.errors import BackupDamagedError, StoreFullError
-from hyperjobs.maintenance.backup.catalogue import is_own, newest_verified, read_catalogue
+from hyperjobs.maintenance.backup.catalogue import is_elsewhere, is_own, newest_verified, read_catalogue
 from hyperjobs.maintenance.backup.check import check
 from hyperjobs.maintenance.backup.manifest import manifest_of
 from hyperjobs.maintenance.backup.pack import nothing
@@ -50,6 +50,7 @@ def rotate(  # noqa: PLR0913 - all but the first two by name
     *,
     minimum: int = MINIMUM,
     now: datetime,
+    host: str = "",
     newest_run_ok: bool = True,
     is_frozen: bool = False,
     is_disk_full: bool = False,
@@ -68,6 +69,7 @@ def rotate(  # noqa: PLR0913 - all but the first two by name
         policy: which backups stay.
         minimum: so many verified ones stay whatever the policy says.
         now: the wall clock.
+        host: what this machine is called in backups: those of another are neither deleted nor counted.
         newest_run_ok: whether the newest attempt at a backup succeeded; if not, nothing goes.
         is_frozen: whether the store is; then nothing goes either.
         is_disk_full: a backup had no room: all but ``minimum`` and the pinned may go, even after a failed run.
@@ -84,15 +86,17 @@ def rotate(  # noqa: PLR0913 - all but the first two by name
     rules = Policy(last=minimum) if is_disk_full else policy
     refused = _refusal(newest_run_ok=newest_run_ok or is_disk_full, is_frozen=is_frozen)
     if is_dry:
-        return _plan(read_catalogue(directory.path, source), source, rules, minimum, now=now, refused=refused)
+        return _plan(
+            _ours(read_catalogue(directory.path, source), host), source, rules, minimum, now=now, refused=refused
+        )
     directory.prepare()
     with directory.locked():
-        entries = read_catalogue(directory.path, source)
+        entries = _ours(read_catalogue(directory.path, source), host)
         plan = _plan(entries, source, rules, minimum, now=now, refused=refused)
         newest = newest_verified(entries)
         if plan.refused or not plan.deleted or newest is None:
             return plan
-        _prove(directory, newest, now=now, is_disk_full=is_disk_full, keep_on=keep_on)
+        prove_newest(directory, newest, now=now, is_disk_full=is_disk_full, keep_on=keep_on)
         bytes_of = {entry.name: entry.bytes for entry in entries}
         freed_bytes = 0
         for number, name in enumerate(plan.deleted, start=1):
@@ -101,6 +105,10 @@ def rotate(  # noqa: PLR0913 - all but the first two by name
             freed_bytes += bytes_of[name]
             so_far(replace(plan, deleted=plan.deleted[:number], freed_bytes=freed_bytes))
     return plan
+
+
+def _ours(entries: list[Entry], host: str) -> list[Entry]:
+    return [entry for entry in entries if not is_elsewhere(entry.manifest, host)]
 
 
 def _refusal(*, newest_run_ok: bool, is_frozen: bool) -> str:
@@ -128,7 +136,7 @@ def _plan(  # noqa: PLR0913 - what the public one was given
     return Rotation(decisions=decisions, deleted=deleted, freed_bytes=sum(own[name].bytes for name in deleted))
 
 
-def _prove(
+def prove_newest(
     directory: BackupDirectory, newest: Entry, *, now: datetime, is_disk_full: bool, keep_on: Callable[[], None]
 ) -> None:
     """Return when the newest verified backup is what it was.

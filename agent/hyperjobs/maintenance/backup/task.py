@@ -15,13 +15,16 @@ from hyperjobs.maintenance.backup.mark import is_failed
 from hyperjobs.maintenance.backup.name import BackupName
 from hyperjobs.maintenance.backup.retention import DEFAULT_POLICY, MINIMUM, Policy
 from hyperjobs.maintenance.backup.rotation import Rotation, rotate
+from hyperjobs.maintenance.backup.sharing import sharing_host, sharing_words
 from hyperjobs.maintenance.backup.upload import upload
 from hyperjobs.maintenance.opened import opened
+from hyperjobs.maintenance.restore.kept import remove_expired
 from hyperjobs.maintenance.task import Report, Turn
 from hyperjobs.store.snapshot import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import timedelta
     from pathlib import Path
 
     from hyperjobs.maintenance.backup.destination.protocol import Destination
@@ -56,6 +59,8 @@ class BackupTask:
         compression: str = DEFAULT_COMPRESSION,
         policy: Policy = DEFAULT_POLICY,
         minimum: int = MINIMUM,
+        host: str = "",
+        keep_replaced: timedelta | None = None,
         pages: int = PAGES,
         pause_s: float = PAUSE_S,
         is_frozen: Callable[[], bool] = lambda: False,
@@ -72,6 +77,8 @@ class BackupTask:
             compression: ``zstd``, ``gzip`` or ``none``.
             policy: which backups stay.
             minimum: so many verified ones always do.
+            host: what this machine is called in backups.
+            keep_replaced: how long what a restore replaced stays beside the store; ``None`` is for ever.
             pages: copied at once.
             pause_s: seconds between two such steps.
             is_frozen: whether the store is in doubt: the backup is marked damaged, and nothing is deleted.
@@ -85,6 +92,8 @@ class BackupTask:
         self._compression = compression
         self._policy = policy
         self._minimum = minimum
+        self._host = host
+        self._keep_replaced = keep_replaced
         self._pages = pages
         self._pause_s = pause_s
         self._is_frozen = is_frozen
@@ -114,8 +123,9 @@ class BackupTask:
                 "kept; none was taken: look into it, then 'hyperjobs unfreeze --reason WHY'",
                 skipped="frozen",
             )
+        shared = sharing_host(self._directory.path, self._store, self._host)
         manifest, freed = self._take_with_room(turn, is_frozen=is_frozen)
-        detail = _detail(manifest, Rotation(decisions=()), freed)
+        detail = _detail(manifest, Rotation(decisions=()), freed) | ({"other_host": shared} if shared else {})
         # the detail is one for all that the run tells, and is kept up with what it does
         turn.partly(Report(summary=f"{manifest.name} is safe here", detail=detail))
         rotation, trouble = Rotation(decisions=()), None
@@ -139,11 +149,14 @@ class BackupTask:
                 raise  # else which destination failed is in the detail
         if trouble is not None:
             raise trouble
+        is_cleaning = self._is_rotating and not (is_frozen or rotation.refused)
+        detail |= remove_expired(self._store, now=turn.now, keep=self._keep_replaced if is_cleaning else None)
         deleted = len(freed) + len(rotation.deleted)
         return Report(
             summary=f"{manifest.name}: {manifest.jobs:,} jobs, {manifest.bytes / 2**20:,.1f} MiB, {manifest.state}"
             + (f"; {deleted} old deleted" if deleted else "")
-            + (f"; kept all: {rotation.refused}" if rotation.refused else ""),
+            + (f"; kept all: {rotation.refused}" if rotation.refused else "")
+            + (f"; {sharing_words(shared)}" if shared else ""),
             detail=detail,
         )
 
@@ -179,6 +192,7 @@ class BackupTask:
             keep=self._kept_elsewhere(turn) if is_rotating else None,
             minimum=self._minimum,
             source=self._store,
+            host=self._host,
         )
 
     def _take(self, turn: Turn, *, is_frozen: bool) -> Manifest:
@@ -196,6 +210,7 @@ class BackupTask:
                 pace=pace,
                 compression=self._compression,
                 doubt=_FROZEN if is_frozen else "",
+                host=self._host,
             )
 
     def _rotate(
@@ -212,6 +227,7 @@ class BackupTask:
             self._policy,
             minimum=self._minimum,
             now=turn.clock.now(),  # the new backup is younger than the run
+            host=self._host,
             # damage may have been found meanwhile
             is_frozen=is_frozen or self._is_frozen() or self._is_rotation_held(),
             is_disk_full=is_disk_full,

@@ -28,6 +28,7 @@ def upload(  # noqa: PLR0913 - what is brought, where to, and what stays there
     keep: Callable[[list[Manifest]], set[str]] | None = None,
     minimum: int = 1,
     source: Path | None = None,
+    host: str = "",
 ) -> None:
     """Bring a backup to each destination; the failure of one keeps none of the others from it.
 
@@ -41,6 +42,7 @@ def upload(  # noqa: PLR0913 - what is brought, where to, and what stays there
         keep: given the manifests of a destination, the names that stay there; ``None`` deletes nothing.
         minimum: so many verified ones stay there at least.
         source: path of the store; backups of others there are not looked at.
+        host: what this machine is called in backups; another's there are left alone.
 
     Raises:
         BackupUploadError: it is not at every destination; it carries the detail.
@@ -59,7 +61,7 @@ def upload(  # noqa: PLR0913 - what is brought, where to, and what stays there
             destination.put(directory, name, turn.keep_on)
             taken = destination
             if keep is not None:
-                rotate_destination(destination, keep, minimum, turn.keep_on, source=source)
+                rotate_destination(destination, keep, minimum, turn.keep_on, source=source, host=host)
             outcomes[where] = "ok"
         except StoreInterruptedError:
             raise

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import BackupDamagedError
-from hyperjobs.maintenance.backup.catalogue import State
+from hyperjobs.maintenance.backup.catalogue import State, is_elsewhere
 from hyperjobs.maintenance.backup.destination.facts import judge
 from hyperjobs.maintenance.backup.destination.protocol import go_on
 from hyperjobs.maintenance.backup.name import BackupName
@@ -44,6 +44,7 @@ def rotate_destination(  # noqa: PLR0913 - what is to be kept, and how it is don
     keep_on: Callable[[], None] = go_on,
     *,
     source: Path | None = None,
+    host: str = "",
     is_dry: bool = False,
 ) -> Rotated:
     """Delete the verified backups that ``decide`` does not keep.
@@ -57,13 +58,14 @@ def rotate_destination(  # noqa: PLR0913 - what is to be kept, and how it is don
         minimum: how many stay at least; 1 is the least.
         keep_on: asked between two.
         source: path of the store, where one destination holds those of several; others are not looked at.
+        host: what this machine is called in backups; those of another are not looked at either.
         is_dry: delete nothing and read nothing back.
 
     Raises:
         BackupDamagedError: the newest is damaged there; nothing was deleted.
         DestinationError: the destination cannot do it; what was deleted is deleted.
     """
-    ours = judge(destination, keep_on, source=source)
+    ours = [entry for entry in judge(destination, keep_on, source=source) if not is_elsewhere(entry.manifest, host)]
     manifests = {entry.name: entry.manifest for entry in ours if entry.state is State.VERIFIED and entry.manifest}
     left = [str(entry.name) for entry in ours if entry.state is not State.VERIFIED]
     keep = decide(list(manifests.values())) | {str(name) for name in _newest(manifests, max(minimum, 1))}

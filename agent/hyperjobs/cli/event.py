@@ -1,0 +1,95 @@
+"""Recording what a person did to a store, for ``hyperjobs runs``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from hyperjobs.cli.moment import write_instant
+from hyperjobs.cli.person import person
+from hyperjobs.cli.text import printable
+from hyperjobs.errors import HyperjobsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    import click
+
+    from hyperjobs.agent.workshop import Workshop
+    from hyperjobs.cli.place import StorePlace
+    from hyperjobs.store.events import Event
+
+
+def add_event(  # noqa: PLR0913 - what a record is made of
+    shop: Workshop,
+    task: str,
+    summary: str,
+    *,
+    started_at: datetime,
+    reason: str = "",
+    detail: Mapping[str, Any] | None = None,
+    outcome: str = "ok",
+) -> None:
+    """Record one thing that was done; it ends now.
+
+    Raises:
+        StoreError: the state file cannot be written.
+    """
+    from hyperjobs.store.events import Event, EventKind  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.store.runs import Outcome  # noqa: PLC0415 - as above
+
+    shop.events.add(
+        Event(
+            task=EventKind(task),
+            started_at=started_at,
+            ended_at=shop.clock.now(),
+            outcome=Outcome(outcome),
+            reason=reason,
+            summary=summary,
+            detail=detail or {},
+            by=person(),
+        )
+    )
+
+
+def record_event(  # noqa: PLR0913 - as above
+    context: click.Context,
+    place: StorePlace,
+    task: str,
+    summary: str,
+    *,
+    started_at: datetime,
+    detail: Mapping[str, Any] | None = None,
+    outcome: str = "ok",
+) -> None:
+    """Record what has been done already: a record that cannot be written is said, and undoes nothing.
+
+    The last act of a command: root goes on as the agent's user from here.
+    """
+    from hyperjobs.cli.task import workshop  # noqa: PLC0415 - maintenance only where it is done
+
+    try:
+        with workshop(context, place) as shop:
+            add_event(shop, task, summary, started_at=started_at, detail=detail, outcome=outcome)
+    except (HyperjobsError, OSError) as exc:
+        sys.stderr.write(f"hyperjobs: it is done, and 'hyperjobs runs' will not know of it: {printable(str(exc))}\n")
+
+
+def event_record(event: Event) -> dict[str, Any]:
+    """An event as JSON, by the names of a run."""
+    return {
+        "run": None,
+        "task": str(event.task),
+        "slot": None,
+        "started_at": write_instant(event.started_at),
+        "ended_at": write_instant(event.ended_at),
+        "outcome": event.outcome.value,
+        "reason": event.reason,
+        "summary": event.summary,
+        "detail": dict(event.detail),
+        "host": event.host,
+        "version": event.version,
+        "kind": "event",
+        "by": event.by,
+    }

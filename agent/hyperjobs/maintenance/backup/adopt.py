@@ -1,0 +1,179 @@
+"""Making a backup of a file that has no manifest: proven in full first, and named so that it is not taken for a newer one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hyperjobs import __version__
+from hyperjobs.errors import BackupDamagedError, BackupNotFoundError, StoreRefusedError
+from hyperjobs.maintenance.backup.catalogue import source_sha256, stem_of
+from hyperjobs.maintenance.backup.create import disk_errors
+from hyperjobs.maintenance.backup.directory import appear, sync_directory
+from hyperjobs.maintenance.backup.manifest import Manifest, manifest_of
+from hyperjobs.maintenance.backup.name import FAILED, BackupName
+from hyperjobs.maintenance.backup.pack import copy_file, file_sha256, nothing, pack, unpack_all, write_new
+from hyperjobs.maintenance.backup.proof import prove_database, told_of
+from hyperjobs.maintenance.room import require_room
+from hyperjobs.store.holder import openers_of
+from hyperjobs.store.version import sqlite_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hyperjobs.clock import Clock
+    from hyperjobs.maintenance.backup.directory import BackupDirectory
+
+_COMPRESSIONS: Final = {".zst": "zstd", ".gz": "gzip"}
+_HEAD_ROOM: Final = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """A file that is a backup now.
+
+    Attributes:
+        is_in_place: it lay in the directory under a name of ours, and only got its manifest.
+    """
+
+    manifest: Manifest
+    is_in_place: bool
+
+
+def adopt(  # noqa: PLR0913 - all but the first three by name
+    file: Path,
+    directory: BackupDirectory,
+    source: Path,
+    *,
+    clock: Clock,
+    host: str = "",
+    compression: str = "zstd",
+    keep_on: Callable[[], None] = nothing,
+) -> Adopted:
+    """Prove a database in full and give it a manifest, and a name of ours in the directory.
+
+    One that has a name of ours keeps it. Any other is dated by its file's time, and gets the number of the last backup
+    taken before: ``latest`` means the greatest number, and must not become an old copy that was found somewhere.
+
+    Args:
+        file: plain, or compressed as ``.zst`` or ``.gz``; it stays.
+        directory: of backups; its lock is taken.
+        source: path of the store that it is to be a backup of.
+        clock: dates the manifest.
+        host: what this machine is called in backups.
+        compression: of the copy, where one is made.
+        keep_on: called often; what it raises ends it all and leaves nothing.
+
+    Raises:
+        BackupNotFoundError: there is no such file.
+        BackupDamagedError: it is damaged, or no job store.
+        StoreRefusedError: it is in use, is the store itself, has a manifest, or a -wal that belongs to it.
+        StoreFullError: there is no room for it.
+    """
+    real = Path(os.path.realpath(file))
+    _refuse(real, file, source)
+    directory.prepare()
+    with disk_errors(directory.path), directory.locked(), directory.temporary() as folder:
+        began_s = clock.monotonic()
+        name = BackupName.parse(real.name)
+        if name is not None and name.stem != stem_of(source):
+            raise StoreRefusedError(
+                f"{file}: is named as a backup of {name.stem}.db, and the store is {source}; name the store with --store",
+                reason="other_store",
+            )
+        is_in_place = name is not None and real.parent == directory.path
+        if name is not None and is_in_place:
+            _refuse_manifest(directory, name)
+        plain = folder / "plain"
+        packed_as = _COMPRESSIONS.get(real.suffix)
+        size = real.stat().st_size
+        require_room(directory.path, 2 * size, "adopting a backup")
+        with told_of(file, plain):
+            if packed_as is None:
+                copy_file(real, plain, keep_on)
+            else:
+                unpack_all(real, plain, packed_as, shutil.disk_usage(folder).free - _HEAD_ROOM, keep_on)
+            proven = prove_database(plain, keep_on)
+        copied_s = clock.monotonic()
+        packed = real
+        if not is_in_place:
+            name = _name(directory, real, name, stem_of(source), compression)
+            packed = plain
+            if name.compression != "none":
+                packed = folder / "packed"
+                pack(plain, packed, name.compression, keep_on)
+        assert name is not None  # noqa: S101 - it has one now
+        manifest = Manifest(
+            name=str(name),
+            sequence=name.sequence,
+            bytes=packed.stat().st_size,
+            sha256=file_sha256(packed, keep_on),
+            database_bytes=plain.stat().st_size,
+            pages=proven.pages,
+            jobs=proven.content.jobs,
+            digest=proven.content.digest,
+            flavour=proven.flavour,
+            schema_sha256=proven.schema_sha256,
+            started_at=name.at.isoformat(),
+            ended_at=clock.now().isoformat(),
+            copy_seconds=0.0,
+            verify_seconds=round(copied_s - began_s, 3),
+            sqlite_version=sqlite_version(),
+            hyperjobs_version=__version__,
+            source_sha256=source_sha256(source),
+            host=host,
+        )
+        written = folder / "manifest"
+        write_new(written, manifest.text())
+        if is_in_place:
+            (directory.path / name.manifest).unlink(missing_ok=True)  # one that cannot be read
+            appear(written, directory.path / name.manifest)
+            sync_directory(directory.path)
+        else:
+            directory.publish(written, packed, name)
+    return Adopted(manifest=manifest, is_in_place=is_in_place)
+
+
+def _refuse(real: Path, file: Path, source: Path) -> None:
+    if not real.is_file():
+        raise BackupNotFoundError(f"{file}: there is no such file to adopt")
+    if real == Path(os.path.realpath(source)):
+        raise StoreRefusedError(f"{file}: is the store itself; take a backup of it with 'hyperjobs backup create'")
+    if others := [pid for pid in openers_of(real) if pid != os.getpid()]:
+        raise StoreRefusedError(f"{file}: is open in pid {others[0]}, and may change; end that first", reason="in_use")
+    wal = real.with_name(f"{real.name}-wal")
+    if wal.exists() and wal.stat().st_size:
+        raise StoreRefusedError(
+            f"{file}: has a -wal beside it, whose jobs would be missing; open and close it once with sqlite3",
+            reason="wal",
+        )
+
+
+def _refuse_manifest(directory: BackupDirectory, name: BackupName) -> None:
+    if (directory.path / f"{name}{FAILED}").exists():
+        raise BackupDamagedError(f"{directory.path / str(name)}: failed a proof before ({name}{FAILED}); not adopted")
+    try:
+        manifest_of(directory.path, name)
+    except BackupDamagedError:
+        return
+    raise StoreRefusedError(
+        f"{directory.path / str(name)}: has its manifest; there is nothing to adopt", reason="exists"
+    )
+
+
+def _name(directory: BackupDirectory, real: Path, own: BackupName | None, stem: str, compression: str) -> BackupName:
+    """What it is called in the directory: its own name where that is free, else one in the order of time."""
+    names = directory.names()
+    if own is not None and own.sequence not in {name.sequence for name in names}:
+        return BackupName(own.sequence, own.at, stem, compression)
+    at = own.at if own is not None else datetime.fromtimestamp(int(real.stat().st_mtime), UTC)
+    before = [name.sequence for name in names if name.at <= at]
+    number = max(before) if before else max(min((name.sequence for name in names), default=2) - 1, 0)
+    found = BackupName(number, at, stem, compression)
+    if found in names:
+        raise StoreRefusedError(f"{directory.path / str(found)}: is there already", reason="exists")
+    return found

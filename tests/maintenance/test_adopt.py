@@ -1,0 +1,171 @@
+"""A file without a manifest becomes a backup only when it stands the full proof, and never the latest by mistake."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import timedelta
+
+import apsw
+import pytest
+
+from hyperjobs.errors import BackupDamagedError, BackupNotFoundError, StoreRefusedError
+from hyperjobs.maintenance.backup.adopt import adopt
+from hyperjobs.maintenance.backup.catalogue import read_catalogue
+from hyperjobs.maintenance.backup.choice import choose
+from hyperjobs.maintenance.backup.directory import BackupDirectory
+from hyperjobs.maintenance.backup.name import BackupName
+from hyperjobs.maintenance.backup.proof import verify
+from hyperjobs.maintenance.restore.staging import staged
+from hyperjobs.maintenance.restore.swap import put_new
+from hyperjobs.testing import START, FakeClock
+from support.backups import store_of, take
+
+
+@pytest.fixture
+def store(tmp_path):
+    return store_of(tmp_path / "jobs.db")
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return BackupDirectory(tmp_path / "backups")
+
+
+def adopted(file, directory, store, **options):
+    return adopt(file, directory, store, clock=FakeClock(), host="web-01", **options)
+
+
+def elsewhere(store, folder, name="found.db", days=0):
+    """A closed copy of the store somewhere, dated so many days after the start."""
+    folder.mkdir(exist_ok=True)
+    copy = folder / name
+    db = apsw.Connection(str(store))
+    db.execute("PRAGMA journal_mode=DELETE").fetchall()
+    db.close()
+    shutil.copyfile(store, copy)
+    at = (START + timedelta(days=days)).timestamp()
+    os.utime(copy, (at, at))
+    return copy
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd", "gzip"])
+def test_a_backup_that_lost_its_manifest_gets_one_and_keeps_its_name(store, directory, compression):
+    name = take(store, directory, compression=compression)
+    (directory.path / name.manifest).unlink()
+
+    done = adopted(directory.path / str(name), directory, store)
+
+    assert done.is_in_place
+    assert done.manifest.name == str(name)
+    assert verify(directory.path, name).jobs == 20
+    (entry,) = read_catalogue(directory.path, store)
+    assert entry.is_verified
+
+
+def test_a_manifest_that_cannot_be_read_is_replaced_and_a_good_one_is_not(store, directory):
+    name = take(store, directory)
+    with pytest.raises(StoreRefusedError, match="has its manifest"):
+        adopted(directory.path / str(name), directory, store)
+    (directory.path / name.manifest).write_text("{")
+
+    adopted(directory.path / str(name), directory, store)
+
+    assert verify(directory.path, name).host == "web-01"
+
+
+def test_a_database_from_elsewhere_is_copied_proven_and_stays(store, directory, tmp_path):
+    copy = elsewhere(store, tmp_path / "old")
+    before = copy.read_bytes()
+
+    done = adopted(copy, directory, store)
+
+    assert copy.read_bytes() == before
+    (entry,) = read_catalogue(directory.path, store)
+    assert entry.is_verified
+    assert entry.manifest == done.manifest
+    assert entry.name.at == START
+    assert verify(directory.path, entry.name).jobs == 20
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_what_was_adopted_restores(store, directory, tmp_path, mode):
+    copy = elsewhere(store, tmp_path / "old")
+    db = apsw.Connection(str(copy))
+    db.execute(f"PRAGMA journal_mode={mode}").fetchall()
+    db.close()
+    name = BackupName.parse(adopted(copy, directory, store).manifest.name)
+
+    with staged(directory.path, name, tmp_path / "back.db") as (database, _):
+        put_new(database, tmp_path / "back.db")
+
+    db = apsw.Connection(str(tmp_path / "back.db"))
+    assert db.execute("SELECT count(*) FROM jobs").fetchall() == [(20,)]
+    db.close()
+
+
+@pytest.mark.parametrize(("days", "latest"), [(5, False), (-5, False), (15, True)])
+def test_an_old_copy_does_not_become_the_latest(store, directory, tmp_path, days, latest):
+    newest = [take(store, directory, at=START + timedelta(days=day)) for day in (0, 10)][-1]
+
+    done = adopted(elsewhere(store, tmp_path / "old", days=days), directory, store)
+
+    found = choose(directory.path, store).name
+    assert (str(found) == done.manifest.name) is latest
+    assert (found == newest) is not latest
+
+
+def test_a_backup_of_another_directory_keeps_its_name_where_its_number_is_free(store, directory, tmp_path):
+    other = BackupDirectory(tmp_path / "other")
+    name = take(store, other, compression="zstd")
+
+    assert adopted(other.path / str(name), directory, store, compression="zstd").manifest.name == str(name)
+
+
+def test_what_is_damaged_or_no_job_store_is_refused_and_leaves_nothing(store, directory, tmp_path):
+    bad = elsewhere(store, tmp_path / "old", "bad.db")
+    raw = bytearray(bad.read_bytes())
+    raw[4096 * 3 : 4096 * 3 + 200] = b"\xff" * 200
+    bad.write_bytes(raw)
+    foreign = tmp_path / "foreign.db"
+    db = apsw.Connection(str(foreign))
+    db.execute("CREATE TABLE t(a)").fetchall()
+    db.close()
+    cut = tmp_path / "cut.db.zst"
+    cut.write_bytes(b"\x28\xb5\x2f\xfd nothing")
+
+    for file in (bad, foreign, cut):
+        with pytest.raises(BackupDamagedError) as refused:
+            adopted(file, directory, store)
+        assert str(file) in str(refused.value)
+    assert directory.names() == []
+    assert [path.name for path in directory.path.iterdir()] == [".hyperjobs-backup.lock"]
+
+
+def test_the_store_itself_a_file_in_use_and_one_with_a_wal_are_refused(store, directory, tmp_path):
+    with pytest.raises(StoreRefusedError, match="is the store itself"):
+        adopted(store, directory, store)
+    with pytest.raises(BackupNotFoundError):
+        adopted(tmp_path / "none.db", directory, store)
+    copy = elsewhere(store, tmp_path / "old")
+    copy.with_name(f"{copy.name}-wal").write_bytes(b"x")
+    with pytest.raises(StoreRefusedError, match="-wal"):
+        adopted(copy, directory, store)
+
+
+def test_a_backup_of_a_store_of_another_name_is_refused(store, directory, tmp_path):
+    other = store_of(tmp_path / "other.db")
+    name = take(other, directory)
+    (directory.path / name.manifest).unlink()
+
+    with pytest.raises(StoreRefusedError, match="named as a backup of other"):
+        adopted(directory.path / str(name), directory, store)
+
+
+def test_the_flavour_is_in_the_manifest(directory, store, tmp_path):
+    columns = "id,name,vm_path,output_path,status,created_at,started_at,completed_at,progress_json,result_json,error,definition_json"
+    db = apsw.Connection(str(tmp_path / "found.db"))
+    db.execute(f"CREATE TABLE jobs ({columns}); INSERT INTO jobs(id,status) VALUES('a','running')").fetchall()
+    db.close()
+
+    assert adopted(tmp_path / "found.db", directory, store).manifest.flavour == "daemon"
