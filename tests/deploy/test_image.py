@@ -47,7 +47,7 @@ def environment(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def image(environment, tmp_path_factory):
+def image(environment, tmp_path_factory, wheels_alone):
     """`make image` on a minimal Debian; what the image says of itself."""
     rootfs = tmp_path_factory.mktemp("base") / "rootfs"
     done("debootstrap", "--variant=minbase", "--include=python3,python3-venv", "bookworm", rootfs)
@@ -57,9 +57,9 @@ def image(environment, tmp_path_factory):
     base = done("buildah", "from", "scratch", env=environment).strip()
     done("buildah", "add", base, rootfs, "/", env=environment)
     done("buildah", "commit", "--rm", base, BASE, env=environment)
-    done(
-        "make", "image", f"VENV={sys.prefix}", "ENGINE=buildah", f"IMAGE={IMAGE}", f"BASE_IMAGE={BASE}", env=environment
-    )
+    settings = [f"VENV={sys.prefix}", "ENGINE=buildah", f"IMAGE={IMAGE}", f"BASE_IMAGE={BASE}"]
+    with wheels_alone():
+        done("make", "image", *settings, env=environment)
     return json.loads(done("buildah", "inspect", "--type=image", IMAGE, env=environment))["Docker"]["config"]
 
 
