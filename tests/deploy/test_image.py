@@ -118,7 +118,11 @@ def started(image, root, uid, volumes, **settings):
     ]
     command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", "\n".join(script)]
     with running(command) as process:
-        yield process
+        try:
+            yield process
+        finally:
+            for child in children(process.pid):  # a change of user took the wish to die with its parent away
+                os.kill(child, signal.SIGKILL)
 
 
 def test_the_image_says_what_it_is_and_runs_as_its_own_user(container, environment):
@@ -156,9 +160,9 @@ def test_it_serves_checks_backs_up_and_ends_with_nothing_to_write_to_but_its_vol
         process.until(lambda: "hyperjobs_ledger_ready 1.0" in text(f"{url}/metrics"), "the ledger")
         assert "hyperjobs_store_up 1.0" in text(f"{url}/metrics")
         healthy = inside(*image["Healthcheck"]["Test"][1:])
-        assert (healthy.returncode, healthy.stdout) == (0, f"{url}: alive\n")
+        assert (healthy.returncode, healthy.stdout, healthy.stderr) == (0, f"{url}: alive\n", "")
         assert inside("hyperjobs", "healthcheck", "--ready", "--store").returncode == 0
-
+        assert len(inside("hyperjobs", "list", "--limit", "2").stdout.splitlines()) == 2
         taken = inside("hyperjobs", "backup", "create")
         assert taken.returncode == 0, taken.stderr
         compacted = inside("hyperjobs", "vacuum", "--mode=full", "--force")
@@ -175,7 +179,10 @@ def test_it_serves_checks_backs_up_and_ends_with_nothing_to_write_to_but_its_vol
 
 
 def children(pid):
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:  # it has ended
+        return []
 
 
 def text(url):

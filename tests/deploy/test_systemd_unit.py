@@ -256,3 +256,15 @@ def test_a_store_that_is_made_or_restored_where_there_was_none_is_the_daemons_to
     with service(host, notified, example, options="create: true") as (process, _):
         write(host, "hypersdk", "after-creation")
         assert process.stop() == 0
+
+
+@pytest.mark.tool("nsenter", "unshare", "setpriv")
+@pytest.mark.parametrize("words", [["list"], ["healthcheck"], ["config", "show"]])
+def test_a_user_without_a_name_and_a_home_gets_an_answer_and_no_surprise(host, words):
+    """As whom a container often runs."""
+    user = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups", "env", "-i"]
+
+    done = host.run(*user, "/opt/hyperjobs/bin/hyperjobs", *words)
+
+    assert "unexpected" not in done.stderr
+    assert done.returncode == {"list": 6, "healthcheck": 1, "config": 0}[words[0]]

@@ -54,7 +54,7 @@ class StorePlace:
         if configured is not None:
             return configured
         for place in USUAL_PLACES:
-            path = Path(place).expanduser()
+            path = _at_home(place)
             if path.exists():
                 return path
             looked_at.append(place)
@@ -92,8 +92,13 @@ class StorePlace:
 def usual_files(environment: Mapping[str, str]) -> list[Path]:
     """Where a configuration file is looked for, by the rules of the agent."""
     own = environment.get("XDG_CONFIG_HOME", "")
-    directory = Path(own) if own.startswith("/") else Path("~/.config").expanduser()
+    directory = Path(own) if own.startswith("/") else _at_home("~/.config")
     return [CONFIG_FILE, directory / "hyperjobs" / "hyperjobs.yaml"]
+
+
+def _at_home(place: str) -> Path:
+    """A path with ``~`` expanded; as it stands for a user that has no name and no home, as in many a container."""
+    return Path(os.path.expanduser(place))  # noqa: PTH111 - Path.expanduser raises where there is no home
 
 
 def raw_option(file: Path, section: str, name: str, *, instead: str) -> Any:
