@@ -64,6 +64,16 @@ lint: $(VENV)/.stamp-test $(VENV)/.stamp-wheel ## ruff, mypy and the import cont
 	$(BIN)/mypy --no-error-summary
 	@PYTHONPATH=agent $(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
 
+.PHONY: dashboards
+dashboards: $(VENV)/.stamp-test $(VENV)/.stamp-wheel ## write grafana/dashboards/ from tools/dashboards/
+	PYTHONPATH=tools $(BIN)/python -m dashboards
+
+# Half a gigabyte of Grafana's components, so it is built where it is asked for and nowhere else.
+.PHONY: screenshots
+screenshots: $(VENV)/.stamp-test $(VENV)/.stamp-wheel ## draw the dashboards over a demo into docs/images/ (needs npm, Chromium, Prometheus)
+	cd tools/rendering && npm install --no-audit --no-fund --no-package-lock --ignore-scripts --legacy-peer-deps && node node_modules/vite/bin/vite.js build
+	PYTHONPATH=tools:. $(BIN)/python tools/rendering/shoot.py tools/rendering/dist $(ARGS)
+
 .PHONY: lock
 lock: ## rewrite requirements/ from pyproject.toml, newest versions that fit (needs uv)
 	@command -v $(UV) > /dev/null || { echo "make lock needs uv: pip install uv, or make lock UV=/path/to/uv" >&2; exit 2; }
@@ -101,7 +111,7 @@ ENGINE ?= $(shell for each in docker podman buildah; do "$$each" info > /dev/nul
 
 .PHONY: clean
 clean: ## remove everything made here, except var/
-	rm -rf $(VENV) dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist tools/rendering/dist tools/rendering/node_modules .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find agent demo tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps: what they stand for is in the environment, so they live and go with it.

@@ -29,36 +29,41 @@ if TYPE_CHECKING:
 _SHARE = 0.49
 _AGE = timedelta(days=365 * (1 - _SHARE))
 _LOOK_S = 0.01
+_ALONE_S = 30.0
+"""As long as a prune takes: the longest of more waits is a longer one."""
 _SETTLE_S = 2.0
 
 
 def figure(bench: Bench) -> Table:
-    """A writer alone, beside a prune with and without an archive, and beside one DELETE."""
+    """A writer alone, beside a prune with and without an archive, and beside one DELETE; on disk and in memory."""
     jobs = 100_000 if bench.is_quick else 1_000_000
     template = bench.directory.template(jobs, ledger=True)
+    size = pruned = 0
     table = Table("pruning", ["Jobs deleted beside 500 writes/s", "Took", "Writer p99", "Writer longest", "-wal peak"])
-    with bench.directory.copy(template) as store, steady(store) as waits:
-        time.sleep(5)
-    table.add("none: the writer alone", "", ms(waits.p99), ms(waits.longest), "")
-    for name, function, archive in (
-        ("prune, archived", "prune", "archive"),
-        ("prune, not archived", "prune", None),
-        ("one DELETE", "delete_at_once", None),
-    ):
-        with bench.directory.copy(template) as store:
-            where = None if archive is None else store.parent / archive
-            with steady(store) as waits:
-                found = call(f"bench.pruning:{function}", path=store, archive=where)
-        table.add(
-            f"{found['jobs']:,}: {name}",
-            f"{found['took_s']:.1f} s",
-            ms(waits.p99),
-            ms(waits.longest),
-            f"{found['wal_bytes'] / 1e6:.0f} MB",
-        )
-        if found["archive_bytes"]:
-            size = found["archive_bytes"]
-            table.notes.append(f"The archive: {size / 1e6:.1f} MB, {size / found['jobs']:.0f} bytes a job.")
+    for place, directory in (("on disk", bench.directory), ("in memory", bench.calm)):
+        with directory.copy(template) as store, steady(store) as waits:
+            time.sleep(_ALONE_S)
+        table.add(f"none: the writer alone, {place}", "", ms(waits.p99), ms(waits.longest), "")
+        for name, function, archive in (
+            ("prune, archived", "prune", "archive"),
+            ("prune, not archived", "prune", None),
+            ("one DELETE", "delete_at_once", None),
+        ):
+            with directory.copy(template) as store:
+                where = None if archive is None else store.parent / archive
+                with steady(store) as waits:
+                    found = call(f"bench.pruning:{function}", path=store, archive=where)
+            if found["archive_bytes"]:
+                size, pruned = found["archive_bytes"], found["jobs"]
+            table.add(
+                f"{found['jobs']:,}: {name}, {place}",
+                f"{found['took_s']:.1f} s",
+                ms(waits.p99),
+                ms(waits.longest),
+                f"{found['wal_bytes'] / 1e6:.0f} MB",
+            )
+    table.notes.append(f"The archive: {size / 1e6:.1f} MB, {size / pruned:.0f} bytes a job.")
+    table.notes.append("In memory (tmpfs) a writer waits for the task alone, never for a disk.")
     return table
 
 

@@ -286,4 +286,4 @@ def test_a_shell_gets_completions(hj):
 
     result = hj.run(env=environment)
 
-    assert [line.split(",")[1] for line in result.stdout.splitlines()] == ["running", "run", "runs"]
+    assert [line.split(",")[1] for line in result.stdout.splitlines()] == ["running", "run", "runs", "rules"]

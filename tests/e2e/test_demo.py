@@ -22,6 +22,7 @@ from demo.living import fetch, living
 from demo.place import claimed
 from demo.writer import connect, go_time, read_go_time
 from hyperjobs.metrics.catalogue import catalogue
+from support.panels import answer, queries
 from support.processes import running, until
 
 if TYPE_CHECKING:
@@ -89,6 +90,20 @@ def test_every_metric_that_is_not_reserved_has_samples_in_prometheus(demo: Demo)
 @pytest.mark.parametrize("expression", ABOVE_ZERO)
 def test_what_a_panel_shows_is_more_than_nothing(demo: Demo, expression: str) -> None:
     demo.children.until(lambda: demo.query(f"{expression} > 0"), expression, timeout_s=20)
+
+
+@pytest.mark.tool("prometheus")
+def test_no_panel_of_any_dashboard_is_empty(demo: Demo) -> None:
+    waiting = queries()
+
+    def are_answered() -> bool:
+        for where in [where for where, expression in waiting.items() if answer(demo, expression)]:
+            del waiting[where]
+        return not waiting
+
+    with suppress(DemoError):
+        demo.children.until(are_answered, "all of them", timeout_s=60)
+    assert waiting == {}
 
 
 @pytest.mark.tool("prometheus")

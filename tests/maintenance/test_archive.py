@@ -228,7 +228,7 @@ def test_archives_past_their_time_go_and_nothing_else(jobs):
 @pytest.mark.parametrize(("error", "kind"), [(errno.ENOSPC, StoreFullError), (errno.EIO, HyperjobsError)])
 @pytest.mark.parametrize("frame", [0, 1, 2])
 def test_a_write_that_fails_deletes_nothing_that_is_not_in_the_archive(jobs, monkeypatch, error, kind, frame):
-    ids = jobs.add(1200)
+    ids = jobs.add(1400)
     synced = []
 
     def fdatasync(descriptor):
@@ -242,10 +242,10 @@ def test_a_write_that_fails_deletes_nothing_that_is_not_in_the_archive(jobs, mon
         jobs.prune(turn=jobs.turn(partly=partly.append))
     monkeypatch.undo()
 
-    gone = 1000 * max(frame - 1, 0)  # the first frame says what the archive is
-    assert len(jobs.ids()) == 1200 - gone
+    gone = 1200 * max(frame - 1, 0)  # the first frame says what the archive is
+    assert len(jobs.ids()) == 1400 - gone
     assert partly[0].detail["pruned_jobs"] == gone
-    assert jobs.prune().detail["pruned_jobs"] == 1200 - gone
+    assert jobs.prune().detail["pruned_jobs"] == 1400 - gone
     for name in jobs.directory.names():
         jobs.undo(str(name))
     assert jobs.ids() == set(ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import signal
@@ -25,6 +26,7 @@ from hyperjobs.maintenance.backup.destination.facts import read_facts
 from hyperjobs.maintenance.backup.destination.opening import DestinationSettings, open_destination
 from hyperjobs.maintenance.backup.destination.s3 import S3Destination
 from hyperjobs.maintenance.backup.mark import mark_failed
+from hyperjobs.maintenance.disk import require_locks
 from support.destinations import JOBS, Home, There, make_home
 
 DEADLINE_S = 60
@@ -276,3 +278,12 @@ def test_a_file_that_holds_no_key_is_refused_and_not_shown(tmp_path, text):
         open_destination(DestinationSettings(name="s3", bucket="b", access_key_file=file, secret_key_file=file))
 
     assert not text.strip() or text.strip() not in str(said.value)
+
+
+def test_a_lock_that_somebody_has_is_told_from_a_file_system_without_locks(tmp_path):
+    require_locks(BlockingIOError(errno.EWOULDBLOCK, "taken"), tmp_path)
+
+    for number in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+        with pytest.raises(StoreRefusedError, match="keeps no locks") as caught:
+            require_locks(OSError(number, os.strerror(number)), tmp_path)
+        assert caught.value.reason == "no_locks"

@@ -151,16 +151,16 @@ def test_a_stop_between_two_batches_keeps_what_was_done_and_says_it(jobs):
     jobs.add(600)
     partly = []
 
-    with pytest.raises(StoreInterruptedError, match="250 of 600"):
+    with pytest.raises(StoreInterruptedError, match="400 of 600"):
         jobs.prune(turn=jobs.turn(wait=lambda _seconds: True, partly=partly.append))
 
-    assert len(jobs.ids()) == 350
-    assert [report.counts for report in partly] == [{("pruned_jobs", "completed"): 250}]
-    assert partly[0].detail["left_jobs"] == 350
+    assert len(jobs.ids()) == 200
+    assert [report.counts for report in partly] == [{("pruned_jobs", "completed"): 400}]
+    assert partly[0].detail["left_jobs"] == 200
     manifest = jobs.manifest()
-    assert (manifest.state, manifest.jobs) == ("interrupted", 250)
-    assert len(jobs.archived()) == 250
-    assert jobs.prune().detail["pruned_jobs"] == 350
+    assert (manifest.state, manifest.jobs) == ("interrupted", 400)
+    assert len(jobs.archived()) == 400
+    assert jobs.prune().detail["pruned_jobs"] == 200
 
 
 def test_a_stop_while_a_lock_is_waited_for_ends_it_at_once(jobs):
@@ -287,7 +287,7 @@ def test_progress_is_told_of_every_batch(jobs):
 
     jobs.prune(turn=jobs.turn(progress=lambda *what: told.append(what)))
 
-    assert told[1:] == [("pruning", done, 600) for done in (250, 500, 600)]
+    assert told[1:] == [("pruning", done, 600) for done in (400, 600)]
 
 
 # With a ledger ------------------------------------------------------------------------------------------------------

@@ -304,7 +304,7 @@ def test_killed_at_any_point_either_store_is_whole_and_a_second_run_completes(st
     add(store, "new")
     original = store.read_bytes()
     outcomes = set()
-    for step in range(12):
+    for step in range(16):
         for path in list(tmp_path.iterdir()):
             if path.name.startswith(("jobs.db", ".jobs.db")) and path.is_file():
                 path.unlink()

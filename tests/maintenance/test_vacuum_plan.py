@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,8 +47,20 @@ def test_writers_are_stopped_for_as_long_as_is_allowed_and_no_longer(pages, reas
     limit_s = 50_000 * 4096 / 1e6 / 60.0
     store = space(pages=pages, free_pages=50_000)
 
-    assert plan(store, Terms(mb_per_second=60.0, longest_block_s=limit_s)).reason == reason
+    terms = Terms(mb_per_second=60.0, longest_block_s=limit_s, longest_write_back_s=60.0)
+    assert plan(store, terms).reason == reason
     assert plan(store, Terms(mode=Mode.FULL, mb_per_second=60.0, longest_block_s=limit_s)).reason == ""
+
+
+@pytest.mark.parametrize(("pages", "reason"), [(100_000, ""), (100_001, "stops_too_late")])
+def test_a_stop_waits_for_the_end_of_it_for_as_long_as_is_allowed_and_no_longer(pages, reason):
+    limit_s = 50_000 * 4096 / 1e6 / 60.0 * 0.5
+    store = space(pages=pages, free_pages=50_000)
+    terms = Terms(mb_per_second=60.0, write_back_share=0.5, longest_write_back_s=limit_s)
+
+    assert plan(store, terms).reason == reason
+    assert plan(store, replace(terms, mode=Mode.FULL)).reason == ""
+    assert plan(store, replace(terms, is_forced=True)).reason == ""
 
 
 def test_the_block_is_predicted_from_the_last_measured_speed_and_else_from_a_careful_guess():
@@ -70,6 +84,8 @@ _TERMS = st.builds(
     is_in_window=st.booleans(),
     mb_per_second=st.none() | st.floats(0.1, 10_000),
     longest_block_s=st.floats(0, 60),
+    write_back_share=st.none() | st.floats(0.01, 1),
+    longest_write_back_s=st.floats(0, 60),
     is_forced=st.booleans(),
     is_replicated=st.booleans(),
 )
@@ -84,6 +100,8 @@ def test_the_whole_store_is_never_rewritten_without_twice_its_room_nor_unasked_o
     if chosen.method in {Method.FULL, Method.CONVERT} and chosen.blocked_seconds:
         assert chosen.room_bytes >= 2 * store.size_bytes + store.wal_bytes
         assert terms.is_in_window or terms.is_forced
-        assert terms.is_forced or terms.mode is not Mode.AUTO or chosen.blocked_seconds <= terms.longest_block_s
+        if terms.mode is Mode.AUTO and not terms.is_forced:
+            assert chosen.blocked_seconds <= terms.longest_block_s
+            assert chosen.blocked_seconds * (terms.write_back_share or 0.0) <= terms.longest_write_back_s
     if chosen.method is Method.INCREMENTAL:
         assert store.auto_vacuum is AutoVacuum.INCREMENTAL

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-PLACES = ("agent", "config", "demo", "deploy", "docs", "grafana", "requirements", "tests", ".ci")
+PLACES = ("agent", "config", "tools", "demo", "deploy", "docs", "grafana", "requirements", "tests", ".ci")
 FILES = ("Makefile", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "pyproject.toml", ".gitignore")
 BINARY = {".db", ".pyc", ".png", ".ico", ".gz", ".zst"}
-SKIPPED = {"__pycache__", "fixtures"}
+SKIPPED = {"__pycache__", "fixtures", "node_modules", "dist"}
 
 # A folder of one machine, a number in one tracker, a registry of one network: nothing of it means anything elsewhere.
 FOREIGN = re.compile(r"(?<![\w.$}])/(?:work|root)\b|\bissue #?\d|--(?:extra-)?index-url|--find-links")

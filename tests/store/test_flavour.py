@@ -180,7 +180,7 @@ def test_tables_of_others_beside_it_do_not_matter(tmp_path):
         assert store.flavour is Flavour.HYPERSDK
 
 
-@pytest.mark.parametrize(("version", "is_served"), [("1", True), ("2", False), ("9", False)])
+@pytest.mark.parametrize(("version", "is_served"), [("1", True), ("2", True), ("3", False), ("9", False)])
 def test_tables_of_ours_from_a_newer_version_are_refused(tmp_path, version, is_served):
     new_store(tmp_path).close()
     script(
@@ -192,7 +192,7 @@ def test_tables_of_ours_from_a_newer_version_are_refused(tmp_path, version, is_s
     if is_served:
         open_store(tmp_path / "jobs.db").close()
         return
-    with pytest.raises(StoreRefusedError, match=f"schema version {version} is newer than 1") as caught:
+    with pytest.raises(StoreRefusedError, match=f"schema version {version} is newer than 2") as caught:
         open_store(tmp_path / "jobs.db")
     assert caught.value.reason == "newer"
 

@@ -1,7 +1,8 @@
 """A disk that fails when it is told to: an SQLite VFS, and sweeps over every place where it can fail.
 
 The VFS is the default one of its process, so that the code under test opens stores as it always does; therefore it is
-installed in a process of its own, by :func:`sweep_in_child`.
+installed in a process of its own, by :func:`sweep_in_child`. What that code does with files by itself fails too, by
+:mod:`support.system_calls`.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import apsw
 
+from support import system_calls
+from support.system_calls import EACCES, EIO, ENOSPC
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
 _TESTS = Path(__file__).parents[1]
 _BASE = "unix"
@@ -29,14 +34,16 @@ class Kind:
     """One way of failing.
 
     Attributes:
-        operation: that fails: write, sync, truncate, read.
-        code: SQLite's, extended.
+        operation: that fails: write, sync, truncate, read, open; with ``file`` before it, by our own code.
+        code: SQLite's, extended; the system's where our own code fails.
         is_torn: half of it is written first.
+        is_short: half of it is done, and the system says so: no error, as it may do with any call.
     """
 
     operation: str
     code: int
     is_torn: bool = False
+    is_short: bool = False
 
 
 KINDS = {
@@ -46,10 +53,25 @@ KINDS = {
     "sync: I/O error": Kind("sync", apsw.SQLITE_IOERR_FSYNC),
     "truncate: I/O error": Kind("truncate", apsw.SQLITE_IOERR_TRUNCATE),
     "read: I/O error": Kind("read", apsw.SQLITE_IOERR_READ),
+    "open: not permitted": Kind("open", apsw.SQLITE_CANTOPEN),
 }
+FILE_KINDS = {
+    **KINDS,
+    "file open: not permitted": Kind("file open", EACCES),
+    "file write: disk full": Kind("file write", ENOSPC),
+    "file write: I/O error": Kind("file write", EIO),
+    "file write: torn, then disk full": Kind("file write", ENOSPC, is_torn=True),
+    "file write: short": Kind("file write", 0, is_short=True),
+    "file sync: I/O error": Kind("file sync", EIO),
+    "file name: I/O error": Kind("file name", EIO),
+    "file name: disk full": Kind("file name", ENOSPC),
+    "file read: I/O error": Kind("file read", EIO),
+    "file read: short": Kind("file read", 0, is_short=True),
+}
+"""What can happen to a task that also copies, syncs, names and removes files itself."""
 
 
-class Faults:
+class Faults(system_calls.Watch):
     """What fails next.
 
     Attributes:
@@ -69,7 +91,7 @@ class Faults:
         """Let the n-th operation of this kind fail, and all after it when it is sticky; ``None`` only counts."""
         self._is_armed = True
         self._kind, self._nth, self._is_sticky = kind, nth, is_sticky
-        self.counts = dict.fromkeys(("write", "sync", "truncate", "read"), 0)
+        self.counts = dict.fromkeys(("write", "sync", "truncate", "read", "open", *system_calls.OPERATIONS), 0)
         self.fired = 0
 
     def disarm(self) -> int:
@@ -125,6 +147,7 @@ def install() -> Faults:  # noqa: C901 - SQLite's methods, each a line or two
             super().__init__("hyperjobs-faults", base=_BASE, makedefault=True)
 
         def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 - as above
+            _fail(faults.look("open"))
             return File(name, flags)
 
         def excepthook(self, *_: object) -> None:
@@ -158,41 +181,49 @@ class Point:
     wrong: str
 
 
-def sweep(scenario: Callable[[Faults, Kind | None, int, bool], tuple[str | None, str]], *, most: int) -> list[Point]:
+Scenario = Callable[[Faults, Kind | None, int, bool], tuple[str | None, str]]
+
+
+def sweep(scenario: Scenario, *, most: int, kinds: Mapping[str, Kind] = KINDS, root: Path | None = None) -> list[Point]:
     """Run a scenario once for each of about ``most`` places, spread evenly over every kind.
 
     Args:
         scenario: prepares a store, arms the faults, works, disarms them and looks; returns the name of the error, and
             what is wrong.
         most: about so many points.
+        kinds: the ways of failing.
+        root: where what our own code does with files fails too; ``None`` is nowhere.
     """
     faults = install()
+    if root is not None:
+        system_calls.install(root, faults)
     scenario(faults, None, 0, False)  # noqa: FBT003 - not sticky
     counts = dict(faults.counts)
     chosen = []
-    for name, kind in KINDS.items():
+    for name, kind in kinds.items():
         places = [(name, nth, is_sticky) for nth in range(1, counts[kind.operation] + 1) for is_sticky in (False, True)]
-        step = max(1, len(places) * len(KINDS) // most)
+        step = max(1, len(places) * len(kinds) // most)
         # an even step would only ever take those that happen once
         chosen += places[:: step if step == 1 or step % 2 else step + 1]
     points = []
     for name, nth, is_sticky in chosen:
-        error, wrong = scenario(faults, KINDS[name], nth, is_sticky)
+        error, wrong = scenario(faults, kinds[name], nth, is_sticky)
         points.append(Point(name, nth, is_sticky, faults.fired, error, wrong))
     return points
 
 
-def sweep_in_child(scenario: str, *, directory: Path, most: int) -> list[Point]:
+def sweep_in_child(scenario: str, *, directory: Path, most: int, of_files: bool = False) -> list[Point]:
     """Run :func:`sweep` in a process of its own.
 
     Args:
         scenario: ``module:function`` below ``tests/``; called with ``directory``, it returns the scenario.
         directory: an empty one.
         most: as for ``sweep``.
+        of_files: whether what our own code does with files fails too, everywhere below ``directory``.
     """
     path = os.pathsep.join([str(_TESTS), *sys.path])
     done = subprocess.run(
-        [sys.executable, "-m", "support.faults", scenario, str(directory), str(most)],
+        [sys.executable, "-m", "support.faults", scenario, str(directory), str(most), "files" if of_files else ""],
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
@@ -207,7 +238,9 @@ def main() -> None:
     module, _, name = sys.argv[1].partition(":")
     scenario = getattr(importlib.import_module(module), name)(Path(sys.argv[2]))
     # by its own name, or this module would be there twice
-    points = importlib.import_module("support.faults").sweep(scenario, most=int(sys.argv[3]))
+    own = importlib.import_module("support.faults")
+    options = {"kinds": own.FILE_KINDS, "root": Path(sys.argv[2])} if sys.argv[4] else {}
+    points = own.sweep(scenario, most=int(sys.argv[3]), **options)
     sys.stdout.write("\n" + json.dumps([vars(point) for point in points]) + "\n")
 
 

@@ -8,18 +8,23 @@ the tables before and after what must have been counted.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
 
 from hyperjobs.store.connection import Connection
+from hyperjobs.store.due import Rule
 from hyperjobs.store.ledger import tally
 from hyperjobs.store.ledger.install import uninstall
+from hyperjobs.store.pruning import Keeping, Pruning
+from hyperjobs.store.retention import Retention
+from hyperjobs.testing import FakeClock
 from support.ledgers import Kept, make_store
 from support.writers import Table, Writer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
     from random import Random
 
@@ -117,15 +122,24 @@ _other = st.sampled_from(
     ["VACUUM", "ANALYZE", "INSERT INTO jobs(id) VALUES('x')", "INSERT OR REPLACE INTO jobs SELECT * FROM jobs"]
 )
 _statement = st.one_of(_insert, _insert, _insert, _update, _update, _bulk, _rename, _delete, _named_rowid, _other)
+FOLD, PRUNE = -1, -2
 _savepoint = st.tuples(st.lists(_statement, min_size=1, max_size=2), st.booleans())
 _transaction = st.lists(st.one_of(_statement, _statement, _savepoint), min_size=1, max_size=4)
 operation = st.one_of(
     st.tuples(st.integers(0, 2), _statement, st.just(True)),
     st.tuples(st.integers(0, 2), _statement, st.just(True)),
     st.tuples(st.integers(0, 2), _transaction, st.booleans()),
-    st.just((-1, "", True)),  # a fold
+    st.just((FOLD, "", True)),
+    st.tuples(
+        st.just(PRUNE),
+        st.tuples(st.sets(st.sampled_from(sorted(_FINISHED)), min_size=1), st.integers(0, 2), _statement),
+        st.just(True),
+    ),
 )
-"""(writer, a statement or those of a transaction, whether it commits); a savepoint is (statements, is it kept)."""
+"""(writer, a statement or those of a transaction, whether it commits); a savepoint is (statements, is it kept).
+
+A prune is (statuses, writer, its statement once the prune knows what is due).
+"""
 
 
 def random_operations(random: Random, count: int) -> list[tuple[int, Any, bool]]:
@@ -134,8 +148,11 @@ def random_operations(random: Random, count: int) -> list[tuple[int, Any, bool]]
     for _ in range(count):
         kind = random.random()
         if kind < 0.15:
-            operations.append((-1, "", True))
-        elif kind < 0.3:
+            operations.append((FOLD, "", True))
+        elif kind < 0.22:
+            statuses = set(random.sample(sorted(_FINISHED), 2))
+            operations.append((PRUNE, (statuses, random.randrange(3), _random_statement(random)), True))
+        elif kind < 0.35:
             statements: list[Any] = [_random_statement(random) for _ in range(3)]
             statements[1] = ([statements[1]], random.random() < 0.5) if random.random() < 0.3 else statements[1]
             operations.append((random.randrange(3), statements, random.random() < 0.7))
@@ -258,6 +275,32 @@ def _without_zeros(hours: dict[Any, list[int]]) -> dict[Any, list[int]]:
     return {key: cell for key, cell in hours.items() if any(cell)}
 
 
+class Meanwhile(Keeping):
+    """Does something once, when a prune has found its first rows and not yet deleted them."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self.answer: Any = None
+        self._work: Callable[[], Any] | None = work
+
+    def keep(self, rows: Sequence[Any]) -> None:  # noqa: ARG002 - it asks for none of them
+        work, self._work = self._work, None
+        if work is not None:
+            self.answer = work()
+
+
+def prune(path: Path, statuses: Iterable[str], *, keeping: Keeping | None = None) -> int:
+    """Prune the jobs of these statuses that ended a day before the clock's time; returns how many went."""
+    clock = FakeClock()
+    connection = Connection(path)
+    try:
+        rule = Rule(Retention(dict.fromkeys(statuses, timedelta(days=1))).cutoffs(clock.now()))
+        pruning = Pruning(connection, rule, clock=clock, pause=lambda _seconds: None, keeping=keeping)
+        assert pruning.run()
+        return pruning.done.total
+    finally:
+        connection.close()
+
+
 class Machine:
     """A store, its keeper, three writers and the model."""
 
@@ -304,8 +347,10 @@ class Machine:
         hidden = False
         for who, work, commits in operations:
             hidden = hidden or "(rowid," in str(work)
-            if who < 0:
+            if who == FOLD:
                 self.kept.turn()
+            elif who == PRUNE:
+                table = self._prune(model, *work, table)
             elif isinstance(work, str):
                 table = self._statement(self.writers[who], model, work, table)
             else:
@@ -318,6 +363,17 @@ class Machine:
             for key, cell in self.hours().items()
         }
         assert _without_zeros(model.hours) == _without_zeros(grown)
+
+    def _prune(self, model: Model, statuses: set[str], who: int, sql: str, table: Table) -> Table:
+        """Delete what is due of these statuses, while a writer does a statement between the look and the delete."""
+        meanwhile = Meanwhile(lambda: self._statement(self.writers[who], model, sql, table))
+        deleted = prune(self.kept.path, statuses, keeping=meanwhile)
+        after = self.writers[who].execute("SELECT 1 WHERE 0")
+        before: Table = table if meanwhile.answer is None else meanwhile.answer
+        assert deleted == len(before) - len(after)
+        assert all(before[job] == row for job, row in after.items())
+        assert all(row[1] in statuses for job, row in before.items() if job not in after)
+        return after
 
     @staticmethod
     def _statement(writer: Writer, model: Model, sql: str, before: Table) -> Table:

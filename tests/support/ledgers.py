@@ -120,3 +120,17 @@ class Kept:
         self.keeper.close()
         self.continuity.save()
         self.state.close()
+
+
+def downgrade(connection: Connection) -> None:
+    """Make a ledger one of version 1, if there is one: no remark in its delete trigger, no ``ids`` in its history."""
+    sql = connection.value("SELECT sql FROM sqlite_schema WHERE name='hyperjobs_ad' AND sql LIKE '%/*%'")
+    if sql is None:
+        return
+    for statement in (
+        "DROP TRIGGER hyperjobs_ad",
+        sql.replace(" /* or op 8 */", ""),
+        "ALTER TABLE hyperjobs_history DROP COLUMN ids",
+        "UPDATE hyperjobs_meta SET value=1 WHERE key='schema_version'",
+    ):
+        connection.rows(statement)

@@ -14,12 +14,14 @@ _GO_DRIVER = GO_PATH / "src/github.com/mattn/go-sqlite3"
 
 # The Debian packages that bring a tool, for the message of a test that misses it.
 _PACKAGES = {
-    "go": "golang-go",
-    "go-sqlite3": "golang-go golang-github-mattn-go-sqlite3-dev gcc",
+    "amtool": "prometheus-alertmanager",
     "buildah": "buildah",
     "debootstrap": "debootstrap",
+    "go": "golang-go",
+    "go-sqlite3": "golang-go golang-github-mattn-go-sqlite3-dev gcc",
     "kubectl": "kubernetes-client",
     "nsenter": "util-linux",
+    "npm": "npm",
     "promtool": "prometheus",
     "setpriv": "util-linux",
     "systemd-analyze": "systemd",

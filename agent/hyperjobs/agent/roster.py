@@ -88,6 +88,7 @@ def _vacuum(shop: Workshop, **changes: Any) -> Task:
             "min_free": vacuum.min_free,
             "is_in_window": _within(vacuum.window, zone, otherwise=True),
             "speed": lambda: _last_detail(shop, "vacuum", "mb_per_second"),
+            "write_back_share": lambda: _last_detail(shop, "vacuum", "write_back_share"),
             **changes,
         },
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +16,13 @@ from hyperjobs.agent.lock import AgentLock
 from hyperjobs.agent.workshop import Workshop
 from hyperjobs.errors import ConfigError, HyperjobsError
 from hyperjobs.logs import configure_logs
+from hyperjobs.maintenance.restore.staging import forget_killed
 from hyperjobs.metrics.agent import AgentSource
 from hyperjobs.metrics.catalogue import groups
 from hyperjobs.store.continuity import Continuity
 from hyperjobs.store.events import Events
 from hyperjobs.store.holds import Holds
+from hyperjobs.store.mount import set_allowed
 from hyperjobs.store.reader import Troubles
 from hyperjobs.store.sqlite import open_store
 from hyperjobs.store.state import StateFile
@@ -94,6 +97,9 @@ class Agent:
                 Holds(self._state).freeze("state_lost", message, self._clock.now())
                 Events(self._state).add_freeze("state_lost", message, self._clock.now())
             self._continuity = Continuity(self._state)
+            with contextlib.suppress(OSError):  # what is wrong with the store is told when it is opened
+                forget_killed(self._path.resolve())
+            set_allowed(self._path, is_allowed=self._config.store.network_filesystem == "allow")
             self._create_store()
             self._care = self._new_care(self._config)
             self._server = Server(self._config.web.listen, self._app(), clock=self._clock)
@@ -194,6 +200,7 @@ class Agent:
 
     def _new_care(self, config: Config) -> Care:
         assert self._state is not None  # noqa: S101 - start made it
+        set_allowed(self._path, is_allowed=config.store.network_filesystem == "allow")
         return Care(
             config,
             self._path.resolve(),

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from hyperjobs.store.sqlite import SQLiteJobStore
 
 STORE_VARIABLE = "HYPERJOBS_STORE__PATH"
+NETWORK_VARIABLE = "HYPERJOBS_STORE__NETWORK_FILESYSTEM"
 CONFIG_VARIABLE = "HYPERJOBS_CONFIG"
 CONFIG_FILE = Path("/etc/hyperjobs/hyperjobs.yaml")
+_INSTEAD = "name the store with --store PATH"
 USUAL_PLACES = ("/var/lib/hypersdk/jobs.db", "~/.hypersdk/jobs.db", "./hypersdk.db")
 
 
@@ -37,6 +39,16 @@ class StorePlace:
     config: str | None = None
 
     def find(self, environment: Mapping[str, str] = os.environ) -> Path:
+        """The store's path, as :meth:`_find` finds it; on a network file system it can be opened when that is allowed."""
+        from hyperjobs.store.mount import network_filesystem, set_allowed  # noqa: PLC0415 - as below
+
+        path = self._find(environment)
+        if network_filesystem(Path(os.path.realpath(path))) is not None:
+            said = environment.get(NETWORK_VARIABLE) or self._said(environment, "network_filesystem")
+            set_allowed(path, is_allowed=said == "allow")
+        return path
+
+    def _find(self, environment: Mapping[str, str]) -> Path:
         """The store's path: the flag, else the environment, else the configuration file, else a usual place.
 
         A path that somebody named is given back whether or not there is a file; of the usual places, one that exists.
@@ -76,11 +88,18 @@ class StorePlace:
             if not named and not os.access(file, os.R_OK):
                 looked_at.append(f"store.path in {file} ({'not readable' if file.exists() else 'no such file'})")
                 continue
-            path = raw_option(file, "store", "path", instead="name the store with --store PATH")
+            path = raw_option(file, "store", "path", instead=_INSTEAD)
             if isinstance(path, str) and path:
                 return Path(path)
             looked_at.append(f"store.path in {file} (not set)")
         return None
+
+    def _said(self, environment: Mapping[str, str], name: str) -> str | None:
+        """What the configuration file says of the store under this name."""
+        named = self.config or environment.get(CONFIG_VARIABLE)
+        files = [Path(named)] if named else [file for file in usual_files(environment) if os.access(file, os.R_OK)]
+        found = raw_option(files[0], "store", name, instead=_INSTEAD) if files else None
+        return found if isinstance(found, str) else None
 
     def open(self) -> SQLiteJobStore:
         """The store, opened for reading only."""

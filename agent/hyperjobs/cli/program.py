@@ -86,6 +86,14 @@ if TYPE_CHECKING:
             "hyperjobs.cli.hold:unfreeze_command",
             "Let prune, vacuum and rotation run again, after somebody has looked at what froze them.",
         ),
+        "rules": (
+            "hyperjobs.cli.rules:rules_group",
+            "Render the alerts and recording rules for Prometheus, with thresholds of your own.",
+        ),
+        "check-metrics": (
+            "hyperjobs.cli.check_metrics:check_metrics_command",
+            "Say which metrics and labels dashboards and rules ask for that this agent does not export.",
+        ),
         "config": ("hyperjobs.cli.config:config_group", "Check, show or describe the configuration."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},

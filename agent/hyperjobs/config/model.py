@@ -49,6 +49,13 @@ class Ledger(StrEnum):
     SCAN = "scan"
 
 
+class NetworkFilesystem(StrEnum):
+    """What is done with a store on a network file system."""
+
+    REFUSE = "refuse"
+    ALLOW = "allow"
+
+
 class Level(StrEnum):
     """How much is logged."""
 
@@ -118,6 +125,12 @@ class Store(Section):
         reason="long enough to look back over a quarter",
         ge=timedelta(hours=1),
         le=timedelta(days=3650),
+    )
+    network_filesystem: Annotated[NetworkFilesystem, choice(NetworkFilesystem)] = option(
+        NetworkFilesystem.REFUSE,
+        "Whether the store may lie on a network file system (NFS, SMB, 9p, sshfs and the like).",
+        unit="refuse or allow",
+        reason="hosts that share one there overwrite each other's rows; allow it only where one host alone uses it",
     )
     state_dir: FilePath = option(
         Path("/var/lib/hyperjobs"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hyperjobs.errors import BackupDamagedError, BackupNotFoundError
 from hyperjobs.maintenance.backup.check import marked
 from hyperjobs.maintenance.backup.manifest import manifest_of
+from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.restore.staging import staged
 from hyperjobs.maintenance.restore.swap import put_new
 from hyperjobs.maintenance.scratch import private_folder
@@ -96,7 +97,8 @@ class DrillTask:
     def _restore(self, name: BackupName, turn: Turn, started_s: float) -> Report:
         with private_folder(self._scratch, _PREFIX) as folder:
             place = folder / "restored"  # staging locks what it makes its own folder in
-            place.mkdir(mode=0o700)
+            with disk_errors(place, "the drill failed"):
+                place.mkdir(mode=0o700)
             target = place / self._store.name
             turn.progress("restore", 0, 3)
             with staged(self._directory.path, name, target, turn.keep_on, level="full") as (database, manifest):
@@ -131,7 +133,7 @@ def _use(target: Path, manifest: Manifest) -> None:
     Raises:
         BackupDamagedError: it does not give what the manifest promises.
     """
-    with open_store(target) as restored:
+    with open_store(target, may_be_remote=True) as restored:  # ours alone, wherever the backups lie
         stats = restored.get_job_stats()
         if stats.total != manifest.jobs:
             raise BackupDamagedError(

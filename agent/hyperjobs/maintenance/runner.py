@@ -17,6 +17,7 @@ from hyperjobs.errors import (
     StorePermissionError,
     TaskRunningError,
 )
+from hyperjobs.maintenance.disk import name_holder
 from hyperjobs.maintenance.task import Report, Turn
 from hyperjobs.store.runs import Outcome, Run
 
@@ -211,8 +212,7 @@ class Runner:
                 raise TaskRunningError(
                     f"{name} is running already ({holder or 'its process is not named'}); try again after it"
                 ) from exc
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"pid {os.getpid()}\n".encode(), 0)
+            name_holder(descriptor)
             yield
         finally:
             os.close(descriptor)

@@ -46,6 +46,29 @@ def private_folder(parent: Path, prefix: str) -> Iterator[Path]:
         os.close(descriptor)
 
 
+def is_any_at_work(parent: Path, prefix: str) -> bool:
+    """Whether somebody works in a folder of this prefix."""
+    return any(not _is_dead(path) for path in parent.glob(f"{glob.escape(prefix)}*"))
+
+
+def _is_dead(path: Path) -> bool:
+    """Whether this is a folder that nobody holds; one that cannot be looked at may be somebody's."""
+    try:
+        descriptor = _open(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(descriptor)
+
+
 def _make(parent: Path, prefix: str) -> tuple[Path, int]:
     """A new folder and the descriptor that holds its lock."""
     while True:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from hyperjobs.store.cells import Cells, read_cells, text_of
 from hyperjobs.store.due import PLACE, Range, Rule
 from hyperjobs.store.flavour import COLUMNS
+from hyperjobs.store.ledger.removal import Removal, Removed, removed
 from hyperjobs.store.ledger.select import rows
 from hyperjobs.store.pins import TABLE, has_pins
 from hyperjobs.store.rows import COLUMN_LIST
@@ -44,6 +45,7 @@ _STILL: Final = (
     f"SELECT b.rid FROM {_NAME} b CROSS JOIN main.jobs j ON j.rowid=b.rid"  # noqa: S608 - ours
     f" WHERE b.rid BETWEEN ? AND ? AND {_UNCHANGED}"
 )
+_ID: Final = COLUMNS.index("id")
 _STATUS: Final = COLUMNS.index("status")
 _PROVIDER: Final = COLUMNS.index("provider")
 
@@ -80,6 +82,7 @@ class Batch:
         self.rows: list[Row] = []
         self.last: bytes | None = None
         self._connection = connection
+        self._removal = Removal(connection, _NAME)
         connection.rows("PRAGMA temp_store=MEMORY")
         connection.rows(_CREATE_DUE)
         connection.rows(_CREATE)
@@ -95,18 +98,43 @@ class Batch:
 
         Returns:
             What went, by status and provider, and the rows that did not go.
+
+        Raises:
+            StoreRefusedError: by now a trigger that is not ours sits on the table; nothing of the slice was deleted.
         """
-        span = part[0].rowid, part[-1].rowid
+        everything = _removed(part)
         try:
-            self._connection.write(lambda db: _delete(db, span, len(part)))
+            self._connection.write(lambda db: self._delete(db, part, everything))
             gone = {row.rowid for row in part}
         except _TouchedError:
-            gone = self._connection.write(lambda db: _delete_named(db, span))
+            gone = self._connection.write(lambda db: self._delete_named(db, part))
         deleted = Counter(row.key for row in part if row.rowid in gone)
         return deleted, [row.cells for row in part if row.rowid not in gone]
 
+    def _delete(self, db: apsw.Connection, part: Sequence[Row], gone: Removed) -> None:
+        """Delete what is in a slice and still as it was; when that is not every row, raise, and so delete nothing."""
+        is_logging = self._removal.begin(db)
+        db.execute(f"DELETE FROM main.jobs WHERE rowid IN ({_still(db)})", _span(part))  # noqa: S608 - ours
+        # of this statement alone: the total would count what the ledger's triggers write
+        if db.changes() != len(part):
+            raise _TouchedError
+        if is_logging:
+            self._removal.log(db, gone)
+
+    def _delete_named(self, db: apsw.Connection, part: Sequence[Row]) -> set[int]:
+        """Delete what is in a slice and still as it was; the rowids of what went."""
+        is_logging = self._removal.begin(db)
+        still = _still(db)
+        found: set[int] = {rowid for (rowid,) in rows(db, still, _span(part))}
+        db.execute(f"DELETE FROM main.jobs WHERE rowid IN ({still})", _span(part))  # noqa: S608 - ours
+        is_whole = db.changes() == len(found)
+        if is_logging:
+            self._removal.log(db, _removed([row for row in part if row.rowid in found]))
+        return found if is_whole else set()
+
     def close(self) -> None:
         """Forget it."""
+        self._removal.close()
         for name in (_NAME, _DUE):
             self._connection.rows(f"DROP TABLE IF EXISTS {name}")
 
@@ -132,20 +160,12 @@ class _TouchedError(Exception):
     """A writer had been at some of the rows: which ones must be found out before the others are gone."""
 
 
-def _delete(db: apsw.Connection, span: tuple[int, int], expected: int) -> None:
-    """Delete what is in a span of the batch and still as it was; when that is not every row, raise, and so delete nothing."""
-    db.execute(f"DELETE FROM main.jobs WHERE rowid IN ({_still(db)})", span)  # noqa: S608 - ours
-    # of this statement alone: the total would count what the ledger's triggers write
-    if db.changes() != expected:
-        raise _TouchedError
+def _removed(part: Sequence[Row]) -> Removed:
+    return removed((row.rowid, row.cells[_ID], row.cells[_PROVIDER], row.cells[_STATUS]) for row in part)
 
 
-def _delete_named(db: apsw.Connection, span: tuple[int, int]) -> set[int]:
-    """Delete what is in a span of the batch and still as it was; the rowids of what went."""
-    still = _still(db)
-    found: set[int] = {rowid for (rowid,) in rows(db, still, span)}
-    db.execute(f"DELETE FROM main.jobs WHERE rowid IN ({still})", span)  # noqa: S608 - ours
-    return found if db.changes() == len(found) else set()
+def _span(part: Sequence[Row]) -> tuple[int, int]:
+    return part[0].rowid, part[-1].rowid
 
 
 def _still(db: apsw.Connection) -> str:

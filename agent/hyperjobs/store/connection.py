@@ -25,6 +25,7 @@ from hyperjobs.errors import (
     StoreRefusedError,
 )
 from hyperjobs.store.failure import BUSY, on_read_only_mount, translate
+from hyperjobs.store.mount import MOUNTS, refuse_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,16 +51,21 @@ _STEPS_BETWEEN_LOOKS: Final = 20_000
 _live: weakref.WeakSet[Connection] = weakref.WeakSet()
 
 
-def check_path(path: str | os.PathLike[str]) -> Path:
+def check_path(path: str | os.PathLike[str], *, may_be_remote: bool = False, mounts: Path = MOUNTS) -> Path:
     """Return the real path of a database file that is safe to open.
 
     Symbolic links are followed once, here. A FIFO would hang an open for ever, and a second hard link would get a
     -wal of its own: https://sqlite.org/howtocorrupt.html#_multiple_links_to_the_same_file.
 
+    Args:
+        path: of the file.
+        may_be_remote: also one on a network file system will do.
+        mounts: see :func:`~hyperjobs.store.mount.refuse_network`.
+
     Raises:
         StoreNotFoundError: there is no such file.
         NotAJobStoreError: it is a directory, device, FIFO or socket.
-        StoreRefusedError: the file has more than one name.
+        StoreRefusedError: the file has more than one name, or lies on a network file system.
         StorePermissionError: the system does not let us look.
     """
     try:
@@ -78,6 +84,8 @@ def check_path(path: str | os.PathLike[str]) -> Path:
             f"{real}: the file has {status.st_nlink} names, and each would get a -wal of its own; remove the others",
             reason="hard_link",
         )
+    if not may_be_remote:
+        refuse_network(real, status.st_dev, mounts=mounts)
     return real
 
 
@@ -96,6 +104,7 @@ class Connection:
         synchronous: ``FULL`` keeps every acknowledged write through a power cut; ``NORMAL`` can lose the last ones.
         clock: kept for those who stamp what they write. Locks are waited for in real time whatever it says.
         is_stopping: asked while statements run and locks are waited for; once true, they end as by :meth:`interrupt`.
+        may_be_remote: the file is ours alone, so that it may lie on a network file system.
 
     Raises:
         StoreError: one of its kinds; see :func:`check_path` and ``failure.translate``.
@@ -112,13 +121,15 @@ class Connection:
         synchronous: str = "FULL",
         clock: Clock | None = None,
         is_stopping: Callable[[], bool] | None = None,
+        may_be_remote: bool = False,
     ) -> None:
         if synchronous.upper() not in _SYNCHRONOUS:
             raise StoreError(f"synchronous={synchronous!r} is none of {', '.join(sorted(_SYNCHRONOUS))}")
         if create and not os.path.lexists(path):
             self.path = Path(os.path.realpath(path))
         else:
-            self.path = check_path(path)
+            # nobody else writes an immutable file, so it may lie anywhere
+            self.path = check_path(path, may_be_remote=may_be_remote or immutable)
         self.clock: Clock = clock or SystemClock()
         self.busy_timeout_s = busy_timeout_s
         self._pid = os.getpid()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hyperjobs.store.connection import Connection
 
-SUPPORTED_LEDGER: Final = 1
+SUPPORTED_LEDGER: Final = 2
 """The newest version of our own tables that this code knows; ``hyperjobs_meta`` holds it as ``schema_version``."""
 
 COLUMNS: Final = (

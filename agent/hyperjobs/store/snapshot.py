@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from hyperjobs.errors import StoreInterruptedError
+from hyperjobs.errors import StoreError, StoreInterruptedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,11 +64,14 @@ def copy_snapshot(source: Connection, target: Path, pace: Pace) -> Copied:
         StoreError: as :class:`~hyperjobs.store.connection.Connection` says.
     """
     copied = source.read(lambda db: _copy(db, target, pace))
-    descriptor = os.open(target, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(target, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as exc:
+        raise StoreError(f"{target}: the copy cannot be synced: {exc.strerror or exc}; see the kernel log") from exc
     return copied
 
 

@@ -78,6 +78,7 @@ def open_store(  # noqa: PLR0913 - all but the path have a default
     busy_timeout_s: float = 5.0,
     synchronous: str = "FULL",
     clock: Clock | None = None,
+    may_be_remote: bool = False,
 ) -> SQLiteJobStore:
     """Open the job store at ``path``; it is recognised first, and nothing is ever created over anything.
 
@@ -89,11 +90,12 @@ def open_store(  # noqa: PLR0913 - all but the path have a default
         synchronous: ``FULL`` keeps each acknowledged write through a power cut; ``NORMAL``, which hypersdk uses, is
             faster and can lose the last ones.
         clock: stamps what is saved without a time.
+        may_be_remote: open it on a network file system too; only where this host alone uses the file.
 
     Raises:
         StoreNotFoundError: there is no file, and ``create`` was not asked for.
         NotAJobStoreError: the file is something else (reason ``not_a_store`` or ``foreign``).
-        StoreRefusedError: serving it would not be safe (``newer``, ``hard_link``).
+        StoreRefusedError: serving it would not be safe (``newer``, ``hard_link``, ``network_filesystem``).
         StoreError: one of its other kinds: busy, damaged, permission.
     """
     if create and read_only:
@@ -104,7 +106,12 @@ def open_store(  # noqa: PLR0913 - all but the path have a default
 
     def connect() -> Connection:
         return Connection(
-            real, read_only=read_only, busy_timeout_s=busy_timeout_s, synchronous=synchronous, clock=clock
+            real,
+            read_only=read_only,
+            busy_timeout_s=busy_timeout_s,
+            synchronous=synchronous,
+            clock=clock,
+            may_be_remote=may_be_remote,
         )
 
     first = connect()

@@ -27,6 +27,8 @@ class Mode(StrEnum):
     """Only count the frames."""
     PASSIVE = "PASSIVE"
     """Move what no reader needs; waits for nobody and nobody waits for it."""
+    RESTART = "RESTART"
+    """Move everything, so that the next write begins the -wal anew; writers wait as for TRUNCATE, and the file stays."""
     TRUNCATE = "TRUNCATE"
     """Move everything and empty the -wal; writers wait while it waits for readers, so its timeout is to be short."""
 

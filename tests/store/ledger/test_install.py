@@ -211,12 +211,12 @@ def test_install_refuses_a_newer_ledger_and_leaves_it_whole(
     connection: Connection, missing: str, *, rebuild: bool
 ) -> None:
     install(connection, now=START)
-    connection.write(lambda db: write_meta(db, schema_version=2))
+    connection.write(lambda db: write_meta(db, schema_version=3))
     if missing:  # a newer version may have other tables
         connection.rows(f"DROP TABLE {missing}")
     before = whole_schema(connection)
 
-    with pytest.raises(StoreRefusedError, match="schema version 2 is newer than 1") as refused:
+    with pytest.raises(StoreRefusedError, match="schema version 3 is newer than 2") as refused:
         install(connection, now=START, rebuild=rebuild)
 
     assert refused.value.reason == "newer"

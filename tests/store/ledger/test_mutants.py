@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from hyperjobs.store.ledger import fold, install, replay, rollup, schema, tally
+from hyperjobs.store import batch
+from hyperjobs.store.ledger import fold, install, removal, replay, rollup, schema, tally
 from support.ledger_model import Machine, random_operations
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ _CODE = {
     "a rename ends its victim though it failed": Mutant(replay, "standing, standing_rid = (None if rid is None else _leaving(row)), rid", "standing = None\n            if rid is not None: yield Change(job_id, _leaving(row), None, at, counted)"),
     "a rename ends a victim whose delete was logged": Mutant(replay, "if standing is not None and rid == standing_rid and held is None", "if False", recursive=True),
     "old and new of an update are swapped": Mutant(replay, "Row(*row[5:12]), Row(*row[12:19])", "Row(*row[12:19]), Row(*row[5:12])"),
-    "the gauge is not left": Mutant(tally, "] -= 1", "] -= 0"),
+    "the gauge is not left": Mutant(tally, "] -= change.jobs", "] -= 0"),
     "a job is created by every replace": Mutant(tally, "if before is None:\n            self.totals[CREATED", "if True:\n            self.totals[CREATED"),
     "a job finishes whenever it is written": Mutant(tally, "is_entry = before is None or before.status != status", "is_entry = True"),
     "a job finishes only from another status": Mutant(tally, "is_entry = before is None or", "is_entry = before is not None and"),
@@ -87,6 +88,13 @@ _CODE = {
     "an hour mixes bytes and files": Mutant(tally, "cell[index] += grown", "cell[2] += grown"),
     "the log is trimmed one row short": Mutant(fold, "DELETE FROM hyperjobs_log WHERE seq<=?", "DELETE FROM hyperjobs_log WHERE seq<?"),
     "the log is not read to its end": Mutant(fold, "tally.add_all(replay(log[:whole]))", "tally.add_all(replay(log[:whole - 1]))"),
+    "a prune logs nothing": Mutant(removal, "        if gone.groups:", "        if False:"),
+    "a prune logs what its trigger logs, too": Mutant(removal, "int(not self._is_ours)", "1"),
+    "a prune logs one of many": Mutant(removal, "(json.dumps(ids), *key, len(ids))", "(json.dumps(ids), *key, 1)"),
+    "a prune logs all of one provider": Mutant(removal, "setdefault((provider, status), [])", "setdefault(('aws', status), [])"),
+    "a prune logs jobs that a writer kept": Mutant(batch, "[row for row in part if row.rowid in found]", "part"),
+    "a prune is folded as one job": Mutant(replay, "jobs=row[_SIZE]", "jobs=1"),
+    "a prune goes unread": Mutant(replay, "elif op == PRUNED:", "elif op == -1:"),
     "a rollup is replaced": Mutant(rollup, "SET {added('value')}", "SET value=excluded.value"),
     "a gauge is ignored when it is there": Mutant(rollup, 'ON CONFLICT DO UPDATE SET jobs=jobs+excluded.jobs"', 'ON CONFLICT DO NOTHING"'),
     "an hour is replaced": Mutant(rollup, "SET {added('jobs', 'micros', 'bytes', 'files')}", "SET {added('jobs', 'micros', 'files')},bytes=excluded.bytes"),

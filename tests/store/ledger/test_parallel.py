@@ -16,6 +16,7 @@ import pytest
 
 from hyperjobs.store.ledger.options import LedgerOptions
 from hyperjobs.store.ledger.tally import BYTES, CREATED, DURATION, FINISHED_JOBS
+from support.ledger_model import prune
 from support.ledgers import Kept, make_store
 
 if TYPE_CHECKING:
@@ -110,16 +111,26 @@ def _counted(kept: Kept) -> Counter[tuple[str, str, str]]:
     return found
 
 
-def test_counters_and_gauges_are_the_sum_of_what_parallel_writers_did(tmp_path: Path) -> None:
+def _prune_until(path: Path, stopped: threading.Event, pruned: list[int]) -> None:
+    while not stopped.wait(0.02):
+        pruned.append(prune(path, ["completed", "failed"]))
+
+
+@pytest.mark.parametrize("is_pruned", [False, True], ids=["alone", "beside prunes"])
+def test_counters_and_gauges_are_the_sum_of_what_parallel_writers_did(tmp_path: Path, *, is_pruned: bool) -> None:
     kept = Kept(make_store(tmp_path / "jobs.db"), tmp_path / "state", options=LedgerOptions(fold_rows=50))
     lives = [(kind, Life(f"{kind}{copy}", seed=copy * 3 + index)) for copy in range(2) for index, kind in enumerate(("apsw", "stdlib", "shell"))]  # fmt: skip
     errors: list[str] = []
     writers = [threading.Thread(target=_run, args=(kind, kept.path, life, errors)) for kind, life in lives]
     shown: Counter[Any] = Counter()
+    stopped, pruned = threading.Event(), [0]
+    pruner = threading.Thread(target=_prune_until, args=(kept.path, stopped, pruned))
 
     kept.turn()  # what was there before the triggers is a baseline, not counted
     for writer in writers:
         writer.start()
+    if is_pruned:
+        pruner.start()
     while any(writer.is_alive() for writer in writers):
         kept.turn()
         now = _counted(kept)
@@ -127,12 +138,18 @@ def test_counters_and_gauges_are_the_sum_of_what_parallel_writers_did(tmp_path: 
         shown = now
     for writer in writers:
         writer.join()
+    stopped.set()
+    if is_pruned:
+        pruner.join()
     kept.turn()
 
     assert not errors
     assert _counted(kept) == sum((life.counted for _, life in lives), Counter())
     left = sum((life.left for _, life in lives), Counter())
-    assert {key: jobs for key, jobs in kept.view().rollup.gauges.items() if jobs} == dict(left)
+    gauges = {key: jobs for key, jobs in kept.view().rollup.gauges.items() if jobs}
+    assert sum(gauges.values()) == left.total() - sum(pruned)
+    assert gauges == dict(left) or is_pruned
+    assert bool(sum(pruned)) == is_pruned
     assert kept.keeper.check_drift() == 0
     assert kept.view().unfolded_rows == 0
     kept.stop()

@@ -111,7 +111,7 @@ def test_rows_brought_back_move_gauges_and_history_but_no_counter() -> None:
     tally = tallied((None, row("completed", total_size=5)), counted=False)
 
     assert gauges(tally) == {("vsphere", "completed"): 1}
-    assert [event[2:] for event in tally.history] == [(None, "completed")]
+    assert [event[2:4] for event in tally.history] == [(None, "completed")]
     assert totals(tally) == {}
     assert tally.hours == {}
     assert tally.latest == {}
@@ -271,9 +271,9 @@ def test_the_history_holds_changes_of_status_and_nothing_else() -> None:
     tally = tallied((None, row()), (row(), row(total_size=1)), (row(), row("running")), (row("running"), None))
 
     assert tally.history == [
-        ("a", int(NOW.timestamp()), None, "pending"),
-        ("a", int(NOW.timestamp()), "pending", "running"),
-        ("a", int(NOW.timestamp()), "running", None),
+        ("a", int(NOW.timestamp()), None, "pending", None),
+        ("a", int(NOW.timestamp()), "pending", "running", None),
+        ("a", int(NOW.timestamp()), "running", None, None),
     ]
 
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 from hyperjobs import __version__
 from hyperjobs.errors import BackupDamagedError, BackupNotFoundError, StoreRefusedError
 from hyperjobs.maintenance.backup.catalogue import source_sha256, stem_of
-from hyperjobs.maintenance.backup.create import disk_errors
 from hyperjobs.maintenance.backup.directory import appear, sync_directory
 from hyperjobs.maintenance.backup.manifest import Manifest, manifest_of
 from hyperjobs.maintenance.backup.name import FAILED, BackupName
 from hyperjobs.maintenance.backup.pack import copy_file, file_sha256, nothing, pack, unpack_all, write_new
 from hyperjobs.maintenance.backup.proof import prove_database, told_of
+from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.holder import openers_of
 from hyperjobs.store.version import sqlite_version
@@ -77,7 +77,8 @@ def adopt(  # noqa: PLR0913 - all but the first three by name
     real = Path(os.path.realpath(file))
     _refuse(real, file, source)
     directory.prepare()
-    with disk_errors(directory.path), directory.locked(), directory.temporary() as folder:
+    what = "an adoption failed; the file stays as it was"
+    with disk_errors(directory.path, what), directory.locked(), directory.temporary() as folder:
         began_s = clock.monotonic()
         name = BackupName.parse(real.name)
         if name is not None and name.stem != stem_of(source):

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hyperjobs import __version__
-from hyperjobs.errors import BackupDamagedError, StoreError, StoreFullError, StoreRefusedError
+from hyperjobs.errors import BackupDamagedError, StoreRefusedError
 from hyperjobs.maintenance.backup.catalogue import read_catalogue, source_sha256, spare_damaged, stem_of
 from hyperjobs.maintenance.backup.manifest import DAMAGED, VERIFIED, Manifest
 from hyperjobs.maintenance.backup.name import BackupName
 from hyperjobs.maintenance.backup.pack import file_sha256, new_file, pack, write_new
 from hyperjobs.maintenance.backup.proof import Proven, prove_database
+from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.content import Content
@@ -23,14 +22,13 @@ from hyperjobs.store.snapshot import Copied, Pace, copy_snapshot
 from hyperjobs.store.version import sqlite_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from hyperjobs.clock import Clock
     from hyperjobs.maintenance.backup.directory import BackupDirectory
 
 DEFAULT_COMPRESSION: Final = "zstd"
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _LONGEST_FOUND: Final = 1000
 
 
@@ -84,7 +82,10 @@ def take_backup(  # noqa: PLR0913 - all but the first two by name
     require_job_store(recognise(source), source.path)
     size = database_bytes(source)
     directory.prepare()
-    with disk_errors(directory.path), directory.locked():
+    with (
+        disk_errors(directory.path, "a backup failed; nothing of it was kept, and older ones stay"),
+        directory.locked(),
+    ):
         if doubt and not spare_damaged(read_catalogue(directory.path, source.path)):
             raise StoreRefusedError(
                 f"{directory.path}: holds as many backups of {source.path} in doubt as are kept ({doubt}); "
@@ -103,7 +104,10 @@ def take_backup(  # noqa: PLR0913 - all but the first two by name
                 )
             file = folder / "manifest"
             write_new(file, manifest.text())
-            directory.publish(file, taken.file, taken.name)
+            with disk_errors(
+                directory.path, "a backup could not be given its name for good; see 'hyperjobs backup list'"
+            ):
+                directory.publish(file, taken.file, taken.name)
     if not manifest.digest:
         raise BackupDamagedError(
             f"{source.path}: its copy did not stand its proof: {manifest.found}; it was kept as "
@@ -202,19 +206,6 @@ def take(  # noqa: PLR0913 - what the public ones have checked and opened
         host=host,
     )
     return Taken(file, name, manifest)
-
-
-@contextlib.contextmanager
-def disk_errors(directory: Path) -> Iterator[None]:
-    """What the system says of a disk, in our words."""
-    try:
-        yield
-    except OSError as exc:
-        if exc.errno in _FULL:
-            raise StoreFullError(
-                f"{directory}: the disk or quota became full during a backup; nothing of it was kept; make room"
-            ) from exc
-        raise StoreError(f"{directory}: a backup failed: {exc}; nothing of it was kept; see the kernel log") from exc
 
 
 def _require_all(jobs: int, copied: Copied, plain: Path) -> None:

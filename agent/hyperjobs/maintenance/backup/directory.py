@@ -7,7 +7,6 @@ import errno
 import fcntl
 import os
 import shutil
-import socket
 import stat
 import tempfile
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from hyperjobs.errors import BackupDamagedError, BackupRunningError, StorePermissionError, StoreRefusedError
 from hyperjobs.maintenance.backup.manifest import read_manifest
 from hyperjobs.maintenance.backup.name import BESIDE, MANIFEST, MAX_SEQUENCE, BackupName
+from hyperjobs.maintenance.disk import name_holder, require_locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,6 +87,7 @@ class BackupDirectory:
 
         Raises:
             BackupRunningError: somebody else is at it; the message says who.
+            StoreRefusedError: its file system keeps no locks (reason ``no_locks``).
         """
         path = self.path / _LOCK
         try:
@@ -97,12 +98,12 @@ class BackupDirectory:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as exc:
+                require_locks(exc, self.path)
                 holder = os.read(descriptor, 100).decode(errors="replace").strip()
                 raise BackupRunningError(
                     f"{self.path}: another backup is running ({holder or 'its process is not named'}); try again after it"
                 ) from exc
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+            name_holder(descriptor)
             self._clear()
             yield
         finally:
@@ -142,6 +143,7 @@ class BackupDirectory:
         The manifest first: one without its backup counts for nothing and is cleared by whoever comes next.
         """
         appear(manifest, self.path / name.manifest)
+        sync_directory(self.path)  # or a power cut could leave the backup without its manifest
         appear(backup, self.path / str(name))
         sync_directory(self.path)
 

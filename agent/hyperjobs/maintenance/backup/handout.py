@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hyperjobs.errors import BackupDamagedError, StoreRefusedError
-from hyperjobs.maintenance.backup.create import database_bytes, disk_errors, take
+from hyperjobs.maintenance.backup.create import database_bytes, take
 from hyperjobs.maintenance.backup.directory import appear, sync_directory
 from hyperjobs.maintenance.backup.pack import write_new
+from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.flavour import recognise, require_job_store
@@ -57,7 +58,7 @@ def hand_out(store: Path, target: Path, *, clock: Clock, pace: Pace, strip: bool
     try:
         require_job_store(recognise(source), source.path)
         size = database_bytes(source)
-        with disk_errors(target.parent):
+        with disk_errors(target.parent, "a copy to hand out failed; nothing of it was kept"):
             require_room(target.parent, size * (_ROOM if strip else 1), "a copy to hand out")
             folder = Path(tempfile.mkdtemp(prefix=".hyperjobs-handout-", dir=target.parent))
             try:
@@ -81,7 +82,7 @@ def hand_out(store: Path, target: Path, *, clock: Clock, pace: Pace, strip: bool
 
 def _strip(copy: Path) -> None:
     """Leave out what is ours; the pages that held it are written anew, so that nothing of it is left to read."""
-    connection = Connection(copy, synchronous="OFF")
+    connection = Connection(copy, synchronous="OFF", may_be_remote=True)
     with contextlib.closing(connection):
         connection.rows("PRAGMA locking_mode=EXCLUSIVE")
         uninstall(connection)

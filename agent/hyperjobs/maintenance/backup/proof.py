@@ -7,10 +7,18 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from hyperjobs.errors import BackupDamagedError, HyperjobsError, StoreError, StoreInterruptedError
+from hyperjobs.errors import (
+    BackupDamagedError,
+    HyperjobsError,
+    StoreError,
+    StoreFullError,
+    StoreInterruptedError,
+    StorePermissionError,
+)
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.backup.manifest import Manifest, manifest_of
 from hyperjobs.maintenance.backup.pack import file_sha256, nothing, unpack
+from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.content import Content, count_content, read_content
@@ -52,6 +60,8 @@ def prove_database(path: Path, keep_on: Callable[[], None] = nothing, *, level: 
 
     Raises:
         BackupDamagedError: it is damaged or no job store; the message holds SQLite's first words.
+        StoreFullError: SQLite had no room for its work, which says nothing of the file.
+        StorePermissionError: we may not read it, which says nothing of it either.
     """
     stop = _Stop(keep_on)
     pragma = "integrity_check" if level == "full" else "quick_check"
@@ -71,8 +81,8 @@ def prove_database(path: Path, keep_on: Callable[[], None] = nothing, *, level: 
             connection.close()
     except (StoreError, UnicodeDecodeError) as exc:
         stop.raise_again()
-        if isinstance(exc, StoreInterruptedError):
-            raise
+        if isinstance(exc, (StoreInterruptedError, StoreFullError, StorePermissionError)):
+            raise  # says nothing of what is in it
         raise BackupDamagedError(f"{path}: no usable job store: {exc}") from exc
     return Proven(content, str(recognition.flavour), hashlib.sha256(repr(schema).encode()).hexdigest(), pages)
 
@@ -148,10 +158,13 @@ def unpacked(
     if name.compression == "none":
         yield directory / str(name)
         return
-    with BackupDirectory(directory).scratch() as folder:
-        require_room(folder, manifest.database_bytes, "a decompressed copy of a backup")
-        plain = folder / "plain"
-        unpack(directory / str(name), plain, name.compression, manifest.database_bytes, keep_on)
+    what = "a backup could not be decompressed for its proof"
+    with contextlib.ExitStack() as stack:
+        with disk_errors(directory, what):
+            folder = stack.enter_context(BackupDirectory(directory).scratch())
+            require_room(folder, manifest.database_bytes, "a decompressed copy of a backup")
+            plain = folder / "plain"
+            unpack(directory / str(name), plain, name.compression, manifest.database_bytes, keep_on)
         yield plain
 
 

@@ -13,6 +13,7 @@ from hyperjobs.maintenance.backup.manifest import manifest_of
 from hyperjobs.maintenance.backup.pack import nothing
 from hyperjobs.maintenance.backup.proof import require_same_file
 from hyperjobs.maintenance.backup.retention import MINIMUM, Decision, Policy, check_policy, decide
+from hyperjobs.maintenance.disk import disk_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +91,7 @@ def rotate(  # noqa: PLR0913 - all but the first two by name
             _ours(read_catalogue(directory.path, source), host), source, rules, minimum, now=now, refused=refused
         )
     directory.prepare()
-    with directory.locked():
+    with disk_errors(directory.path, "retention stopped; what it deleted is gone, the rest stays"), directory.locked():
         entries = _ours(read_catalogue(directory.path, source), host)
         plan = _plan(entries, source, rules, minimum, now=now, refused=refused)
         newest = newest_verified(entries)

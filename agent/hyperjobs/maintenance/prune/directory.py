@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import socket
 import stat
 from typing import TYPE_CHECKING, Final
 
 from hyperjobs.errors import ArchiveBusyError, ArchiveNotFoundError, StorePermissionError, StoreRefusedError
+from hyperjobs.maintenance.disk import name_holder, require_locks
 from hyperjobs.maintenance.prune.name import DATA, ArchiveName
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class ArchiveDirectory:
 
         Raises:
             ArchiveBusyError: somebody else is at it; the message says who.
+            StoreRefusedError: its file system keeps no locks (reason ``no_locks``).
         """
         path = self.path / _LOCK
         try:
@@ -99,13 +100,13 @@ class ArchiveDirectory:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as exc:
+                require_locks(exc, self.path)
                 holder = os.read(descriptor, 100).decode(errors="replace").strip()
                 raise ArchiveBusyError(
                     f"{self.path}: another prune or undo is running ({holder or 'its process is not named'}); "
                     "try again after it"
                 ) from exc
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+            name_holder(descriptor)
             yield
         finally:
             os.close(descriptor)

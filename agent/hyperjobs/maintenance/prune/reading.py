@@ -11,7 +11,14 @@ from hyperjobs.errors import ArchiveDamagedError
 from hyperjobs.maintenance.prune.frame import Frame, read_frames
 from hyperjobs.maintenance.prune.line import ids_of, parse_line, shape_ids
 from hyperjobs.maintenance.prune.manifest import ArchiveManifest, read_manifest
-from hyperjobs.maintenance.prune.summary import Tally, make_manifest, source_sha256, still_there, write_manifest
+from hyperjobs.maintenance.prune.summary import (
+    Tally,
+    make_manifest,
+    making_of,
+    source_sha256,
+    still_there,
+    write_manifest,
+)
 from hyperjobs.store.cells import Cells, id_of
 
 if TYPE_CHECKING:
@@ -67,6 +74,7 @@ def recover(
     path = directory.path / name.data
     if path.stat().st_size == 0:
         if not is_dry:
+            making_of(directory.path / name.manifest).unlink(missing_ok=True)
             path.unlink()
         return None
     found = _read(path, None)

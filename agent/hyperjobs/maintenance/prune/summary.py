@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections import Counter, defaultdict
@@ -87,15 +88,25 @@ def make_manifest(name: ArchiveName, tally: Tally, **values: Any) -> ArchiveMani
 
 def write_manifest(path: Path, manifest: ArchiveManifest) -> None:
     """Write a manifest as one file that is there whole or not at all."""
-    making = path.with_name(f".{path.name}.making")
+    making = making_of(path)
     with written(path):
         making.unlink(missing_ok=True)  # a killed one's
-        with new_file(making) as file:
-            file.write(manifest.text().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        making.rename(path)
+        try:
+            with new_file(making) as file:
+                file.write(manifest.text().encode())
+                file.flush()
+                os.fsync(file.fileno())
+            making.rename(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                making.unlink()
+            raise
         sync_directory(path.parent)
+
+
+def making_of(path: Path) -> Path:
+    """What a manifest is called until it is whole."""
+    return path.with_name(f".{path.name}.making")
 
 
 def source_sha256(store: Path) -> str:

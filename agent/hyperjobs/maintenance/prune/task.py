@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.errors import ArchiveDamagedError, ConfigError, StoreInterruptedError
+from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.maintenance.prune.archive import Archive
 from hyperjobs.maintenance.prune.directory import ArchiveDirectory
@@ -146,6 +147,8 @@ class PruneTask:
             notes: dict[str, Any] = {}
             if self._directory is not None:
                 self._directory.prepare()
+                what = "the archive could not be kept; no job is deleted that is not in it"
+                stack.enter_context(disk_errors(self._directory.path, what))
                 stack.enter_context(self._directory.locked())
                 notes = self._recover(self._directory, connection, turn)
                 name = ArchiveName(

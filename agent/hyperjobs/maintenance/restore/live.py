@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import StoreInterruptedError, StoreRefusedError
+from hyperjobs.maintenance.backup.directory import sync_directory
 from hyperjobs.maintenance.backup.pack import new_file
+from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.restore.kept import kept_name
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOCK_WAIT_S = 10.0
+_UNTOUCHED = "a restore failed before anything was changed"
 
 
 def restore_live(
@@ -29,7 +34,7 @@ def restore_live(
     is the one way they keep working by.
 
     Args:
-        database: of the backup.
+        database: of the backup, in a private folder in the file system of ``target``.
         target: path of the store.
         now: the time in the name of the copy.
         is_stopping: asked until the store as it was is copied; from then on the restore goes to its end.
@@ -59,13 +64,8 @@ def restore_live(
             require_room(
                 target.parent, (facts.pages + new.pages) * facts.page_size_bytes, "a restore into the open store"
             )
-            new_file(kept).close()
-            try:
-                # Copied under the lock: what a writer commits up to the very end is in it, or comes after the restore.
-                overwrite(live, source, lambda: _copy(target, kept, stop))
-            finally:
-                if not stop.is_too_late:
-                    kept.unlink()  # half of it, or nothing
+            # Copied under the lock: what a writer commits up to the very end is in it, or comes after the restore.
+            overwrite(live, source, lambda: _keep(target, database.with_name("before"), kept, stop))
         finally:
             source.close()
     finally:
@@ -94,10 +94,23 @@ class _Stop:
         self.is_too_late = True
 
 
+def _keep(store: Path, copy: Path, kept: Path, stop: _Stop) -> None:
+    """Copy the store as it is, and let the copy appear once it is whole: what a kill leaves is cleared with its folder."""
+    with disk_errors(store.parent, _UNTOUCHED):
+        copy.unlink(missing_ok=True)
+        new_file(copy).close()
+    _copy(store, copy, stop)
+    stop.pass_by()
+    with disk_errors(store.parent, _UNTOUCHED):
+        if os.path.lexists(kept):  # of a restore that had the lock before us, in the same second
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(kept))
+        copy.rename(kept)  # no link, which a kill could leave with two names
+        sync_directory(store.parent)  # a power cut that the restore outlives must not take what was there
+
+
 def _copy(store: Path, copy: Path, stop: _Stop) -> None:
     reader = Connection(store, read_only=True, is_stopping=stop.is_asked)
     try:
         copy_snapshot(reader, copy, Pace(is_stopping=stop.is_asked))
     finally:
         reader.close()
-    stop.pass_by()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hyperjobs.maintenance.backup.manifest import manifest_of
 from hyperjobs.maintenance.backup.pack import copy_file, unpack
@@ -15,8 +15,9 @@ from hyperjobs.maintenance.backup.proof import (
     require_same_file,
     told_of,
 )
+from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.room import require_room
-from hyperjobs.maintenance.scratch import private_folder
+from hyperjobs.maintenance.scratch import is_any_at_work, private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from hyperjobs.maintenance.backup.manifest import Manifest
     from hyperjobs.maintenance.backup.name import BackupName
     from hyperjobs.maintenance.backup.proof import Level
+
+_UNTOUCHED: Final = "a restore failed before anything was changed"
 
 
 @contextlib.contextmanager
@@ -54,12 +57,13 @@ def staged(
     """
     manifest = manifest_of(directory, name)
     is_packed = name.compression != "none"
-    _forget_killed(target)
+    with disk_errors(target.parent, _UNTOUCHED):
+        forget_killed(target)
     with private_folder(target.parent, f".{target.name}.hyperjobs-restore-") as folder:
         # after what a killed one left is gone
         require_room(target.parent, manifest.database_bytes + (manifest.bytes if is_packed else 0), "a restore")
         copy, plain = folder / "copy", folder / "plain"
-        with told_of(directory / str(name), copy, plain):
+        with told_of(directory / str(name), copy, plain), disk_errors(target.parent, _UNTOUCHED):
             copy_file(directory / str(name), copy, keep_on)
             require_same_file(copy, manifest, keep_on)
             require_proof(directory / str(name), manifest)
@@ -72,8 +76,17 @@ def staged(
         yield plain, manifest
 
 
-def _forget_killed(target: Path) -> None:
-    """Remove the second name of the store that a restore left which was killed between two renames."""
+def forget_killed(target: Path) -> None:
+    """Remove the second name of the store that a restore left which was killed between two renames.
+
+    No handle opens a store with two names, so this is done before one does; while a restore is at work it is left alone.
+    """
+    prefix = f".{target.name}.hyperjobs-restore-"
+    try:
+        if target.lstat().st_nlink == 1 or is_any_at_work(target.parent, prefix):
+            return
+    except FileNotFoundError:
+        return
     for path in target.parent.glob(f"{glob.escape(target.name)}.before-restore-*"):
-        if target.exists() and not path.is_symlink() and path.samefile(target):
+        if not path.is_symlink() and path.samefile(target):
             path.unlink()

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from hyperjobs.errors import NotAJobStoreError, StoreBusyError, StoreDamagedError, StoreRefusedError
 from hyperjobs.maintenance.backup.directory import sync_directory
+from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.restore.kept import kept_name
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.creation import give_to_writers
 from hyperjobs.store.holder import openers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -31,20 +32,22 @@ def put_new(database: Path, target: Path, *, is_store: bool = False) -> None:
 
     Raises:
         StoreRefusedError: something has that name.
+        StoreError: the disk did not do it.
     """
-    descriptor = os.open(database, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        if is_store:
-            give_to_writers(descriptor, target.parent)
-        os.fsync(descriptor)  # a name must not outlive a power cut that its bytes do not
-    finally:
-        os.close(descriptor)
-    try:
-        os.link(database, target)
-    except FileExistsError as exc:
-        raise StoreRefusedError(f"{target}: is there already; name a path that is not", reason="exists") from exc
-    database.unlink()  # a store has one name
-    sync_directory(target.parent)
+    with disk_errors(target, "the restored store could not be given its name"):
+        descriptor = os.open(database, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            if is_store:
+                give_to_writers(descriptor, target.parent)
+            os.fsync(descriptor)  # a name must not outlive a power cut that its bytes do not
+        finally:
+            os.close(descriptor)
+        try:
+            os.link(database, target)
+        except FileExistsError as exc:
+            raise StoreRefusedError(f"{target}: is there already; name a path that is not", reason="exists") from exc
+        database.unlink()  # a store has one name
+        sync_directory(target.parent)
 
 
 def swap(database: Path, target: Path, *, now: datetime) -> Path:
@@ -63,21 +66,41 @@ def swap(database: Path, target: Path, *, now: datetime) -> Path:
 
     Raises:
         StoreRefusedError: another process has the store open; the message says which.
+        StoreError: the disk did not do it. The store is as it was, unless only the last sync failed; then it is the
+            new one, and the message says so.
     """
     kept = kept_name(target, now)
     with _alone(target):
-        _take_after(database, target)
-        os.link(target, kept)
-        for suffix in _BESIDE:  # only of a store too damaged for SQLite to write its -wal back
-            beside = target.with_name(target.name + suffix)
-            with contextlib.suppress(FileNotFoundError):
-                beside.rename(kept.with_name(kept.name + suffix))
-        # Litestream would go on from what it remembers of the old file
-        with contextlib.suppress(FileNotFoundError):
-            target.with_name(f".{target.name}-litestream").rename(kept.with_name(f".{kept.name}-litestream"))
-        database.replace(target)
-        sync_directory(target.parent)
+        with disk_errors(target, "a restore failed; the store is as it was"), contextlib.ExitStack() as undo:
+            _take_after(database, target)
+            os.link(target, kept)
+            undo.callback(_quietly, kept.unlink)  # or the store would keep two names, and nobody could open it
+            for suffix in _BESIDE:  # only of a store too damaged for SQLite to write its -wal back
+                _move(undo, target.with_name(target.name + suffix), kept.with_name(kept.name + suffix))
+            # Litestream would go on from what it remembers of the old file
+            _move(undo, target.with_name(f".{target.name}-litestream"), kept.with_name(f".{kept.name}-litestream"))
+            # the new store must not outlive a power cut that the name of the old one does not
+            sync_directory(target.parent)
+            database.replace(target)
+            undo.pop_all()
+        with disk_errors(
+            target, f"the store is the restored one, what was there is {kept}; a power cut now could undo that"
+        ):
+            sync_directory(target.parent)
     return kept
+
+
+def _move(undo: contextlib.ExitStack, source: Path, target: Path) -> None:
+    """Rename what may be missing; ``undo`` names it back."""
+    with contextlib.suppress(FileNotFoundError):
+        source.rename(target)
+        undo.callback(_quietly, target.rename, source)
+
+
+def _quietly(work: Callable[..., object], *arguments: object) -> None:
+    """Undo a step; what cannot be undone is told by the error that made it needful."""
+    with contextlib.suppress(OSError):
+        work(*arguments)
 
 
 @contextlib.contextmanager

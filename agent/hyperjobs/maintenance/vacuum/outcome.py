@@ -30,6 +30,7 @@ def report(  # noqa: PLR0913 - what there is to say
     skipped: str | None = None,
     after: Space | None = None,
     blocked_s: float | None = None,
+    write_back_s: float | None = None,
     freed_pages: int | None = None,
     took_s: float | None = None,
     is_held_up: bool = False,
@@ -57,6 +58,9 @@ def report(  # noqa: PLR0913 - what there is to say
         detail["blocked_seconds"] = round(blocked_s, 3)
         if blocked_s > 0:
             detail["mb_per_second"] = round(before.used_bytes / 1e6 / blocked_s, 1)
+    if write_back_s is not None and blocked_s:
+        detail["write_back_seconds"] = round(write_back_s, 3)
+        detail["write_back_share"] = round(write_back_s / blocked_s, 3)
     if took_s is not None:
         detail["seconds"] = round(took_s, 3)
         detail["is_held_up"] = is_held_up

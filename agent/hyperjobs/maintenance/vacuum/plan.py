@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 ASSUMED_MB_PER_SECOND: Final = 100.0
 """Until a full VACUUM was timed here. A local SSD does about twice that, so the first guess is on the safe side."""
+ASSUMED_WRITE_BACK_SHARE: Final = 0.7
+"""Of a full VACUUM's time, what its copy takes to be written back, until that was timed here: 0.6 to 0.8 was."""
 INCREMENTAL_WAL_BYTES: Final = 64 * 1024 * 1024
 """What the -wal may grow by while pages are freed in steps; past that a reader keeps it from being moved."""
 _FRAMES_A_PAGE = 3
@@ -49,6 +51,10 @@ class Terms:
         is_in_window: whether writers may be stopped for a while now.
         mb_per_second: as the last full VACUUM here was timed; ``None`` before the first.
         longest_block_s: what ``auto`` lets the writers wait; they give up after 5 s.
+        write_back_share: of the time of the last full VACUUM here, what its copy took to be written back; ``None`` before
+            the first.
+        longest_write_back_s: what ``auto`` lets that take: SQLite looks at no stop meanwhile, and the agent has two
+            seconds to end.
         is_forced: a person has seen the cost and wants it, whatever the window and the share.
         is_replicated: Litestream is at work on the file.
     """
@@ -58,6 +64,8 @@ class Terms:
     is_in_window: bool = True
     mb_per_second: float | None = None
     longest_block_s: float = 4.0
+    write_back_share: float | None = None
+    longest_write_back_s: float = 2.0
     is_forced: bool = False
     is_replicated: bool = False
 
@@ -141,6 +149,18 @@ def _against_rewriting(space: Space, terms: Terms) -> Plan | None:
             "blocks_too_long",
             f"writing {mib(space.used_bytes)} anew stops the writers for about {blocked:.1f} s, more than"
             f" {terms.longest_block_s:.1f} s; --convert, once, makes this needless",
+        )
+    return _stopping_too_late(space, terms, blocked)
+
+
+def _stopping_too_late(space: Space, terms: Terms, blocked: float) -> Plan | None:
+    """Return why it is not done when its end, in which SQLite heeds no stop, would be long."""
+    write_back = blocked * (terms.write_back_share or ASSUMED_WRITE_BACK_SHARE)
+    if write_back > terms.longest_write_back_s:
+        return _nothing(
+            "stops_too_late",
+            f"once {mib(space.used_bytes)} are written anew, a stop would wait for about {write_back:.1f} s until they are"
+            f" written back, more than {terms.longest_write_back_s:.1f} s; --convert, once, makes this needless",
         )
     return None
 

@@ -39,8 +39,11 @@ class VacuumTask:
         min_free: the share of free pages from which on it pays, 0 to 1.
         is_in_window: whether writers may be stopped for a while at this time; asked for a full VACUUM only.
         speed: the last ``mb_per_second`` in a report of this task; ``None`` before the first.
+        write_back_share: the last of that name, as for ``speed``.
         is_forced: a person wants it whatever the window, the share and the block; never whatever the room.
         longest_block_s: what ``auto`` lets the writers wait; it gives up when it takes longer.
+        longest_write_back_s: what ``auto`` lets the end of it take, in which it heeds no stop; it does not begin when it
+            would take longer.
     """
 
     name = "vacuum"
@@ -54,13 +57,22 @@ class VacuumTask:
         min_free: float = 0.2,
         is_in_window: Callable[[datetime], bool] = lambda _now: True,
         speed: Callable[[], float | None] = lambda: None,
+        write_back_share: Callable[[], float | None] = lambda: None,
         is_forced: bool = False,
         longest_block_s: float = 4.0,
+        longest_write_back_s: float = 2.0,
     ) -> None:
         self._store = store
         self._is_in_window = is_in_window
         self._speed = speed
-        self._terms = Terms(mode=Mode(mode), min_free=min_free, is_forced=is_forced, longest_block_s=longest_block_s)
+        self._write_back_share = write_back_share
+        self._terms = Terms(
+            mode=Mode(mode),
+            min_free=min_free,
+            is_forced=is_forced,
+            longest_block_s=longest_block_s,
+            longest_write_back_s=longest_write_back_s,
+        )
 
     def run(self, turn: Turn) -> Report:
         """Decide, and do it; on a dry run only say what would be done.
@@ -69,7 +81,7 @@ class VacuumTask:
             StoreFullError: there is no room for it; found out before anything is written.
             StoreBusyError: a writer holds the lock.
             StoreInterruptedError: a stop came. A full VACUUM then leaves the store as it was; once its copy is made and
-                only has to be written back, some 5 ms a megabyte, it is done to its end, unless the process ends.
+                only has to be written back, 4 to 8 ms a megabyte, it is done to its end, unless the process ends.
             StoreError: as :class:`~hyperjobs.store.connection.Connection` says.
         """
         limit = _Limit(turn.clock)
@@ -81,6 +93,7 @@ class VacuumTask:
                 self._terms,
                 is_in_window=self._is_in_window(turn.now),
                 mb_per_second=self._speed(),
+                write_back_share=self._write_back_share(),
                 is_replicated=litestream_beside(connection, connection.path),
             )
             chosen = plan(space, terms)
@@ -125,20 +138,27 @@ class VacuumTask:
             # slower than that, for it was not done: so the next run does not even try
             return report(replace(chosen, why=why), space, skipped="blocks_too_long", blocked_s=1.25 * blocked_s)
         limit.lift()
-        blocked_s = turn.clock.monotonic() - started_s
+        ended_s = turn.clock.monotonic()
+        # from the last look at a stop to the end nothing could have ended it
+        blocked_s, write_back_s = ended_s - started_s, ended_s - max(limit.looked_s, started_s)
         if not turn.is_stopping():  # else the next checkpoint does it: it would take longer than a stop has
             full.give_back_wal(connection, turn.wait, is_replicated=terms.is_replicated)
         turn.progress("writing the store anew", 1, 1)
         after = read_space(connection)
         if connection.path.stat().st_size > after.size_bytes:
             chosen = replace(chosen, why=f"{chosen.why}; the file itself shrinks with the next checkpoint")
-        return report(chosen, space, after=after, blocked_s=blocked_s)
+        return report(chosen, space, after=after, blocked_s=blocked_s, write_back_s=write_back_s)
 
 
 class _Limit:
-    """A moment past which a VACUUM is given up, so that its writers do not."""
+    """A moment past which a VACUUM is given up, so that its writers do not.
+
+    Attributes:
+        looked_s: when it was last asked, which is when a stop was last looked for.
+    """
 
     def __init__(self, clock: Clock) -> None:
+        self.looked_s = 0.0
         self._clock = clock
         self._until_s: float | None = None
 
@@ -146,11 +166,12 @@ class _Limit:
         self._until_s = moment_s
 
     def is_passed(self) -> bool:
-        return self._until_s is not None and self._clock.monotonic() > self._until_s
+        self.looked_s = self._clock.monotonic()
+        return self._until_s is not None and self.looked_s > self._until_s
 
     def lift(self) -> bool:
         """Forget it; returns whether it was passed."""
-        passed = self.is_passed()
+        passed = self._until_s is not None and self._clock.monotonic() > self._until_s
         self._until_s = None
         return passed
 

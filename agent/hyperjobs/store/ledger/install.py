@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from hyperjobs.store.connection import Connection
 
+_SINCE_2 = " /* or op 8 */"
+"""What a trigger of version 2 has and one of version 1 had not."""
+
 _EMPTY_ROWS = 5_000
 """History rows deleted a transaction before the tables are dropped: dropping a full one would hold the write lock."""
 
@@ -73,10 +76,7 @@ def install(
     def work(db: apsw.Connection) -> Installed:
         found = ours(db)
         version = read_meta(db).get("schema_version") if "hyperjobs_meta" in found else None
-        if version not in {
-            None,
-            SCHEMA_VERSION,
-        }:  # first of all: a newer one may have other tables, and is not ours to drop
+        if version not in {None, 1, SCHEMA_VERSION}:  # first of all: a newer one is not ours to drop
             raise StoreRefusedError(
                 f"{connection.path}: schema version {version} is newer than {SCHEMA_VERSION};"
                 " run the hyperjobs that wrote it, or its uninstall",
@@ -86,8 +86,10 @@ def install(
             _drop(db, _but_pins(found))
             found = {}
         if has_tables(found) and version is not None:
-            if has_triggers(found):
+            if has_triggers(found) and version == SCHEMA_VERSION:
                 return Installed(changed=False, lost_triggers=False)
+            if version == 1 and _upgrade(db, found):
+                return Installed(changed=True, lost_triggers=False)
             _create_triggers(db, found)
             write_meta(db, state="baseline")
             return Installed(changed=True, lost_triggers=True)
@@ -139,6 +141,21 @@ def uninstall(connection: Connection) -> list[str]:
         return sorted(found)
 
     return connection.write(work)
+
+
+def _upgrade(db: apsw.Connection, found: dict[str, str]) -> bool:
+    """Make tables of version 1 those of version 2, which has all that 1 had; whether its triggers were all there.
+
+    The rows of its log and its sums mean what they meant. An agent of version 1 that is still at work sees a trigger
+    that it does not know, looks at the version, and refuses.
+    """
+    if not rows(db, "SELECT 1 FROM pragma_table_info('hyperjobs_history') WHERE name='ids'"):
+        db.execute("ALTER TABLE hyperjobs_history ADD COLUMN ids TEXT")
+    write_meta(db, schema_version=SCHEMA_VERSION)
+    if any(found.get(name) != sql.replace(_SINCE_2, "") for name, sql in statements("triggers.sql").items()):
+        return False
+    _create_triggers(db, found)
+    return True
 
 
 def _empty_some(db: apsw.Connection) -> int:

@@ -17,7 +17,7 @@ from hyperjobs.store.ledger.drift import repair_drift
 from hyperjobs.store.ledger.fold import fold
 from hyperjobs.store.ledger.history import trim_history
 from hyperjobs.store.ledger.install import install
-from hyperjobs.store.ledger.rollup import log_span, read_meta, touch_past
+from hyperjobs.store.ledger.rollup import SCHEMA_VERSION, log_span, read_meta, touch_past
 from hyperjobs.store.ledger.schema import has_tables, has_triggers, ours
 from hyperjobs.store.ledger.view import read_view
 
@@ -176,7 +176,10 @@ class Keeper:
         if version == self._schema_version:
             return
         found = connection.read(ours)
-        if not (has_tables(found) and has_triggers(found)):
+        if (
+            not (has_tables(found) and has_triggers(found))
+            or connection.read(read_meta).get("schema_version") != SCHEMA_VERSION
+        ):
             done = install(connection, now=self._clock.now(), bounds=self._options.bounds)
             self.counts.rebaselines += done.lost_triggers
         meta = connection.read(read_meta)

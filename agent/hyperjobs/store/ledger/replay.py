@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-ATTEMPT, INSERTED, UPDATED, DELETED, RENAMING, RENAMED, RETURNING, RETURNED = range(8)
+ATTEMPT, INSERTED, UPDATED, DELETED, RENAMING, RENAMED, RETURNING, RETURNED, PRUNED = range(9)
 """The values of ``hyperjobs_log.op``; the triggers' comments say what each stands for.
 
 RETURNING and RETURNED are written by hyperjobs itself round rows that it brings *back* (undo, import, restore of
-one job), in their transaction: those rows move the gauges and the history, not the counters.
+one job), in their transaction: those rows move the gauges and the history, not the counters. PRUNED is written by
+hyperjobs in place of many DELETED, in the transaction that deletes (see :mod:`hyperjobs.store.ledger.removal`).
 """
 
 LOG_COLUMNS = (
@@ -36,6 +37,7 @@ LOG_COLUMNS = (
     "f1",
 )
 
+_SIZE = LOG_COLUMNS.index("z")
 _AUTOMATIC_ROWID = -1  # what NEW.rowid is in a BEFORE INSERT trigger when the writer named none
 _LONGEST_OPERATION = 5  # rows: 0 3 3 1, or 4 3 2 5; one more for safety
 
@@ -53,12 +55,14 @@ class Row(NamedTuple):
 
 
 class Change(NamedTuple):
-    """One job before and after; ``None`` is absent.
+    """One job before and after; ``None`` is absent. Or as many jobs as ``jobs`` that were alike and went together.
 
     Attributes:
         at: when it was written, ``YYYY-MM-DD HH:MM:SS`` in UTC, or ``None`` where the log does not say.
         counted: whether it is an event of its own; ``False`` moves gauges only.
         hidden: another job may have gone with this change, unseen (the writer named a rowid).
+        jobs: how many; more than one has no ``job_id``.
+        ids: a JSON array of theirs; ``None`` where ``job_id`` speaks.
     """
 
     job_id: Any
@@ -67,6 +71,8 @@ class Change(NamedTuple):
     at: Any
     counted: bool = True
     hidden: bool = False
+    jobs: int = 1
+    ids: str | None = None
 
 
 def replay(log: Iterable[Sequence[Any]]) -> Iterator[Change]:  # noqa: C901, PLR0912 - one branch an op; apart, they would share their state
@@ -108,6 +114,8 @@ def replay(log: Iterable[Sequence[Any]]) -> Iterator[Change]:  # noqa: C901, PLR
             if standing is not None:  # else there was none, or its own delete (recursive_triggers) was yielded above
                 yield Change(job_id, standing, None, at, counted)
             standing = standing_rid = None
+        elif op == PRUNED:
+            yield Change(None, _leaving(row), None, at, counted, jobs=row[_SIZE], ids=job_id)
         else:
             counted = op != RETURNING
     if held is not None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _HOUR_S = 3600
 _DAY_HOURS = 24
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Of our own tables; a store with a newer one is refused, never migrated back."""
 
 
@@ -120,7 +120,7 @@ def apply(db: apsw.Connection, tally: Tally, providers: Providers, *, hour: int)
         tally.latest.items(),
     )
     db.executemany("INSERT OR IGNORE INTO hyperjobs_provider VALUES(?,?)", providers.admitted.items())
-    db.executemany("INSERT INTO hyperjobs_history(job_id,at,old,new) VALUES(?,?,?,?)", tally.history)
+    db.executemany("INSERT INTO hyperjobs_history(job_id,at,old,new,ids) VALUES(?,?,?,?,?)", tally.history)
 
 
 def tail_tally(

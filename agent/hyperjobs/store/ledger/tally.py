@@ -53,7 +53,8 @@ class Tally:
         totals: (metric, provider, status, bucket) → how much more; never negative.
         hours: (hour, provider, status) → [jobs, microseconds, bytes, files].
         latest: provider → epoch seconds of its newest completion.
-        history: (job id, epoch seconds, old status, new status), in order.
+        history: (job id, epoch seconds, old status, new status, ids), in order; with ids, a JSON array, there is no
+            job id.
         hidden: whether a change may have removed a job unseen; the gauge then wants a recount.
     """
 
@@ -63,7 +64,7 @@ class Tally:
         self.totals: dict[TotalKey, int] = defaultdict(int)
         self.hours: dict[HourKey, list[int]] = {}
         self.latest: dict[str, int] = {}
-        self.history: list[tuple[Any, int, str | None, str | None]] = []
+        self.history: list[tuple[Any, int, str | None, str | None, str | None]] = []
         self.hidden = False
         self._providers = providers
         self._bounds = bounds
@@ -78,14 +79,14 @@ class Tally:
         """Count one change."""
         before, after = change.before, change.after
         if before is not None:
-            self.gauges[self._providers.label(before.provider), status_label(before.status)] -= 1
+            self.gauges[self._providers.label(before.provider), status_label(before.status)] -= change.jobs
         if after is not None:
             provider = self._providers.label(after.provider)
             self.gauges[provider, status_label(after.status)] += 1
         at_s = self._written_at(change.at)
         old, new = before and before.status, after and after.status
         if old != new:
-            self.history.append((change.job_id, at_s, _word(old), _word(new)))
+            self.history.append((change.job_id, at_s, _word(old), _word(new), change.ids))
         self.hidden = self.hidden or change.hidden
         if after is not None and change.counted:
             self._count(provider, before, after, at_s)

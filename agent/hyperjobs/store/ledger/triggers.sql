@@ -23,8 +23,9 @@ CREATE TRIGGER hyperjobs_au AFTER UPDATE OF provider,status,created_at,started_a
            NEW.provider,NEW.status,NEW.created_at,NEW.started_at,NEW.completed_at,NEW.total_size,NEW.files_count);
 END;
 
--- op 3: a delete; with recursive_triggers on, also the delete inside a REPLACE.
-CREATE TRIGGER hyperjobs_ad AFTER DELETE ON jobs BEGIN
+-- op 3: a delete; with recursive_triggers on, also the delete inside a REPLACE. The remark is what tells version 2
+-- from 1: an agent of version 1 that finds it looks at the version, and refuses.
+CREATE TRIGGER hyperjobs_ad AFTER DELETE ON jobs BEGIN /* or op 8 */
   INSERT INTO hyperjobs_log(op,t,rid,id,p,s) VALUES(3,CURRENT_TIMESTAMP,OLD.rowid,OLD.id,OLD.provider,OLD.status);
 END;
 

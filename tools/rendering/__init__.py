@@ -1,0 +1,1 @@
+"""Dashboards drawn with the components of Grafana, without a Grafana."""
