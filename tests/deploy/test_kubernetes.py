@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -202,6 +203,15 @@ def test_the_operator_finds_the_agent_and_names_its_job_as_the_rules_do(build, n
     assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
     assert endpoint["port"] == agent(build(name))[1]["ports"][0]["name"]
     assert endpoint["relabelings"] == [{"targetLabel": "job", "replacement": "hyperjobs"}]
+
+
+def test_the_rules_are_those_that_the_program_renders(tmp_path):
+    """`hyperjobs rules render --kind all --format operator --out deploy/kubernetes/monitoring` makes them anew."""
+    command = [sys.executable, "-m", "hyperjobs", "rules", "render", "--kind=all", "--format=operator"]
+    subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, check=True)
+    shipped = {path.name: path.read_text() for path in (SOURCE / "monitoring").glob("*.prometheusrule.yaml")}
+
+    assert shipped == {path.name: path.read_text() for path in tmp_path.iterdir()}
 
 
 def test_every_file_of_a_directory_is_part_of_what_is_built():
