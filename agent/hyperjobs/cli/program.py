@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         "history": ("hyperjobs.cli.history:history_command", "List the changes of one job's status, oldest first."),
         "stats": ("hyperjobs.cli.stats:stats_command", "Count jobs by status, and the success rate."),
         "run": ("hyperjobs.cli.run:run_command", "Run the agent until it is told to stop."),
+        "healthcheck": ("hyperjobs.cli.healthcheck:healthcheck_command", "Ask the running agent whether it is well."),
         "install": ("hyperjobs.cli.ledger:install_command", "Add the ledger to a store."),
         "uninstall": ("hyperjobs.cli.ledger:uninstall_command", "Take the ledger out of a store again."),
         "backup": ("hyperjobs.cli.backup:backup_group", "Take, list, show and verify backups of a store."),

@@ -135,7 +135,7 @@ class Store(Section):
     state_dir: FilePath = option(
         Path("/var/lib/hyperjobs"),
         "The directory for what must outlive the store, such as counter offsets."
-        " For a user other than root the default is `~/.local/state/hyperjobs`.",
+        " Under systemd the default is the unit's StateDirectory, for another user than root `~/.local/state/hyperjobs`.",
         unit="path",
         reason="the place for a service's own state",
     )

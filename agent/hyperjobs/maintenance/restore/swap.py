@@ -12,6 +12,7 @@ from hyperjobs.maintenance.backup.directory import sync_directory
 from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.restore.kept import BESIDE, kept_name
 from hyperjobs.store.connection import Connection
+from hyperjobs.store.creation import give_to_writers
 from hyperjobs.store.holder import openers_of
 
 if TYPE_CHECKING:
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def put_new(database: Path, target: Path) -> None:
+def put_new(database: Path, target: Path, *, is_store: bool = False) -> None:
     """Give a proven database the name ``target``, which nothing has.
+
+    Args:
+        database: in the file system of ``target``.
+        target: what it is to be called.
+        is_store: others are to write it, who may write in its directory; else it is for whoever made it.
 
     Raises:
         StoreRefusedError: something has that name.
@@ -30,6 +36,8 @@ def put_new(database: Path, target: Path) -> None:
     with disk_errors(target, "the restored store could not be given its name"):
         descriptor = os.open(database, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
+            if is_store:
+                give_to_writers(descriptor, target.parent)
             os.fsync(descriptor)  # a name must not outlive a power cut that its bytes do not
         finally:
             os.close(descriptor)
@@ -151,8 +159,10 @@ def _take_after(database: Path, target: Path) -> None:
     status = target.stat()
     descriptor = os.open(database, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        with contextlib.suppress(PermissionError):
-            os.fchown(descriptor, status.st_uid, status.st_gid)
+        # The group alone can be given by any member of it, and a store that is shared by a group needs it.
+        for owner in (-1, status.st_uid):
+            with contextlib.suppress(PermissionError):
+                os.fchown(descriptor, owner, status.st_gid)
         os.fchmod(descriptor, status.st_mode & 0o777)
         os.fsync(descriptor)
     finally:
