@@ -11,6 +11,7 @@ import structlog
 from hyperjobs import __version__
 from hyperjobs.agent.care import Care
 from hyperjobs.agent.lock import AgentLock
+from hyperjobs.agent.web_policy import WebPolicy
 from hyperjobs.agent.workshop import Workshop
 from hyperjobs.errors import ConfigError
 from hyperjobs.logs import configure_logs
@@ -23,6 +24,7 @@ from hyperjobs.store.sqlite import open_store
 from hyperjobs.store.state import StateFile
 from hyperjobs.store.version import driver_version, sqlite_version
 from hyperjobs.web.app import App
+from hyperjobs.web.policy import OPEN
 from hyperjobs.web.server import Server
 
 if TYPE_CHECKING:
@@ -38,7 +40,15 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _STOP_S = 1.0
-_FIXED = ("store.path", "store.state_dir", "store.ledger", "store.create", "web.listen", "web.reload")
+_FIXED = (
+    "store.path",
+    "store.state_dir",
+    "store.ledger",
+    "store.create",
+    "web.listen",
+    "web.config_file",
+    "web.reload",
+)
 """What a reload cannot change: sockets, locks and files that were taken at the start."""
 
 
@@ -62,9 +72,10 @@ class Agent:
             version=__version__,
             sqlite=sqlite_version(),
             apsw=driver_version(),
-            reloaded=lambda: self._reloaded,
+            reloaded=self._last_reload,
             is_leader=lambda: self._lock.is_held,
         )
+        self._web_policy: WebPolicy | None = None
         self._server: Server | None = None
         self._state: StateFile | None = None
         self._care: Care | None = None
@@ -79,10 +90,13 @@ class Agent:
         """Take the lock, bind, and begin; whatever fails, nothing is left half alive.
 
         Raises:
+            ConfigError: the web configuration file cannot be used.
             AgentRunningError: another agent looks after the store.
             HyperjobsError: an address cannot be bound, the state directory cannot be written.
         """
         try:
+            if self._config.web.config_file is not None:
+                self._web_policy = WebPolicy(self._config.web.config_file, clock=self._clock)
             self._lock.acquire()
             self._state = StateFile(self._config.store.state_dir, self._path, clock=self._clock)
             if self._state.was_damaged:
@@ -93,7 +107,9 @@ class Agent:
             self._continuity = Continuity(self._state)
             self._create_store()
             self._care = self._new_care(self._config)
-            self._server = Server(self._config.web.listen, self._app(), clock=self._clock)
+            self._server = Server(
+                self._config.web.listen, self._app(), policy=self._web_policy or (lambda: OPEN), clock=self._clock
+            )
             self._server.start()
             self._care.start()
         except BaseException:
@@ -156,6 +172,11 @@ class Agent:
         if server is not None and not server.is_serving:
             return float("inf")
         return care.silent_s() if care is not None else 0.0
+
+    def _last_reload(self) -> tuple[bool, datetime]:
+        """Whether the configuration in force is that of the files, the web's among them, and since when."""
+        is_good, at = self._reloaded
+        return is_good and (self._web_policy is None or self._web_policy.is_current), at
 
     def _app(self) -> App:
         return App(

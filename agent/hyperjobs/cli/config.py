@@ -12,6 +12,7 @@ import click
 from hyperjobs.cli.setting import verbose_option
 from hyperjobs.cli.table import emit
 from hyperjobs.cli.text import printable
+from hyperjobs.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,9 +39,12 @@ def config_group() -> None:
 @verbose_option
 def check_command(*, file: str | None) -> None:
     """Say whether the agent would start with this configuration, and all that is wrong with it."""
+    from hyperjobs.agent.web_policy import WebPolicy  # noqa: PLC0415 - the web's half only where it is checked
     from hyperjobs.config import load_config  # noqa: PLC0415 - pydantic only where a configuration is read
 
     config = load_config(Path(file) if file else None, environ=os.environ, require_store=True)
+    if config.web.config_file is not None:
+        WebPolicy(config.web.config_file, clock=SystemClock())
     emit(f"ok: the agent would look after {printable(str(config.store.path))}")
 
 

@@ -139,6 +139,21 @@ class Web(Section):
         min_length=1,
         max_length=16,
     )
+    config_file: FilePath | None = option(
+        None,
+        "The web configuration file for TLS and basic authentication, in the format of Prometheus's exporters."
+        " See docs/security.md.",
+        unit="path or null",
+        reason="on this machine alone there is nobody to keep out",
+    )
+    expect_scrape_every: Duration | None = option(
+        None,
+        "How often Prometheus scrapes; after three intervals without, `agent.not_scraped` is notified. Null expects none.",
+        unit="duration or null",
+        reason="whether something scrapes it is yours to say",
+        ge=timedelta(seconds=1),
+        le=timedelta(days=7),
+    )
     reload: Boolean = option(
         False,  # noqa: FBT003 - a default, not an argument
         "Let `POST /-/reload` read the configuration again, as SIGHUP does.",

@@ -77,7 +77,7 @@ def read_file(path: Path, problems: Problems) -> Settings:
     origin = Origin(str(path))
     settings: Settings = {}
     try:
-        root = parse(_read_bytes(path))
+        root = parse(read_bytes(path))
     except (OSError, ValueError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
         problems.add(origin, (), f"cannot be read: {reason}")
@@ -155,7 +155,7 @@ def _nearest_variable(name: str, known: Mapping[str, OptionPath]) -> str:
     return f"did you mean {_PREFIX}{hint.removeprefix('did you mean ').removesuffix('?').upper()}?"
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
     """The file's first bytes, one more than allowed at most; never waits on a FIFO or a device."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
