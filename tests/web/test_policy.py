@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import threading
+import time
 
 import bcrypt
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from hyperjobs.secret import Secret
 from hyperjobs.testing import FakeClock
 from hyperjobs.web.policy import Policy, TokenBucket
-from support.web_client import ask, connect, get, parse_answer, read_all
+from support.web_client import ask, connect, eventually, get, parse_answer, read_all
 
 USERS = {"alice": Secret(bcrypt.hashpw(b"wonderland", bcrypt.gensalt(4)).decode())}
 RIGHT = "Authorization: Basic " + base64.b64encode(b"alice:wonderland").decode()
@@ -94,3 +97,42 @@ def test_a_connection_opened_by_other_rules_ends_with_its_next_answer(start, ser
         client.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
         assert parse_answer(read_all(client)).headers["connection"] == "close"
     assert get(address, "/-/healthy", tls=client_tls).status == 200
+
+
+def test_a_crowd_that_guesses_or_shakes_no_hands_does_not_keep_a_known_client_waiting(start, server_tls, client_tls):
+    policy = Policy(tls=server_tls, users={"alice": Secret(bcrypt.hashpw(b"wonderland", bcrypt.gensalt(10)).decode())})
+    threads = threading.active_count()
+    server = start(policy=lambda: policy, connections=64)
+    address = server.addresses[0]
+    assert get(address, "/metrics", RIGHT, tls=client_tls).status == 200
+    stopping = threading.Event()
+    guessed: list[int] = []
+
+    def guess(number: int) -> None:
+        for turn in range(1000):
+            if stopping.is_set():
+                return
+            wrong = base64.b64encode(f"user{number}:{turn}".encode()).decode()
+            with contextlib.suppress(OSError, IndexError):  # evicted by the others
+                guessed.append(get(address, "/metrics", f"Authorization: Basic {wrong}", tls=client_tls).status)
+
+    with contextlib.ExitStack() as opened:
+        crowd = [threading.Thread(target=guess, args=(number,)) for number in range(6)]
+        for thread in crowd:
+            thread.start()
+        silent = [opened.enter_context(connect(address)) for _ in range(500)]
+        assert len(silent) == 500
+        took = []
+        for _ in range(10):
+            began = time.monotonic()
+            assert get(address, "/metrics", RIGHT, tls=client_tls).status == 200
+            took.append(time.monotonic() - began)
+        stopping.set()
+        for thread in crowd:
+            thread.join(20)
+
+    assert guessed
+    assert set(guessed) <= {401, 503}
+    assert sorted(took)[5] < 1.0
+    server.stop()
+    assert eventually(lambda: threading.active_count() <= threads)
