@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-from pydantic import PrivateAttr
+from pydantic import AfterValidator, PrivateAttr
 
 from hyperjobs.config.maintenance import Maintenance
 from hyperjobs.config.section import Section, option, section
@@ -40,6 +40,16 @@ if TYPE_CHECKING:
 
 OptionPath: TypeAlias = tuple[str, ...]
 """An option's name from the top: ``("store", "path")``."""
+
+
+def _bounded(length: timedelta) -> timedelta:
+    if not _SHORTEST_SCRAPE <= length <= _LONGEST_SCRAPE:
+        raise ValueError("must be from 1s to 7d")
+    return length
+
+
+_SHORTEST_SCRAPE, _LONGEST_SCRAPE = timedelta(seconds=1), timedelta(days=7)
+ScrapeInterval: TypeAlias = Annotated[Duration, AfterValidator(_bounded)]
 
 
 class Ledger(StrEnum):
@@ -146,13 +156,11 @@ class Web(Section):
         unit="path or null",
         reason="on this machine alone there is nobody to keep out",
     )
-    expect_scrape_every: Duration | None = option(
+    expect_scrape_every: ScrapeInterval | None = option(
         None,
         "How often Prometheus scrapes; after three intervals without, `agent.not_scraped` is notified. Null expects none.",
-        unit="duration or null",
+        unit="duration from 1s to 7d, or null",
         reason="whether something scrapes it is yours to say",
-        ge=timedelta(seconds=1),
-        le=timedelta(days=7),
     )
     reload: Boolean = option(
         False,  # noqa: FBT003 - a default, not an argument
