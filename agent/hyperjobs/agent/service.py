@@ -10,7 +10,9 @@ import structlog
 
 from hyperjobs import __version__
 from hyperjobs.agent.care import Care
+from hyperjobs.agent.channels import channels_of
 from hyperjobs.agent.lock import AgentLock
+from hyperjobs.agent.speaker import Speaker
 from hyperjobs.agent.web_policy import WebPolicy
 from hyperjobs.agent.workshop import Workshop
 from hyperjobs.errors import ConfigError
@@ -74,7 +76,9 @@ class Agent:
             apsw=driver_version(),
             reloaded=self._last_reload,
             is_leader=lambda: self._lock.is_held,
+            notifications=lambda: {} if self._speaker is None else self._speaker.counts(),
         )
+        self._speaker: Speaker | None = None
         self._web_policy: WebPolicy | None = None
         self._server: Server | None = None
         self._state: StateFile | None = None
@@ -90,7 +94,7 @@ class Agent:
         """Take the lock, bind, and begin; whatever fails, nothing is left half alive.
 
         Raises:
-            ConfigError: the web configuration file cannot be used.
+            ConfigError: the web configuration file or a channel of notifications cannot be used.
             AgentRunningError: another agent looks after the store.
             HyperjobsError: an address cannot be bound, the state directory cannot be written.
         """
@@ -105,6 +109,7 @@ class Agent:
                 message = "the state file was damaged, and with it went whether the store was frozen"
                 Holds(self._state).freeze("state_lost", message, self._clock.now())
             self._continuity = Continuity(self._state)
+            self._speaker = self._new_speaker(self._state)
             self._create_store()
             self._care = self._new_care(self._config)
             self._server = Server(
@@ -112,6 +117,7 @@ class Agent:
             )
             self._server.start()
             self._care.start()
+            self._speaker.start()
         except BaseException:
             self.stop()
             raise
@@ -130,6 +136,7 @@ class Agent:
             try:
                 config = self._load()
                 self._refuse_fixed(config)
+                channels = channels_of(config)
             except ConfigError as exc:
                 self._reloaded = (False, self._reloaded[1])
                 log.error("config.reload_failed", error=str(exc))  # noqa: TRY400 - the message says all
@@ -142,6 +149,8 @@ class Agent:
                     self._retired = [night for night in [*self._retired, old.night] if not night.retire()]
             finally:
                 self._care.start()
+            if self._speaker is not None:
+                self._speaker.use(config, channels)
             configure_logs(config.log.level, config.log.format)
             self._reloaded = (True, self._clock.now())
             log.info("config.reloaded", path=str(config.source))
@@ -151,12 +160,16 @@ class Agent:
         self._is_ready, self._is_stopping = False, True
         with self._reload_lock:  # a reload under way ends first, it takes no longer than a stop
             care, self._care = self._care, None
+        if self._speaker is not None:
+            self._speaker.ask_to_stop(_STOP_S)
         for night in self._retired:
             night.ask_to_stop()
         is_done = care.stop(_STOP_S) if care is not None else True
         is_done = all(night.stop(_STOP_S / 4) for night in self._retired) and is_done
         if self._server is not None:
             self._server.stop(_STOP_S / 2)
+        if self._speaker is not None:  # a receiver that does not answer is left behind, and is nobody's loss
+            self._speaker.stop(_STOP_S / 4)
         if self._state is not None:
             try:
                 self._continuity.save()
@@ -202,10 +215,28 @@ class Agent:
             continuity=self._continuity,
             troubles=self._troubles,
             lock=self._lock,
-            workshop=Workshop(config, self._path.resolve(), self._state, clock=self._clock),
+            workshop=self._new_workshop(config, self._state),
             agent=self._agent_source,
             clock=self._clock,
             counts=self._care.counts if self._care is not None else None,
+        )
+
+    def _new_workshop(self, config: Config, state: StateFile) -> Workshop:
+        assert self._speaker is not None  # noqa: S101 - start made it
+        announcer = self._speaker.announcer
+        return Workshop(
+            config, self._path.resolve(), state, clock=self._clock, begun=announcer.begun, ended=announcer.ended
+        )
+
+    def _new_speaker(self, state: StateFile) -> Speaker:
+        return Speaker(
+            self._config,
+            state,
+            troubles=self._troubles,
+            store_trouble=lambda: None if self._care is None else self._care.store_trouble(),
+            is_configured=lambda: self._last_reload()[0],
+            scrapes=lambda: self._agent_source.scrapes,
+            clock=self._clock,
         )
 
     def _create_store(self) -> None:

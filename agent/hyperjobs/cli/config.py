@@ -39,12 +39,14 @@ def config_group() -> None:
 @verbose_option
 def check_command(*, file: str | None) -> None:
     """Say whether the agent would start with this configuration, and all that is wrong with it."""
-    from hyperjobs.agent.web_policy import WebPolicy  # noqa: PLC0415 - the web's half only where it is checked
+    from hyperjobs.agent.channels import channels_of  # noqa: PLC0415 - only where all is checked
+    from hyperjobs.agent.web_policy import WebPolicy  # noqa: PLC0415 - as above
     from hyperjobs.config import load_config  # noqa: PLC0415 - pydantic only where a configuration is read
 
     config = load_config(Path(file) if file else None, environ=os.environ, require_store=True)
     if config.web.config_file is not None:
         WebPolicy(config.web.config_file, clock=SystemClock())
+    channels_of(config)
     emit(f"ok: the agent would look after {printable(str(config.store.path))}")
 
 

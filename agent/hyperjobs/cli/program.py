@@ -85,6 +85,7 @@ if TYPE_CHECKING:
             "hyperjobs.cli.hold:unfreeze_command",
             "Let prune, vacuum and rotation run again, after somebody has looked at what froze them.",
         ),
+        "notify": ("hyperjobs.cli.notify:notify_group", "Try the channels of notifications."),
         "config": ("hyperjobs.cli.config:config_group", "Check, show or describe the configuration."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 from pydantic import AfterValidator, PrivateAttr
 
 from hyperjobs.config.maintenance import Maintenance
+from hyperjobs.config.notify import Channel, unique_channels
 from hyperjobs.config.section import Section, option, section
 from hyperjobs.config.values import (
     Boolean,
@@ -237,6 +238,14 @@ class Config(Section):
     log: Log = section(Log)
     metrics: Metrics = section(Metrics)
     maintenance: Maintenance = section(Maintenance)
+    notifications: Annotated[tuple[Channel, ...], unique_channels] = option(
+        (),
+        "The channels that tell people when something fails or works again, each with a `name` and a `type`;"
+        " see docs/notifications.md.",
+        unit="list of channels",
+        reason="whom to tell is yours to say",
+        max_length=16,
+    )
 
     _source: Path | None = PrivateAttr(default=None)
 
