@@ -107,8 +107,10 @@ class Http:
                     body,
                     {"User-Agent": f"hyperjobs/{__version__}", "Connection": "close", **headers},
                 )
-                answer = connection.getresponse()
-                return answer.status, answer.headers
+                with connection.getresponse() as answer:
+                    if time.monotonic() >= until_s:  # cut off in its head, it may have been going to say anything
+                        raise TimeoutError
+                    return answer.status, answer.headers
         except _HTTP_ERRORS as exc:
             if time.monotonic() >= until_s:
                 raise NotSentError(f"{host} did not answer in time") from None
