@@ -128,7 +128,7 @@ _COMMON: Final = frozenset({"name", "type", "enabled", "events", "tasks", "repea
 _HTTP: Final = frozenset({"url", "url_file", "url_env", "ca_file", "proxy"})
 _OWN: Final[Mapping[ChannelType, frozenset[str]]] = {
     ChannelType.WEBHOOK: _HTTP | {"headers", "header_files"},
-    ChannelType.HEALTHCHECKS: (_HTTP | {"slugs"}) - {"events", "repeat"},
+    ChannelType.HEALTHCHECKS: _HTTP | {"slugs"},
     ChannelType.NTFY: _HTTP | {"topic", "token_file", "token_env"},
     ChannelType.SMTP: frozenset(
         {"host", "port", "tls", "username", "password_file", "password_env", "sender", "to", "ca_file"}
