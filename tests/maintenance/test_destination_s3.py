@@ -218,7 +218,7 @@ def test_what_a_server_refuses_is_said_with_its_reason_and_remedy(server, relay,
 
 
 def test_secrets_are_in_no_message_no_log_and_no_text_of_the_object(server, home, caplog):
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="botocore")
     name = home.take()
     said = []
     for url, changes in ((server.url, {}), (server.url, {"access_key": "nobody"}), (nobody(), {})):

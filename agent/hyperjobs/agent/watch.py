@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hyperjobs.store.holds import Holds
     from hyperjobs.store.runs import Runs
 
-LOOK_S: Final = 5.0
+LOOK_S: Final = 2.0
 DOWN_AFTER_S: Final = 15.0
 """A store that is locked or swapped for a moment is no news."""
 MISSED_SCRAPES: Final = 3

@@ -42,7 +42,7 @@ class Apprise:
         import apprise  # noqa: PLC0415 - an extra, and 18 MB of memory
 
         for name in ("apprise", "urllib3", "requests"):
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # they log addresses, tokens and all
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # they log addresses, tokens and all
         receivers = apprise.Apprise()
         for number, url in enumerate(self.urls, 1):
             if not receivers.add(url.reveal()):
