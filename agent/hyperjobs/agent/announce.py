@@ -47,7 +47,8 @@ class Announcer:
                     at=at,
                     task=run.task,
                     reason=run.reason,
-                    detail=run.summary,
+                    # the words of a fault that nobody foresaw may hold anything, a job's own words too
+                    detail="" if run.reason == "unexpected" else run.summary,
                     occasion=run.id,
                 )
             )
