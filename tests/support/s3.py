@@ -20,6 +20,7 @@ import boto3
 
 from hyperjobs.maintenance.backup.destination.access import Access
 from hyperjobs.maintenance.backup.destination.s3 import S3Destination
+from hyperjobs.secret import Secret
 from support import tools
 from support.processes import free_port, get, running
 
@@ -76,7 +77,9 @@ def destination(url: str, bucket: str = "bucket", prefix: str = "store", **chang
     """The destination of a bucket, with short waits and small parts unless ``changes`` say otherwise."""
     part_bytes = changes.pop("part_bytes", 16 * 1024)
     values = {"access_key": KEY, "secret_key": SECRET, "timeout_s": 5.0, "attempts": 2, "bucket": bucket}
-    access = Access(endpoint=url, **values | changes)
+    values |= changes
+    keys = {name: Secret(values.pop(name)) for name in ("access_key", "secret_key")}
+    access = Access(endpoint=url, **keys, **values)
     return S3Destination("offsite", access, prefix=prefix, part_bytes=part_bytes)
 
 

@@ -94,6 +94,7 @@ if TYPE_CHECKING:
             "hyperjobs.cli.check_metrics:check_metrics_command",
             "Say which metrics and labels dashboards and rules ask for that this agent does not export.",
         ),
+        "notify": ("hyperjobs.cli.notify:notify_group", "Try the channels of notifications."),
         "config": ("hyperjobs.cli.config:config_group", "Check, show or describe the configuration."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},

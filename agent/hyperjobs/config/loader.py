@@ -134,7 +134,9 @@ def _add(error: ErrorDetails, settings: Settings, problems: Problems) -> None:
             raw = raw.get(name)
     where: tuple[str | int, ...] = option if item is None else (*option, item, *deeper)
     message = _message(error, options()[option], is_item=item is not None)
-    problems.add(origin, where, message, got=describe(raw, name=str(where[-1])))
+    # what a misspelt option of a channel or destination holds may be a secret, whatever it is called
+    got = None if error["type"] == "extra_forbidden" else describe(raw, name=str(where[-1]))
+    problems.add(origin, where, message, got=got)
 
 
 def _message(error: ErrorDetails, field: FieldInfo, *, is_item: bool) -> str:

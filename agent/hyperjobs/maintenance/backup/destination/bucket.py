@@ -251,8 +251,8 @@ def _client(access: Access) -> Any:
         "s3",
         endpoint_url=access.endpoint,
         region_name=access.region or ("us-east-1" if access.endpoint else None),
-        aws_access_key_id=access.access_key,
-        aws_secret_access_key=access.secret_key,
+        aws_access_key_id=access.access_key.reveal() if access.access_key is not None else None,
+        aws_secret_access_key=access.secret_key.reveal() if access.secret_key is not None else None,
         verify=None if access.ca_file is None else str(access.ca_file),
         config=config,
     )
