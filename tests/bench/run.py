@@ -34,6 +34,7 @@ FIGURES = (
     "pruning",
     "reclaiming",
     "checking",
+    "status_page",
 )
 """Each is a module of this folder with a ``figure(bench)``."""
 

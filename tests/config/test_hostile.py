@@ -248,7 +248,7 @@ TABLE = [
     (
         "password by name",
         b"web:\n  password: hunter2\n",
-        ": web.password: is no option; known here: listen, config_file, expect_scrape_every, reload (got ***)",
+        ": web.password: is no option; known here: listen, config_file, expect_scrape_every, reload, jobs, hosts (got ***)",
         2,
     ),
 ]

@@ -50,6 +50,8 @@ def test_any_reader_of_yaml_reads_the_example_alike():
         "config_file": None,
         "expect_scrape_every": None,
         "reload": False,
+        "jobs": True,
+        "hosts": [],
     }
     jsonschema.validate(read, json_schema())
 

@@ -17,6 +17,7 @@ _PACKAGES = {
     "amtool": "prometheus-alertmanager",
     "buildah": "buildah",
     "debootstrap": "debootstrap",
+    "chromium": "chromium",
     "go": "golang-go",
     "go-sqlite3": "golang-go golang-github-mattn-go-sqlite3-dev gcc",
     "kubectl": "kubernetes-client",

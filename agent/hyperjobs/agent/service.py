@@ -17,7 +17,7 @@ from hyperjobs.agent.lock import AgentLock
 from hyperjobs.agent.speaker import Speaker
 from hyperjobs.agent.web_policy import WebPolicy
 from hyperjobs.agent.workshop import Workshop
-from hyperjobs.errors import ConfigError, HyperjobsError
+from hyperjobs.errors import ConfigError, HyperjobsError, StoreClosedError
 from hyperjobs.logs import configure_logs
 from hyperjobs.maintenance.restore.staging import forget_killed
 from hyperjobs.metrics.agent import AgentSource
@@ -31,8 +31,10 @@ from hyperjobs.store.sqlite import open_store
 from hyperjobs.store.state import StateFile
 from hyperjobs.store.version import driver_version, sqlite_version
 from hyperjobs.web.app import App
+from hyperjobs.web.hosts import HostRule
 from hyperjobs.web.policy import OPEN
 from hyperjobs.web.server import Server
+from hyperjobs.web.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from hyperjobs.agent.night import Night
     from hyperjobs.clock import Clock
     from hyperjobs.config import Config
+    from hyperjobs.web.shapes import Overview
 
 log = structlog.get_logger(__name__)
 
@@ -211,12 +214,39 @@ class Agent:
         return App(
             collect=self._collect,
             is_ready=lambda: self._is_ready,
-            version=__version__,
-            store_label=str(self._path),
+            site=self._site(),
             reload=self.reload if self._config.web.reload else None,
             groups=groups(),
             clock=self._clock,
         )
+
+    def _site(self) -> Site:
+        return Site(
+            overview=self._overview,
+            look=lambda: self._now_care().lists,
+            has_jobs=lambda: self._config.web.jobs,
+            hosts=HostRule(
+                [address.host for address in self._config.web.addresses], names=lambda: self._config.web.hosts
+            ),
+            clock=self._clock,
+        )
+
+    def _overview(self, deadline_s: float) -> Overview:
+        while True:
+            care = self._now_care()
+            try:
+                return care.overviews.find(
+                    deadline_s, has_jobs=self._config.web.jobs, has_reload_failed=not self._reloaded[0]
+                )
+            except StoreClosedError:
+                if self._care is care:  # else a reload has put another in its place meanwhile
+                    raise
+
+    def _now_care(self) -> Care:
+        care = self._care
+        if care is None:
+            raise StoreClosedError(f"{self._path}: the agent is stopping")
+        return care
 
     def _collect(self, deadline_s: float) -> list[Metric]:
         care = self._care

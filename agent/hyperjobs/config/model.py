@@ -22,6 +22,7 @@ from hyperjobs.config.values import (
     Boolean,
     Duration,
     FilePath,
+    HostName,
     Increasing,
     Listen,
     ListenAddress,
@@ -153,7 +154,7 @@ class Store(Section):
 
 
 class Web(Section):
-    """The HTTP server for metrics and health."""
+    """The HTTP server for metrics, health, the status page and the API."""
 
     listen: Annotated[tuple[Listen, ...], Unique] = option(
         ("127.0.0.1:10985",),
@@ -181,6 +182,21 @@ class Web(Section):
         "Let `POST /-/reload` read the configuration again, as SIGHUP does.",
         unit="true or false",
         reason="whoever reaches the port could use it",
+    )
+    jobs: Boolean = option(
+        True,  # noqa: FBT003 - a default, not an argument
+        "Show ids, names, VMs, users and error texts of jobs on the status page and in the API;"
+        " `false` leaves the counts.",
+        unit="true or false",
+        reason="they are what helps at three in the morning, and by default only this machine can ask",
+    )
+    hosts: Annotated[tuple[HostName, ...], Unique] = option(
+        (),
+        "The names that the status page and the API may be asked for by, beside addresses, `localhost` and this"
+        " machine's own name. Empty allows any name where `listen` has an address that other machines reach.",
+        unit="list of host names",
+        reason="a web page can give its own name an address of this machine, and so read what only this machine may",
+        max_length=64,
     )
 
     @property
