@@ -128,9 +128,9 @@ class Agent:
                 self._config.web.listen, self._app(), policy=self._web_policy or (lambda: OPEN), clock=self._clock
             )
             self._server.start()
+            self._speaker.start()  # before the tasks, for one that was missed runs at once
             self._care.start()
             self._remember(self._config)
-            self._speaker.start()
         except BaseException:
             self.stop()
             raise
