@@ -333,4 +333,4 @@ def test_where_a_batch_takes_long_the_next_ones_are_smaller_until_they_do_not(tm
 
     assert deleted[:6] == [400, 200, 100, 50, 100, 200]
     assert sum(deleted) == 1500
-    assert pauses[:5] == pytest.approx([0.021, 0.021, 0.016, 0.01, 0.01])  # never shorter than a writer's wait
+    assert pauses[:5] == pytest.approx([0.021, 0.021, 0.018, 0.018, 0.018])  # never shorter than a writer's wait
