@@ -161,12 +161,17 @@ class Bucket:
 
         def call() -> list[str]:
             pages = self._client().get_paginator("list_multipart_uploads")
-            return [
-                entry["UploadId"]
-                for page in pages.paginate(Bucket=self._access.bucket, Prefix=key)
-                for entry in page.get("Uploads", ())
-                if entry["Key"] == key
-            ]
+            try:
+                return [
+                    entry["UploadId"]
+                    for page in pages.paginate(Bucket=self._access.bucket, Prefix=key)
+                    for entry in page.get("Uploads", ())
+                    if entry["Key"] == key
+                ]
+            except ClientError as exc:
+                if code_of(exc) == "NoSuchUpload":  # what some servers say of a bucket that has none
+                    return []
+                raise
 
         try:
             return self._ask("listing uploads", call, keep_on)
