@@ -98,7 +98,7 @@ TABLE = [
     (
         "option at the top",
         b"path: /x\n",
-        ": path: is no option; known here: store, web, log, metrics, maintenance (got /x)",
+        ": path: is no option; known here: store, web, log, metrics, maintenance, notifications (got /x)",
         1,
     ),
     ("internal name", b"source: /x\n", ": source: is no option; did you mean store?", 1),
@@ -248,7 +248,7 @@ TABLE = [
     (
         "password by name",
         b"web:\n  password: hunter2\n",
-        ": web.password: is no option; known here: listen, reload, jobs, hosts (got ***)",
+        ": web.password: is no option; known here: listen, config_file, expect_scrape_every, reload, jobs, hosts (got ***)",
         2,
     ),
 ]

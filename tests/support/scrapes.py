@@ -16,6 +16,7 @@ from hyperjobs.agent.workshop import Workshop
 from hyperjobs.config import load_config
 from hyperjobs.metrics.agent import AgentSource
 from hyperjobs.metrics.catalogue import groups
+from hyperjobs.notify.notifier import OUTCOMES
 from hyperjobs.store.continuity import Continuity
 from hyperjobs.store.reader import Troubles
 from hyperjobs.store.state import StateFile
@@ -83,6 +84,7 @@ class HandTurned:
                 apsw=driver_version(),
                 reloaded=lambda: (True, started_at),
                 is_leader=lambda: self.lock.is_held,
+                notifications=lambda: dict.fromkeys((("ops", outcome) for outcome in OUTCOMES), 0),
             ),
             clock=self.clock,
         )

@@ -172,6 +172,10 @@ class Care:
                 self._collecting.release()
         return is_done
 
+    def store_trouble(self) -> tuple[str | None, float] | None:
+        """Why the store is not tended, and for how long that has been so; see ``Loop.trouble``."""
+        return self._loops[0].trouble()
+
     def silent_s(self) -> float:
         """The longest that a loop has not shown that it lives."""
         return max(loop.silent_s() for loop in self._loops)

@@ -13,9 +13,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-from pydantic import PrivateAttr
+from pydantic import AfterValidator, PrivateAttr
 
 from hyperjobs.config.maintenance import Maintenance
+from hyperjobs.config.notify import Channel, unique_channels
 from hyperjobs.config.section import Section, option, section
 from hyperjobs.config.values import (
     Boolean,
@@ -41,6 +42,16 @@ if TYPE_CHECKING:
 
 OptionPath: TypeAlias = tuple[str, ...]
 """An option's name from the top: ``("store", "path")``."""
+
+
+def _bounded(length: timedelta) -> timedelta:
+    if not _SHORTEST_SCRAPE <= length <= _LONGEST_SCRAPE:
+        raise ValueError("must be from 1s to 7d")
+    return length
+
+
+_SHORTEST_SCRAPE, _LONGEST_SCRAPE = timedelta(seconds=1), timedelta(days=7)
+ScrapeInterval: TypeAlias = Annotated[Duration, AfterValidator(_bounded)]
 
 
 class Ledger(StrEnum):
@@ -136,7 +147,7 @@ class Store(Section):
     state_dir: FilePath = option(
         Path("/var/lib/hyperjobs"),
         "The directory for what must outlive the store, such as counter offsets."
-        " For a user other than root the default is `~/.local/state/hyperjobs`.",
+        " Under systemd the default is the unit's StateDirectory, for another user than root `~/.local/state/hyperjobs`.",
         unit="path",
         reason="the place for a service's own state",
     )
@@ -152,6 +163,19 @@ class Web(Section):
         reason="only this machine: opening it to the network is for you to decide",
         min_length=1,
         max_length=16,
+    )
+    config_file: FilePath | None = option(
+        None,
+        "The web configuration file for TLS and basic authentication, in the format of Prometheus's exporters."
+        " See docs/security.md.",
+        unit="path or null",
+        reason="on this machine alone there is nobody to keep out",
+    )
+    expect_scrape_every: ScrapeInterval | None = option(
+        None,
+        "How often Prometheus scrapes; after three intervals without, `agent.not_scraped` is notified. Null expects none.",
+        unit="duration from 1s to 7d, or null",
+        reason="whether something scrapes it is yours to say",
     )
     reload: Boolean = option(
         False,  # noqa: FBT003 - a default, not an argument
@@ -243,6 +267,14 @@ class Config(Section):
     log: Log = section(Log)
     metrics: Metrics = section(Metrics)
     maintenance: Maintenance = section(Maintenance)
+    notifications: Annotated[tuple[Channel, ...], unique_channels] = option(
+        (),
+        "The channels that tell people when something fails or works again, each with a `name` and a `type`;"
+        " see docs/notifications.md.",
+        unit="list of channels",
+        reason="whom to tell is yours to say",
+        max_length=16,
+    )
 
     _source: Path | None = PrivateAttr(default=None)
 
