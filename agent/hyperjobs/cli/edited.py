@@ -8,6 +8,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,9 @@ def run_edit(context: click.Context, place: StorePlace, chosen: Chosen, wish: Wi
     Each job that could not be edited is said in a line of its own. Their exit code is that of the process, when it is
     the same for all of them, else 1.
     """
+    # before root becomes the agent's user, who might not be let read where Python lies
+    for module in ("hyperjobs.agent.options", "hyperjobs.maintenance.prune.delete", "hyperjobs.store.sqlite"):
+        import_module(module)
     with workshop(context, place) as shop, Stop() as stop:
         path = Path(os.path.realpath(shop.store))
         _refuse_frozen(shop, path)

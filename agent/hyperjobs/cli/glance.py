@@ -68,10 +68,11 @@ def glance(context: click.Context) -> int:
         told.advise(4, "start an agent: hyperjobs run --store PATH, or systemctl start hyperjobs")
     if found is not None:
         _tell_jobs(told, found, now)
-    _tell_state(told, path, config, found, setting_of(context).clock, has_agent=bool(agent))
     _tell_backup(told, path, config, now)
     if agent:
         _tell_next(told, config, now)
+    # the last: root goes on as the agent's user from here, who might not be let read where Python lies
+    _tell_state(told, path, config, found, setting_of(context).clock, has_agent=bool(agent))
     advice = [text for _, text in sorted(told.advice)]
     told.say("do", advice[0] if advice else "nothing: all is well")
     told.say("help", _HELP)

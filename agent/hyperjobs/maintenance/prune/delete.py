@@ -99,7 +99,7 @@ def delete_jobs(  # noqa: PLR0913 - what it works with, each by name
                 deleting.run(jobs[start : start + size], is_stopping)
             archive.finish()
         except BaseException:
-            archive.break_off(connection)
+            archive.break_off(connection, is_told=False)
             raise
         finally:
             archive.close()
