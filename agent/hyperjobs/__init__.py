@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         ConfigError,
         HyperjobsError,
         InvalidJobError,
+        JobChangedError,
         JobNotFoundError,
         NotAJobStoreError,
         StoreBusyError,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         StoreReadOnlyError,
         StoreRefusedError,
         TransactionError,
+        TransitionRefusedError,
     )
     from hyperjobs.store.models import Job, JobCursor, JobEvent, JobFilter, JobStats, JobStatus
     from hyperjobs.store.protocols import JobStore
@@ -40,6 +42,7 @@ __all__ = [
     "HyperjobsError",
     "InvalidJobError",
     "Job",
+    "JobChangedError",
     "JobCursor",
     "JobEvent",
     "JobFilter",
@@ -60,6 +63,7 @@ __all__ = [
     "StoreReadOnlyError",
     "StoreRefusedError",
     "TransactionError",
+    "TransitionRefusedError",
     "__version__",
     "open_store",
 ]

@@ -29,7 +29,9 @@
         ├── StoreFullError        exit 5   the disk or quota is full
         ├── StorePermissionError  exit 6   the system refuses access to the file or its -wal/-shm
         ├── StoreRefusedError     exit 6   it could be done, but it would not be safe
+        │   └── TransitionRefusedError exit 6  a job in this status cannot become that
         ├── StoreReadOnlyError    exit 6   the file can be read only
+        ├── JobChangedError       exit 4   a writer changed the job after it was looked at
         ├── StoreInterruptedError exit 1   a stop or a deadline ended the statement
         ├── StoreClosedError      exit 1   the handle is closed, or was carried into a child process
         └── TransactionError      exit 1   transactions do not nest
@@ -274,6 +276,20 @@ class StoreReadOnlyError(StoreError):
 
     exit_code = 6
     reason = "readonly"
+
+
+class JobChangedError(StoreError):
+    """A writer changed the job after it was looked at; it was left as the writer has it."""
+
+    exit_code = 4
+    reason = "changed"
+
+
+class TransitionRefusedError(StoreRefusedError):
+    """A job in this status cannot become that one."""
+
+    def __init__(self, message: str, *, reason: str = "transition") -> None:
+        super().__init__(message, reason=reason)
 
 
 class StoreInterruptedError(StoreError):

@@ -1,7 +1,1 @@
-"""The agent: the composition root, the only part that knows every other."""
-
-from __future__ import annotations
-
-from hyperjobs.agent.run import run
-
-__all__ = ["run"]
+"""The agent: the composition root, the only part that knows every other; a command imports the parts it needs."""

@@ -11,6 +11,7 @@ import click
 
 from hyperjobs.cli.cursor import write_cursor
 from hyperjobs.cli.moment import show_age, show_instant, write_instant
+from hyperjobs.cli.past import Past, past_options
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import Selection, View, filter_options, page_options, status_option, view_options
 from hyperjobs.cli.setting import setting_of, verbose_option
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 LIST_LIMIT = 20
 FAILED_LIMIT = 10
 _PAGE_OPTIONS = ("--after", "--offset")
+_NOW = Past()
 
 
 def _status(job: Job, _view: View) -> str:
@@ -90,13 +92,14 @@ def _number(value: float) -> str:
 @status_option
 @filter_options()
 @page_options(LIST_LIMIT)
+@past_options
 @view_options
 @store_options
 @verbose_option
 @click.pass_context
-def list_command(context: click.Context, *, place: StorePlace, selection: Selection, view: View) -> None:
+def list_command(context: click.Context, *, place: StorePlace, selection: Selection, past: Past, view: View) -> None:
     """List jobs, newest first."""
-    show_jobs(context, place, selection, view, table=LIST_TABLE, values=_list_values)
+    show_jobs(context, place, selection, view, table=LIST_TABLE, values=_list_values, past=past)
 
 
 @click.command("running")
@@ -137,9 +140,10 @@ def show_jobs(  # noqa: PLR0913 - what to read, then how to show it
     *,
     table: Sequence[Column[Job]],
     values: Callable[[Job], Iterable[object]],
+    past: Past = _NOW,
 ) -> None:
     """Write the selected jobs; say on standard error how to get the next page when there is one."""
-    with place.open() as store:
+    with past.open(place) as store:
         page = _Page(store, selection.filter)
         if view.as_json:
             for job in page:

@@ -26,6 +26,19 @@ if TYPE_CHECKING:
         "failed": ("hyperjobs.cli.jobs:failed_command", "List the newest jobs that failed, with their errors."),
         "show": ("hyperjobs.cli.show:show_command", "Show everything about one job."),
         "history": ("hyperjobs.cli.history:history_command", "List the changes of one job's status, oldest first."),
+        "watch": (
+            "hyperjobs.cli.watch:watch_command",
+            "Watch the running jobs: their progress, speed and time left, and those that end meanwhile.",
+        ),
+        "top": ("hyperjobs.cli.top:top_group", "Show what there is most of."),
+        "diff": (
+            "hyperjobs.cli.diff:diff_command",
+            "Say which jobs are only in A, only in B, or changed, and in which fields.",
+        ),
+        "cancel": ("hyperjobs.cli.edit:cancel_command", "Set jobs that are pending or running to cancelled."),
+        "retry": ("hyperjobs.cli.edit:retry_command", "Set jobs that failed or were cancelled back to pending."),
+        "set-status": ("hyperjobs.cli.edit:set_status_command", "Set jobs to another status that they may have next."),
+        "delete": ("hyperjobs.cli.delete:delete_command", "Delete finished jobs, having archived them."),
         "stats": ("hyperjobs.cli.stats:stats_command", "Count jobs by status, and the success rate."),
         "run": ("hyperjobs.cli.run:run_command", "Run the agent until it is told to stop."),
         "healthcheck": ("hyperjobs.cli.healthcheck:healthcheck_command", "Ask the running agent whether it is well."),
@@ -105,10 +118,16 @@ if TYPE_CHECKING:
 @click.version_option(__version__, "-V", "--version", prog_name="hyperjobs", message="%(prog)s %(version)s")
 @verbose_option
 @click.pass_context
-def program(context: click.Context) -> None:
-    """Look after hypersdk's SQLite job store."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
+def program(context: click.Context) -> int:
+    """Look after hypersdk's SQLite job store.
+
+    Without a command: how the store is, and what to do next.
+    """
+    if context.invoked_subcommand is not None:
+        return 0
+    from hyperjobs.cli.glance import glance  # noqa: PLC0415 - only where no command is
+
+    return glance(context)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -32,7 +32,7 @@ def run_command(*, file: str | None, store: str | None, listen: tuple[str, ...])
 
     SIGTERM and Ctrl-C stop it within 2 seconds, with exit code 0; SIGHUP makes it read its configuration again.
     """
-    from hyperjobs.agent import run  # noqa: PLC0415 - the whole agent, only where it runs
+    from hyperjobs.agent.run import run  # noqa: PLC0415 - the whole agent, only where it runs
     from hyperjobs.config import load_config  # noqa: PLC0415 - as above
 
     overrides: dict[str, str | Sequence[str]] = {}

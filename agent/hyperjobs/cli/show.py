@@ -10,6 +10,7 @@ import click
 
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.moment import in_zone, show_age
+from hyperjobs.cli.past import Past, past_options
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import View, view_options
 from hyperjobs.cli.setting import verbose_option
@@ -31,12 +32,13 @@ _KIB = 1024
 
 @click.command("show")
 @click.argument("job_id", type=UnicodeText(), metavar="ID")
+@past_options
 @store_options
 @view_options
 @verbose_option
-def show_command(*, job_id: str, place: StorePlace, view: View) -> None:
+def show_command(*, job_id: str, place: StorePlace, past: Past, view: View) -> None:
     """Show everything about one job."""
-    with place.open() as store:
+    with past.open(place) as store:
         job = store.load_job(job_id)
     if view.as_json:
         emit_json(job_shape(job))

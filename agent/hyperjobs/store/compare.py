@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.errors import StoreRefusedError
 from hyperjobs.store.content import columns, row_sql
+from hyperjobs.store.ledger.select import fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import apsw
 
@@ -23,6 +24,15 @@ _RANKS: Final = {"null": 0, "integer": 1, "real": 1, "text": 2, "blob": 3}
 Key = tuple[int, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One column of a job that both stores hold, with its value in each as it lies in the file."""
+
+    name: str
+    a: Any
+    b: Any
+
+
 @dataclass(slots=True)
 class Difference:
     """How the jobs of two stores differ.
@@ -32,6 +42,7 @@ class Difference:
         changed: jobs that both hold, with another value in some column.
         same: jobs that both hold alike.
         ids: the first ids of each kind, by its name here; bytes that are no UTF-8 are escaped.
+        fields: id → what changed, of those ids where that was asked for.
     """
 
     only_a: int = 0
@@ -39,15 +50,24 @@ class Difference:
     changed: int = 0
     same: int = 0
     ids: dict[str, list[str]] = field(default_factory=lambda: {"only_a": [], "only_b": [], "changed": []})
+    fields: dict[str, list[FieldChange]] = field(default_factory=dict)
 
 
-def compare(a: Connection, b: Connection, *, most_ids: int, keep_on: Callable[[], None] = lambda: None) -> Difference:
+def compare(
+    a: Connection,
+    b: Connection,
+    *,
+    most_ids: int,
+    with_fields: bool = False,
+    keep_on: Callable[[], None] = lambda: None,
+) -> Difference:
     """Compare all jobs of two stores, each as it is at one moment.
 
     Args:
         a: on the first.
         b: on the second; writers of either go on.
         most_ids: so many ids of each kind are given.
+        with_fields: tell what changed in those that did, too.
         keep_on: called every few thousand jobs; what it raises ends the comparison.
 
     Raises:
@@ -60,7 +80,11 @@ def compare(a: Connection, b: Connection, *, most_ids: int, keep_on: Callable[[]
                 f"{a.path} and {b.path}: their jobs tables have different columns; compare stores of one kind",
                 reason="flavour",
             )
-        return _merge(_keyed(first), _keyed(second), most_ids, keep_on)
+        found = _merge(_keyed(first), _keyed(second), most_ids, keep_on)
+        if with_fields:
+            # in the same snapshots
+            found.fields = {job_id: _changes(first, second, job_id) for job_id in found.ids["changed"]}
+        return found
 
     return a.read(lambda first: b.read(lambda second: work(first, second)))
 
@@ -94,6 +118,23 @@ def _merge(
                 note("changed", left[0])
             left, right = next(first, None), next(second, None)
     return found
+
+
+def _changes(first: apsw.Connection, second: apsw.Connection, job_id: str) -> list[FieldChange]:
+    """Which columns of a job differ, in value or type; nothing for an id that is no text."""
+    names = columns(first)
+    before, after = (fetch(db, _quoted(names), "FROM jobs WHERE id=?", (job_id,)) for db in (first, second))
+    if not before or not after:
+        return []
+    return [
+        FieldChange(name, old, new)
+        for name, old, new in zip(names, before[0], after[0], strict=True)
+        if old != new or type(old) is not type(new)
+    ]
+
+
+def _quoted(names: Sequence[str]) -> list[str]:
+    return ['"' + name.replace('"', '""') + '"' for name in names]
 
 
 def _keyed(db: apsw.Connection) -> Iterator[tuple[Key, bytes]]:

@@ -1,4 +1,4 @@
-"""What people and doubts did to a store beside the runs of its tasks: restores, undos, freezes, pauses.
+"""What people and doubts did to a store beside the runs of its tasks: restores, undos, edits of jobs, freezes, pauses.
 
 Kept beside the run ledger and not in it: a restore is no run that could be overdue, and no metric of a task counts it.
 """
@@ -39,6 +39,10 @@ class EventKind(StrEnum):
     UNDO = "undo"
     BACKUP_PRUNE = "backup-prune"
     BACKUP_ADOPT = "backup-adopt"
+    CANCEL = "cancel"
+    RETRY = "retry"
+    SET_STATUS = "set-status"
+    DELETE = "delete"
     FREEZE = "freeze"
     UNFREEZE = "unfreeze"
     PAUSE = "pause"

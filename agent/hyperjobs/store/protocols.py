@@ -53,6 +53,37 @@ class JobStore(Protocol):
         """
         ...
 
+    def transition(
+        self,
+        job_id: str,
+        to: JobStatus | str,
+        *,
+        expected: Job | JobStatus | str | None = None,
+        error: str | None = None,
+        force: bool = False,
+    ) -> Job:
+        """Move a job to another status, if it may go there and still is what was expected; return it as it is then.
+
+        The rules stand in ``hyperjobs.store.transition``: pending may become running or cancelled; running may become
+        completed, failed or cancelled; failed and cancelled may become pending, which is a retry: the times, the
+        error, the progress and the sizes of the attempt before are gone then. A job that has the status already is
+        left alone. No process that works on the job is stopped by it.
+
+        Args:
+            job_id: which.
+            to: the status it gets.
+            expected: the job as it was looked at, of which status, times and error are compared, or its status alone.
+            error: what the row of a failed job says; ``None`` keeps what is there.
+            force: also where the rules do not allow it.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+            JobChangedError: it is not what was expected any more; nothing was written.
+            TransitionRefusedError: it may not become that.
+            InvalidJobError: no such status, or an error that the row cannot hold.
+        """
+        ...
+
     def update_job_progress(self, job_id: str, percent: float) -> None:
         """Set the progress, 0 to 100.
 

@@ -32,8 +32,10 @@ from hyperjobs.store.rows import (
     job_of_raw,
     row_of,
     status_word,
+    text_value,
 )
 from hyperjobs.store.session import Session
+from hyperjobs.store.transition import require_move, require_unchanged, update_of
 
 if TYPE_CHECKING:
     import os
@@ -210,6 +212,34 @@ class SQLiteJobStore:
         stamp = () if word == _PENDING else (instant.format(self._clock.now()),)
         if not self._change(sql, (word, job_id, *stamp)):
             raise self._no_job(job_id)
+
+    def transition(
+        self,
+        job_id: str,
+        to: JobStatus | str,
+        *,
+        expected: Job | JobStatus | str | None = None,
+        error: str | None = None,
+        force: bool = False,
+    ) -> Job:
+        """Move a job to another status by the rules, if it still is what was expected; return it as it is then."""
+        status = JobStatus(status_word(to))
+        if error is not None:
+            text_value(error, "error")
+
+        def work(db: apsw.Connection) -> Job:
+            for job in _loaded(db, job_id):
+                require_unchanged(job, expected, self._path)
+                if job.status == status:
+                    return job
+                if not force:
+                    require_move(job, status, self._path)
+                db.execute(*update_of(job_id, status, now=self._clock.now(), error=error))
+                return _loaded(db, job_id)[0]
+            raise self._no_job(job_id)
+
+        self._check_writable()
+        return self._session.write(work)
 
     def update_job_progress(self, job_id: str, percent: float) -> None:
         """Set the progress, 0 to 100."""

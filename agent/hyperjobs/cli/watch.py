@@ -1,0 +1,230 @@
+"""``hyperjobs watch``: the running jobs as they go on."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hyperjobs.cli.moment import show_age, show_seconds, write_instant
+from hyperjobs.cli.place import StorePlace, store_options
+from hyperjobs.cli.selection import Selection, View, filter_options, view_options
+from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.shape import job_shape
+from hyperjobs.cli.show import show_bytes
+from hyperjobs.cli.stop import Stop
+from hyperjobs.cli.table import emit_json, new_console, status_text
+from hyperjobs.cli.text import printable
+from hyperjobs.duration import parse_duration
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rich.console import Group
+
+    from hyperjobs.clock import Clock
+    from hyperjobs.store.models import Job
+    from hyperjobs.store.watch import Running, Sight, Watch
+
+_LEAST = timedelta(seconds=0.2)
+_FRAME_LINES = 6
+"""Heading, two table headings, blank line, trouble, and how to leave."""
+
+
+class _Length(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
+    """A length of time, ``2s``."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return parse_duration(str(value))
+        except ValueError as exc:
+            self.fail(f"{value!r} {exc}", param, ctx)
+
+
+@click.command("watch")
+@click.option(
+    "--interval", type=_Length(), default="2s", metavar="DURATION", help="Look so often; 2s, and at least 0.2s."
+)
+@click.option(
+    "--stalled-after", type=_Length(), default="30m", metavar="DURATION", help="Mark a job that stood for so long; 30m."
+)
+@filter_options()
+@view_options
+@store_options
+@verbose_option
+@click.pass_context
+def watch_command(  # noqa: PLR0913 - one for each option
+    context: click.Context,
+    *,
+    interval: timedelta,
+    stalled_after: timedelta,
+    place: StorePlace,
+    selection: Selection,
+    view: View,
+) -> int:
+    """Watch the running jobs: their progress, speed and time left, and those that end meanwhile.
+
+    On a terminal it draws a screen, until q or Ctrl-C. In a pipe, or with --json, it writes a line of JSON for each
+    change, until it is stopped.
+    """
+    if interval < _LEAST:
+        raise click.UsageError("--interval: give 0.2s or more")
+    from hyperjobs.store.state import state_stem  # noqa: PLC0415 - SQLite only where a store is read
+    from hyperjobs.store.watch import Watch  # noqa: PLC0415 - as above
+
+    path = place.find()
+    clock = setting_of(context).clock
+    state = place.load().store.state_dir / f"{state_stem(path)}.db"
+    watch = Watch(path, selection.filter, clock=clock, state=state)
+    ended = watch.newest_ended()  # a store that is not there is said now; one that goes later may come back
+    shown = _Shown(clock, stalled_after.total_seconds(), view, str(path), ended)
+    with Stop() as stop:
+        if view.as_table:
+            shown.draw(watch, interval.total_seconds(), stop)
+        else:
+            shown.write(watch, interval.total_seconds(), stop)
+    return stop.code
+
+
+class _Shown:
+    """What is told of each look."""
+
+    def __init__(self, clock: Clock, stalled_s: float, view: View, path: str, ended: list[Job]) -> None:
+        self._clock = clock
+        self._stalled_s = stalled_s
+        self._view = view
+        self._path = path
+        self._ended = ended
+
+    def write(self, watch: Watch, interval_s: float, stop: Stop) -> None:
+        """Write a line of JSON for each change."""
+        trouble = ""
+        stalled: set[str] = set()
+        while not stop.is_set():
+            sight = watch.look()
+            now = self._clock.now()
+            reason = sight.trouble.reason if sight.trouble is not None else ""
+            if reason != trouble:
+                message = str(sight.trouble) if sight.trouble is not None else ""
+                self._emit(now, "unreadable" if reason else "readable", reason=reason, message=message)
+                trouble = reason
+            still = {each.job.id for each in sight.running if each.stood_s >= self._stalled_s}
+            for each in sight.running:
+                job_id = each.job.id
+                if job_id in sight.started:
+                    self._emit(now, "running", **self._pace(each))
+                elif job_id in sight.moved:
+                    self._emit(now, "progress", **self._pace(each))
+                elif job_id in still - stalled:
+                    self._emit(now, "stalled", **self._pace(each))
+            stalled = still
+            for job in sight.ended:
+                self._emit(now, "ended", job=job_shape(job))
+            for job_id in sight.gone:
+                self._emit(now, "gone", id=job_id)
+            sys.stdout.flush()
+            stop.wait(interval_s)
+
+    def draw(self, watch: Watch, interval_s: float, stop: Stop) -> None:
+        """Draw a screen, until somebody leaves."""
+        from rich.live import Live  # noqa: PLC0415 - only where a person looks
+
+        from hyperjobs.cli.keys import Keys  # noqa: PLC0415 - as above
+
+        console = new_console()
+        with Live(console=console, screen=True, auto_refresh=False) as live, Keys() as keys:
+            next_s = self._clock.monotonic()
+            sight = None
+            while not stop.is_set():
+                if sight is None or self._clock.monotonic() >= next_s:
+                    sight = watch.look()
+                    self._ended = [*reversed(sight.ended), *self._ended]
+                    next_s = self._clock.monotonic() + interval_s
+                live.update(self._screen(sight, console.size.height), refresh=True)
+                if keys.wait(next_s - self._clock.monotonic()).lower().startswith("q"):
+                    return
+
+    def _emit(self, now: datetime, event: str, **more: Any) -> None:
+        emit_json({"at": write_instant(now), "event": event, **more})
+
+    def _pace(self, each: Running) -> dict[str, Any]:
+        return {
+            "job": job_shape(each.job),
+            "percent_per_minute": None if each.percent_per_s is None else round(60 * each.percent_per_s, 3),
+            "bytes_per_second": None if each.bytes_per_s is None else round(each.bytes_per_s),
+            "seconds_left": None if each.left_s is None else round(each.left_s),
+            "stalled": each.stood_s >= self._stalled_s,
+        }
+
+    def _screen(self, sight: Sight, height: int) -> Group:
+        """All that is on the screen, no higher than the terminal."""
+        from rich.console import Group  # noqa: PLC0415 - only where a person looks
+        from rich.text import Text  # noqa: PLC0415 - as above
+
+        now = self._clock.now()
+        room = max(height - _FRAME_LINES, 2)
+        below = min(len(self._ended), max(room // 3, 1))
+        above = min(len(sight.running), room - below)
+        below = min(len(self._ended), room - above)
+        more = len(sight.running) - above
+        heading = f"{len(sight.running)} running{f', {more} more than fit' if more else ''}  {self._path}"
+        parts: list[Any] = [Text(printable(heading), style="bold", no_wrap=True, overflow="ellipsis")]
+        if sight.trouble is not None:
+            said = f"cannot be read, this is of before: {sight.trouble}"
+            parts.append(Text(printable(said), style="bold red", no_wrap=True, overflow="ellipsis"))
+        parts += [
+            self._running_table(sight.running[:above], now),
+            Text(""),
+            self._ended_table(self._ended[:below], now),
+        ]
+        parts.append(Text("q ends", style="dim"))
+        return Group(*parts)
+
+    def _running_table(self, running: list[Running], now: datetime) -> Any:
+        from rich.progress_bar import ProgressBar  # noqa: PLC0415 - only where a person looks
+
+        table = _table("ID", "VM", "PROGRESS", ">%", ">%/MIN", ">SPEED", ">LEFT", ">FOR", "")
+        for each in running:
+            job = each.job
+            is_stalled = each.stood_s >= self._stalled_s
+            table.add_row(
+                printable(job.id),
+                printable(job.vm_name),
+                ProgressBar(total=100, completed=job.progress, width=20),
+                f"{job.progress:.1f}",
+                "-" if each.percent_per_s is None else f"{60 * each.percent_per_s:.1f}",
+                "-" if each.bytes_per_s is None else f"{show_bytes(int(each.bytes_per_s))}/s",
+                "unknown" if each.left_s is None else show_seconds(each.left_s),
+                show_age(job.started_at, now=now),
+                f"stalled for {show_seconds(each.stood_s)}" if is_stalled else "",
+                style="yellow" if is_stalled else None,
+            )
+        return table
+
+    def _ended_table(self, ended: list[Job], now: datetime) -> Any:
+        table = _table("ENDED", "VM", "STATUS", ">AGO", "ERROR")
+        for job in ended:
+            table.add_row(
+                printable(job.id),
+                printable(job.vm_name),
+                status_text(job.status),
+                show_age(job.completed_at, now=now),
+                printable(job.error),
+            )
+        return table
+
+
+def _table(*titles: str) -> Any:
+    from rich.table import Table  # noqa: PLC0415 - only where a person looks
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for title in titles:
+        justify: Any = "right" if title.startswith(">") else "left"
+        table.add_column(title.removeprefix(">"), justify=justify, no_wrap=True, overflow="ellipsis")
+    return table
