@@ -22,7 +22,10 @@ _STDOUT = "-"
 @click.command("export")
 @click.argument("file", default=_STDOUT, metavar="[FILE|-]")
 @click.option(
-    "--format", "form", type=click.Choice(["jsonl", "json", "csv"]), help="By default what the file's name says, else jsonl."
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "json", "csv"]),
+    help="By default what the file's name says, else jsonl.",
 )
 @click.option(
     "--sort",
@@ -68,7 +71,8 @@ def export_command(  # noqa: PLR0913 - one for each option
     if file == _STDOUT and as_json:
         raise click.UsageError("--json says what was written to a file; standard output takes the jobs themselves")
     store = place.find()
-    with stoppable(context) as (turn, stop):
+    # a signal ends what writes to a pipe at once: whoever should read it may not be there any more
+    with stoppable(context, heeds_signals=file != _STDOUT) as (turn, stop):
         done = export_jobs(
             store,
             sys.stdout.buffer.write if file == _STDOUT else Path(file),

@@ -111,12 +111,15 @@ def _page(
     """The next jobs, where to go on after them, and whether these were the last."""
     past, value = mark
     sql = f"SELECT CAST(id AS BLOB),typeof(id) FROM jobs WHERE {past} ORDER BY id LIMIT 1 OFFSET ?"  # noqa: S608 - ours
-    ends = db.execute(sql, (value, _LOOKED_AT - 1)).fetchall()
+    ends: list[Any] = db.execute(sql, (value, _LOOKED_AT - 1)).fetchall()
     upto, ends_at = (f" AND id<={_mark(ends[0][1])}", (ends[0][0],)) if ends else ("", ())
     found, is_more = _some(db, f"{past}{upto}{where}", "id", (value, *ends_at, *values))
     if is_more:
         last = id_of(found[-1][1])
-        mark = (f"id>{_mark('blob' if type(last) is bytes else 'text')}", last.encode() if type(last) is str else bytes(last))
+        mark = (
+            f"id>{_mark('blob' if type(last) is bytes else 'text')}",
+            last.encode() if type(last) is str else bytes(last),
+        )
     elif ends:
         mark = (f"id>{_mark(ends[0][1])}", ends[0][0])
     return [cells for _, cells in found], mark, not (is_more or ends)
@@ -131,15 +134,13 @@ def _by_time(connection: Connection, condition: Condition, order: Order) -> Iter
         yield [row[-1] for row in connection.read(lambda db, rowid=rowid: read_cells(db, "WHERE rowid=?", (rowid,)))]  # type: ignore[misc]
 
 
-def _some(
-    db: apsw.Connection, where: str, order: str, values: tuple[Any, ...]
-) -> tuple[list[tuple[int, Cells]], bool]:
+def _some(db: apsw.Connection, where: str, order: str, values: tuple[Any, ...]) -> tuple[list[tuple[int, Cells]], bool]:
     """At most a page of rows, each with its rowid, and whether there may be more."""
     rest = f"FROM jobs WHERE {where} ORDER BY {order} LIMIT {_PAGE_ROWS}"
     try:
-        return _cut((row[0], row[1:]) for row in db.execute(f"SELECT rowid,{COLUMN_LIST} {rest}", values))  # noqa: S608
+        return _cut((row[0], row[1:]) for row in db.execute(f"SELECT rowid,{COLUMN_LIST} {rest}", values))
     except UnicodeDecodeError:
-        raw = db.execute(f"SELECT rowid,{RAW_COLUMN_LIST} {rest}", values)  # noqa: S608 - ours
+        raw = db.execute(f"SELECT rowid,{RAW_COLUMN_LIST} {rest}", values)
         return _cut((row[0], cells_of_raw(row[1:])) for row in raw)
 
 
@@ -160,5 +161,5 @@ def _conditions(condition: Condition) -> tuple[str, tuple[Any, ...]]:
     return f"{where}{judged}", (*values, *instants)
 
 
-def _mark(kind: str) -> str:
+def _mark(kind: Any) -> str:
     return "CAST(? AS TEXT)" if kind == "text" else "?"

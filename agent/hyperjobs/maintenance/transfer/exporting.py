@@ -42,9 +42,9 @@ def export_jobs(  # noqa: PLR0913 - all but the first three have a default
     target: Path | Callable[[bytes], object],
     turn: Turn,
     *,
-    form: Format | None = None,
+    form: Format | str | None = None,
     jobs: JobFilter = _EVERYTHING,
-    order: Order = Order.ID,
+    order: Order | str = Order.ID,
     is_consistent: bool = False,
     is_guarded: bool = True,
     may_replace: bool = False,
@@ -70,13 +70,21 @@ def export_jobs(  # noqa: PLR0913 - all but the first three have a default
         InvalidJobError: the filter asks what no job can have.
     """
     if not isinstance(target, Path):
-        return _export(store, target, turn, Encoder(form or Format.JSONL, is_guarded=is_guarded), jobs, order, is_consistent=is_consistent)
-    encoder = Encoder(form or format_of(target) or Format.JSONL, is_guarded=is_guarded)
+        return _export(
+            store,
+            target,
+            turn,
+            Encoder(Format(form or Format.JSONL), is_guarded=is_guarded),
+            jobs,
+            Order(order),
+            is_consistent=is_consistent,
+        )
+    encoder = Encoder(Format(form or format_of(target) or Format.JSONL), is_guarded=is_guarded)
     with whole_file(target, may_replace=may_replace) as write:
-        return _export(store, write, turn, encoder, jobs, order, is_consistent=is_consistent)
+        return _export(store, write, turn, encoder, jobs, Order(order), is_consistent=is_consistent)
 
 
-def _export(  # noqa: PLR0913 - as above
+def _export(  # noqa: PLR0913, PLR0917 - as above
     store: Path,
     write: Callable[[bytes], object],
     turn: Turn,

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from hyperjobs.errors import HyperjobsError, StoreFullError, StoreNotFoundError, StorePermissionError, StoreRefusedError
@@ -16,6 +15,7 @@ from hyperjobs.maintenance.transfer.formats import PACKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     Write = Callable[[bytes], object]
 
@@ -80,7 +80,9 @@ def _refuse_existing(path: Path, *, may_replace: bool) -> None:
     if not stat.S_ISREG(mode):
         raise StoreRefusedError(f"{path}: is no regular file; name a file, or - for standard output", reason="exists")
     if not may_replace:
-        raise StoreRefusedError(f"{path}: is there already; name another file, or replace it with --force", reason="exists")
+        raise StoreRefusedError(
+            f"{path}: is there already; name another file, or replace it with --force", reason="exists"
+        )
 
 
 @contextlib.contextmanager
@@ -90,10 +92,14 @@ def _told(path: Path) -> Iterator[None]:
         yield
     except OSError as exc:
         if exc.errno == errno.EEXIST:
-            raise StoreRefusedError(f"{path}: came to be there meanwhile; nothing was replaced", reason="exists") from exc
+            raise StoreRefusedError(
+                f"{path}: came to be there meanwhile; nothing was replaced", reason="exists"
+            ) from exc
         if exc.errno in {errno.ENOENT, errno.ENOTDIR}:
             raise StoreNotFoundError(f"{path}: there is no directory {path.parent}; make it first") from exc
         if exc.errno in _FULL:
-            raise StoreFullError(f"{path}: {exc.strerror}; nothing was left there, make room or name another disk") from exc
+            raise StoreFullError(
+                f"{path}: {exc.strerror}; nothing was left there, make room or name another disk"
+            ) from exc
         kind = StorePermissionError if exc.errno in _DENIED else HyperjobsError
         raise kind(f"{path}: cannot be written: {exc.strerror or exc}") from exc
