@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         "export": ("hyperjobs.cli.export:export_command", "Write jobs to a file or to standard output."),
         "import": ("hyperjobs.cli.import_:import_command", "Put the jobs of a file into a store."),
         "copy": ("hyperjobs.cli.copy:copy_command", "Put the jobs of one store into another."),
+        "audit": ("hyperjobs.cli.audit:audit_group", "Prove and read the audit log."),
         "run": ("hyperjobs.cli.run:run_command", "Run the agent until it is told to stop."),
         "install": ("hyperjobs.cli.ledger:install_command", "Add the ledger to a store."),
         "uninstall": ("hyperjobs.cli.ledger:uninstall_command", "Take the ledger out of a store again."),

@@ -13,8 +13,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-from pydantic import PrivateAttr
+from pydantic import PrivateAttr, model_validator
 
+from hyperjobs.config.care import Size  # noqa: TC001 - pydantic reads the annotation
 from hyperjobs.config.maintenance import Maintenance
 from hyperjobs.config.section import Section, option, section
 from hyperjobs.config.values import (
@@ -219,6 +220,45 @@ class Metrics(Section):
     )
 
 
+class Audit(Section):
+    """The audit log: every change of a job's status, in a file in which no line can be altered unseen."""
+
+    path: FilePath | None = option(
+        None,
+        "The file to append to, for its owner alone; its directory must be there. Without it there is no audit log.",
+        unit="path or null",
+        reason="where it may lie, and who may read it, is for you to decide",
+    )
+    rotate: Size = option(
+        64 << 20,
+        "The size from which on another file is begun; the chain of lines goes on in it.",
+        unit="size",
+        reason="a third of a million changes, which every tool still opens",
+        ge=64 << 10,
+        le=1 << 40,
+    )
+    keep: Whole = option(
+        10,
+        "How many files before the one that grows are kept.",
+        unit="files",
+        reason="with the default size some three million changes",
+        ge=1,
+        le=10_000,
+    )
+    fsync: Boolean = option(
+        True,  # noqa: FBT003 - a default, not an argument
+        "Sync the lines to the disk before a change counts as written.",
+        unit="true or false",
+        reason="a log that a power cut can shorten proves little",
+    )
+    key_file: FilePath | None = option(
+        None,
+        "A file with a key of 16 bytes or more, for a code (HMAC-SHA-256) in each line.",
+        unit="path or null",
+        reason="a key is for you to make; without one who may write the file can make the whole chain anew",
+    )
+
+
 class Config(Section):
     """The whole configuration."""
 
@@ -227,8 +267,17 @@ class Config(Section):
     log: Log = section(Log)
     metrics: Metrics = section(Metrics)
     maintenance: Maintenance = section(Maintenance)
+    audit: Audit = section(Audit)
 
     _source: Path | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _has_what_an_audit_needs(self) -> Config:
+        if self.audit.path is not None and self.store.ledger == Ledger.SCAN:
+            raise ValueError(
+                "audit.path needs store.ledger: triggers, which record each change; a scan sees few of them"
+            )
+        return self
 
     @property
     def source(self) -> Path | None:
