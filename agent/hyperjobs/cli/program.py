@@ -29,8 +29,11 @@ if TYPE_CHECKING:
         "stats": ("hyperjobs.cli.stats:stats_command", "Count jobs by status, and the success rate."),
         "export": ("hyperjobs.cli.export:export_command", "Write jobs to a file or to standard output."),
         "import": ("hyperjobs.cli.import_:import_command", "Put the jobs of a file into a store."),
-        "copy": ("hyperjobs.cli.copy:copy_command", "Put the jobs of one store into another."),
-        "audit": ("hyperjobs.cli.audit:audit_group", "Prove and read the audit log."),
+        "copy": ("hyperjobs.cli.copy:copy_command", "Put the jobs of the store SRC into the store DST, to the bit."),
+        "audit": (
+            "hyperjobs.cli.audit:audit_group",
+            "Prove and read the audit log, which the agent writes when audit.path is set.",
+        ),
         "run": ("hyperjobs.cli.run:run_command", "Run the agent until it is told to stop."),
         "install": ("hyperjobs.cli.ledger:install_command", "Add the ledger to a store."),
         "uninstall": ("hyperjobs.cli.ledger:uninstall_command", "Take the ledger out of a store again."),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from pydantic import PrivateAttr, model_validator
 
-from hyperjobs.config.care import Size  # noqa: TC001 - pydantic reads the annotation
+from hyperjobs.config.care import Size, show_size
 from hyperjobs.config.maintenance import Maintenance
 from hyperjobs.config.section import Section, option, section
 from hyperjobs.config.values import (
@@ -314,4 +314,9 @@ def bounds(field: FieldInfo) -> str:
 
 def _limit(field: FieldInfo, name: str) -> str | None:
     limit = next((getattr(part, name) for part in field.metadata if hasattr(part, name)), None)
-    return format_duration(limit) if isinstance(limit, timedelta) else None if limit is None else str(limit)
+    if isinstance(limit, timedelta):
+        return format_duration(limit)
+    extra = field.json_schema_extra
+    if isinstance(limit, int) and isinstance(extra, dict) and extra.get("unit") == "size":
+        return show_size(limit)
+    return None if limit is None else str(limit)
