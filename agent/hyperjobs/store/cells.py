@@ -65,6 +65,19 @@ def insert_cells(db: apsw.Connection, cells: Cells) -> None:
     )
 
 
+def insert_many(db: apsw.Connection, jobs: Sequence[Cells]) -> None:
+    """Insert jobs as they were, in their order."""
+    plain: list[Cells] = []
+    for cells in jobs:
+        if RawText not in map(type, cells):
+            plain.append(cells)
+            continue
+        db.executemany(_PLAIN, plain)
+        plain = []
+        insert_cells(db, cells)
+    db.executemany(_PLAIN, plain)
+
+
 def id_of(cells: Cells) -> Any:
     """The job's id, as it lies in the file."""
     return cells[_ID]

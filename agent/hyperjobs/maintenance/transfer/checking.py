@@ -17,6 +17,7 @@ _REQUIRED: Final = COLUMNS[1:8]
 _LARGEST: Final = 2**63
 _LONGEST: Final = 999_999_000
 """Bytes of a row that SQLite takes."""
+_PLAIN: Final = {str, int, float, type(None)}
 _WORDS: Final = {
     "null": "has no {}",
     "not_text": "{} is no text",
@@ -44,6 +45,8 @@ def check_held(cells: Cells) -> None:
     Raises:
         RowError: it cannot.
     """
+    if _is_plain(cells):
+        return
     size = 0
     for name, cell in zip(COLUMNS, cells, strict=True):
         if cell is None:
@@ -53,6 +56,18 @@ def check_held(cells: Cells) -> None:
         size += _held_bytes(name, cell)
     if size > _LONGEST:
         raise RowError("is longer than any row of SQLite")
+
+
+def _is_plain(cells: Cells) -> bool:
+    """Whether it is a row as nearly all are, at a glance: short ASCII texts, numbers of a usual size."""
+    if not {*map(type, cells)} <= _PLAIN or None in cells[1:8]:
+        return False
+    texts = "".join([cell for cell in cells if cell.__class__ is str])
+    return (
+        texts.isascii()
+        and len(texts) < _LONGEST
+        and all(-_LARGEST <= cell < _LARGEST for cell in cells if cell.__class__ is int)
+    )
 
 
 def _held_bytes(name: str, cell: Any) -> int:

@@ -161,7 +161,7 @@ def _lines(stream: IO[bytes], *, is_strict: bool) -> Iterator[Cells | Rejected]:
 
 def _of_line(line: bytes) -> Cells:
     try:
-        found = json.loads(line)
+        found = json.loads(line.decode())
     except (ValueError, RecursionError):
         torn = "" if line.endswith(b"\n") else ", and the last line: is the file whole?"
         raise RowError(f"is no JSON{torn}") from None

@@ -35,8 +35,11 @@ def exact(found: Mapping[str, Any]) -> Cells:
     """
     if found.keys() != _KEYS:
         raise _not_a_job(found)
+    cells = tuple([found[name] for name in COLUMNS])
+    if dict not in map(type, cells):
+        return cells
     try:
-        return tuple([cell_of(found[name]) for name in COLUMNS])
+        return tuple(map(cell_of, cells))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise RowError("has a value that is none of a row's") from None
 
