@@ -125,19 +125,42 @@ def merge(
 def _merge_all(
     connection: Connection, rows: Iterable[Cells], policy: Policy, pause: Callable[[float], object]
 ) -> Iterator[Merged]:
-    clock, length = connection.clock, WalLength(connection, pause)
-    version, company_until_s = connection.value("PRAGMA data_version"), clock.monotonic() + _FIRST_S
-    for batch in _batches(rows, lambda: _BATCH_ROWS if clock.monotonic() < company_until_s else _ALONE_ROWS):
+    clock, length, company = connection.clock, WalLength(connection, pause), _Company(connection)
+    for batch in _batches(rows, company.batch_rows):
         began_s = clock.monotonic()
         done: Merged = connection.write(lambda db, batch=batch: _merge(db, batch, policy))  # type: ignore[misc]
         took_s = clock.monotonic() - began_s
         yield done
         length.keep_short()
-        now_version = connection.value("PRAGMA data_version")
-        if now_version != version:
-            version, company_until_s = now_version, clock.monotonic() + _COMPANY_S
-        if pause(took_s if clock.monotonic() < company_until_s else took_s * _ALONE_SHARE):
+        company.look()
+        if pause(took_s if company.is_there() else took_s * _ALONE_SHARE):
             return
+
+
+class _Company:
+    """Whether others write to the store, as the commits that are seen there tell."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._version = self._read()
+        self._until_s = connection.clock.monotonic() + _FIRST_S
+
+    def look(self) -> None:
+        """Notice a commit of another since the last look."""
+        version = self._read()
+        if version != self._version:
+            self._version, self._until_s = version, self._connection.clock.monotonic() + _COMPANY_S
+
+    def is_there(self) -> bool:
+        """Whether one was seen a short while ago."""
+        return self._connection.clock.monotonic() < self._until_s
+
+    def batch_rows(self) -> int:
+        """How many jobs to put in at once."""
+        return _BATCH_ROWS if self.is_there() else _ALONE_ROWS
+
+    def _read(self) -> int:
+        return int(self._connection.value("PRAGMA data_version"))
 
 
 def last_moment(cells: Cells) -> int:
