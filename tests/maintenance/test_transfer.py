@@ -28,6 +28,7 @@ from hyperjobs.store.flavour import COLUMNS
 from hyperjobs.store.merging import Policy
 from hyperjobs.store.models import JobFilter
 from hyperjobs.store.walk import Order
+from support.ledgers import Kept
 from support.spaces import content_of, turn
 from support.stores import ROW, go_store, insert, new_store, script, shell
 from support.stores import RawText as StoredText
@@ -479,6 +480,26 @@ def test_a_stop_leaves_what_is_in_and_no_file(tmp_path):
     assert list(tmp_path.glob("*.jsonl")) == list(tmp_path.glob(".*")) == []
     assert copy_jobs(source, target, turn()).jobs.total == 1000
     assert content_of(target).digest == content_of(source).digest
+
+
+def test_what_comes_in_moves_the_gauges_of_a_ledger_and_no_counter(tmp_path):
+    source = store(tmp_path, *many(300), {"id": "x", "status": "failed", "provider": "aws"})
+    target = store(tmp_path, {"id": "job-00000", "status": "running", "completed_at": None}, name="b")
+    kept = Kept(target, tmp_path / "state")
+    kept.turn()
+    before = kept.view().rollup
+
+    done = copy_jobs(source, target, turn(), policy=Policy.REPLACE)
+    kept.turn()
+    after = kept.view().rollup
+    kept.stop()
+
+    assert (done.jobs.inserted, done.jobs.replaced) == (300, 1)
+    assert after.totals == before.totals
+    assert {key: jobs for key, jobs in after.gauges.items() if jobs} == {
+        ("vsphere", "completed"): 300,
+        ("aws", "failed"): 1,
+    }
 
 
 def test_an_import_that_is_killed_goes_on_to_the_same_end(tmp_path):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hyperjobs.clock import SystemClock
 from hyperjobs.maintenance.opened import opened
+from hyperjobs.maintenance.task import Turn
 from hyperjobs.maintenance.transfer.formats import Encoder, Format, format_of
 from hyperjobs.maintenance.transfer.output import whole_file
 from hyperjobs.store.flavour import recognise, require_hypersdk
@@ -18,7 +21,6 @@ from hyperjobs.store.walk import Order, walk
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hyperjobs.maintenance.task import Turn
     from hyperjobs.store.cells import Cells
 
 _EVERYTHING: Final = JobFilter()
@@ -37,10 +39,10 @@ class Exported:
     bytes: int = 0
 
 
-def export_jobs(  # noqa: PLR0913 - all but the first three have a default
-    store: Path,
-    target: Path | Callable[[bytes], object],
-    turn: Turn,
+def export_jobs(  # noqa: PLR0913 - all but the first two have a default
+    store: str | os.PathLike[str],
+    target: str | os.PathLike[str] | Callable[[bytes], object],
+    turn: Turn | None = None,
     *,
     form: Format | str | None = None,
     jobs: JobFilter = _EVERYTHING,
@@ -55,7 +57,7 @@ def export_jobs(  # noqa: PLR0913 - all but the first three have a default
         store: path of the store; it is read only, beside any writer.
         target: path of the file, which is there whole and synced or not at all; its suffix (``.gz``, ``.zst``) says how
             it is compressed. Or a function that is given the bytes.
-        turn: when to stop, and whom to tell how far it is.
+        turn: when to stop, and whom to tell how far it is; by default never, and nobody.
         form: of the file; by default what its name stands for, else JSON Lines.
         jobs: which ones; ``limit`` counts in the order of the export, ``offset`` and ``after`` are not heeded.
         order: of the jobs; any but by id holds one snapshot of the store, as ``is_consistent`` does.
@@ -69,19 +71,20 @@ def export_jobs(  # noqa: PLR0913 - all but the first three have a default
         StoreInterruptedError: a stop came; no file was left.
         InvalidJobError: the filter asks what no job can have.
     """
-    if not isinstance(target, Path):
-        return _export(
-            store,
-            target,
-            turn,
-            Encoder(Format(form or Format.JSONL), is_guarded=is_guarded),
-            jobs,
-            Order(order),
-            is_consistent=is_consistent,
-        )
-    encoder = Encoder(Format(form or format_of(target) or Format.JSONL), is_guarded=is_guarded)
-    with whole_file(target, may_replace=may_replace) as write:
-        return _export(store, write, turn, encoder, jobs, Order(order), is_consistent=is_consistent)
+    at_ease, source = turn or unhurried(), Path(store)
+    if callable(target):
+        encoder = Encoder(Format(form or Format.JSONL), is_guarded=is_guarded)
+        return _export(source, target, at_ease, encoder, jobs, Order(order), is_consistent=is_consistent)
+    path = Path(target)
+    encoder = Encoder(Format(form or format_of(path) or Format.JSONL), is_guarded=is_guarded)
+    with whole_file(path, may_replace=may_replace) as write:
+        return _export(source, write, at_ease, encoder, jobs, Order(order), is_consistent=is_consistent)
+
+
+def unhurried() -> Turn:
+    """A turn that nothing stops and that tells nobody."""
+    clock = SystemClock()
+    return Turn(now=clock.now(), clock=clock, wait=threading.Event().wait)
 
 
 def _export(  # noqa: PLR0913, PLR0917 - as above

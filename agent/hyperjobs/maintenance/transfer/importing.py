@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hyperjobs.errors import StoreInterruptedError, StoreRefusedError
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.maintenance.room import require_room
-from hyperjobs.maintenance.transfer.exporting import read_jobs
+from hyperjobs.maintenance.transfer.exporting import read_jobs, unhurried
 from hyperjobs.maintenance.transfer.reading import Rejected, Source, read_rows
 from hyperjobs.store.flavour import recognise, require_hypersdk
 from hyperjobs.store.merging import Merged, Policy, merge
@@ -62,10 +62,10 @@ class Imported:
         }
 
 
-def import_jobs(  # noqa: PLR0913 - all but the first three have a default
-    store: Path,
-    file: Path,
-    turn: Turn,
+def import_jobs(  # noqa: PLR0913 - all but the first two have a default
+    store: str | os.PathLike[str],
+    file: str | os.PathLike[str],
+    turn: Turn | None = None,
     *,
     source: Source | str | None = None,
     policy: Policy | str = Policy.SKIP,
@@ -80,7 +80,7 @@ def import_jobs(  # noqa: PLR0913 - all but the first three have a default
     Args:
         store: path of the store.
         file: an export, an archive of a prune, or hyperexport's ``history.json``.
-        turn: when to stop; with ``is_dry`` nothing is written and the answer is the same.
+        turn: when to stop, by default never; with ``is_dry`` nothing is written and the answer is the same.
         source: what the file is; by default what it looks like.
         policy: for jobs whose id is there.
         is_strict: refuse rows of JSON Lines that hypersdk's own reader could not read.
@@ -94,13 +94,21 @@ def import_jobs(  # noqa: PLR0913 - all but the first three have a default
         StoreInterruptedError: a stop came; what was put in stays.
     """
     done = Imported()
-    rows = read_rows(file, source=Source(source) if source else None, is_strict=is_strict, is_guarded=is_guarded)
-    sized = file.stat().st_size if file.exists() else 0
-    return _put(store, _taken(rows, done, rejected), turn, done, policy=Policy(policy), needed_bytes=sized)
+    path = Path(file)
+    rows = read_rows(path, source=Source(source) if source else None, is_strict=is_strict, is_guarded=is_guarded)
+    sized = path.stat().st_size if path.exists() else 0
+    return _put(
+        Path(store), _taken(rows, done, rejected), turn or unhurried(), done, policy=Policy(policy), needed_bytes=sized
+    )
 
 
 def copy_jobs(
-    store: Path, target: Path, turn: Turn, *, policy: Policy | str = Policy.SKIP, jobs: JobFilter = _EVERYTHING
+    store: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    turn: Turn | None = None,
+    *,
+    policy: Policy | str = Policy.SKIP,
+    jobs: JobFilter = _EVERYTHING,
 ) -> Imported:
     """Put the jobs of one store into another, to the bit, as :func:`import_jobs` does.
 
@@ -116,10 +124,11 @@ def copy_jobs(
     """
     if os.path.realpath(store) == os.path.realpath(target):
         raise StoreRefusedError(f"{store}: both are the same store; name another", reason="same_store")
-    pages = read_jobs(store, turn, jobs)
+    at_ease = turn or unhurried()
+    pages = read_jobs(Path(store), at_ease, jobs)
     done = Imported()
     rows = (cells for page in pages for cells in page)
-    return _put(target, rows, turn, done, policy=Policy(policy), needed_bytes=0)
+    return _put(Path(target), rows, at_ease, done, policy=Policy(policy), needed_bytes=0)
 
 
 def _taken(rows: Iterable[Cells | Rejected], done: Imported, rejected: Callable[[Rejected], object]) -> Iterator[Cells]:
