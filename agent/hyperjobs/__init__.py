@@ -28,9 +28,6 @@ if TYPE_CHECKING:
         StoreRefusedError,
         TransactionError,
     )
-    from hyperjobs.maintenance.audit.verify import Verdict, verify_log
-    from hyperjobs.maintenance.transfer.exporting import Exported, export_jobs
-    from hyperjobs.maintenance.transfer.importing import Imported, copy_jobs, import_jobs
     from hyperjobs.store.models import Job, JobCursor, JobEvent, JobFilter, JobStats, JobStatus
     from hyperjobs.store.protocols import JobStore
     from hyperjobs.store.sqlite import SQLiteJobStore, open_store
@@ -40,9 +37,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AgentRunningError",
     "ConfigError",
-    "Exported",
     "HyperjobsError",
-    "Imported",
     "InvalidJobError",
     "Job",
     "JobCursor",
@@ -65,22 +60,14 @@ __all__ = [
     "StoreReadOnlyError",
     "StoreRefusedError",
     "TransactionError",
-    "Verdict",
     "__version__",
-    "copy_jobs",
-    "export_jobs",
-    "import_jobs",
     "open_store",
-    "verify_log",
 ]
 
 _HOMES = {
     "JobStore": "hyperjobs.store.protocols",
     "SQLiteJobStore": "hyperjobs.store.sqlite",
     "open_store": "hyperjobs.store.sqlite",
-    **dict.fromkeys(("Exported", "export_jobs"), "hyperjobs.maintenance.transfer.exporting"),
-    **dict.fromkeys(("Imported", "copy_jobs", "import_jobs"), "hyperjobs.maintenance.transfer.importing"),
-    **dict.fromkeys(("Verdict", "verify_log"), "hyperjobs.maintenance.audit.verify"),
     **dict.fromkeys(("Job", "JobCursor", "JobEvent", "JobFilter", "JobStats", "JobStatus"), "hyperjobs.store.models"),
 }
 
