@@ -63,8 +63,9 @@ def verify_command(  # noqa: PLR0913 - one for each option
 
     if head and not _HEAD.fullmatch(head):
         raise click.UsageError("--head is NUMBER:HASH, as 'hyperjobs audit verify' gives it")
-    where, key_path = _where(path, key_file, place)
-    anchor = None if no_store else _anchor(place)
+    where, key_path, is_configured = _where(path, key_file, place)
+    # a log from elsewhere is not what the store of here remembers, unless somebody says so
+    anchor = _anchor(place) if not no_store and (is_configured or place.store is not None) else None
     verdict = verify_log(where, key=read_key(key_path), anchor=anchor, head=head)
     if as_json:
         emit_json(_shape(where, verdict))
@@ -102,7 +103,7 @@ def show_command(  # noqa: PLR0913 - one for each option
     from hyperjobs.maintenance.audit.line import parse_line  # noqa: PLC0415 - only where it is read
     from hyperjobs.maintenance.audit.verify import read_log  # noqa: PLC0415 - as above
 
-    where, _ = _where(path, None, place)
+    where, _, _ = _where(path, None, place)
     since_s = since.timestamp() if since else float("-inf")
     until_s = until.timestamp() if until else float("inf")
     for _, _, raw in read_log(where):
@@ -122,8 +123,8 @@ def _values(line: Line) -> tuple[object, ...]:
     return (line.number, at, entry.job_id, entry.provider, entry.old, entry.new, entry.source)
 
 
-def _where(path: str | None, key_file: str | None, place: StorePlace) -> tuple[Path, Path | None]:
-    """The log, and the file of its key: those named, else the configuration's."""
+def _where(path: str | None, key_file: str | None, place: StorePlace) -> tuple[Path, Path | None, bool]:
+    """The log, and the file of its key: those named, else the configuration's; and whether the log is that one's."""
     config = None
     try:
         config = place.load()
@@ -135,8 +136,10 @@ def _where(path: str | None, key_file: str | None, place: StorePlace) -> tuple[P
         if found is None:
             raise ConfigError("audit.path is not set, so there is no audit log; set it, or name a log")
         path = str(found)
-    key = Path(key_file) if key_file else config.audit.key_file if config is not None else None
-    return Path(path), key
+    ours = config.audit.path if config is not None else None
+    is_configured = ours is not None and ours.resolve() == Path(path).resolve()
+    key = Path(key_file) if key_file else config.audit.key_file if config is not None and is_configured else None
+    return Path(path), key, is_configured
 
 
 def _anchor(place: StorePlace) -> Anchor | None:

@@ -17,7 +17,7 @@ from hyperjobs.cli.selection import Selection, filter_options, status_option
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
-from hyperjobs.cli.transfer import policy_options, refuse_frozen, said, stoppable
+from hyperjobs.cli.transfer import note, policy_options, refuse_frozen, said, stoppable
 from hyperjobs.errors import StoreNotFoundError
 
 
@@ -72,6 +72,7 @@ def copy_command(  # noqa: PLR0913 - one for each option
             open_store(written, create=True).close()
         done = copy_jobs(read, written, turn, policy=Policy(policy), jobs=selection.filter)
     if done is None:
+        note("stopped; what was put in stays, and the same again does the rest")
         return stop.code
     if as_json:
         emit_json({"source": source, "target": target, "dry_run": dry_run, **done.shape()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,9 @@ from hyperjobs.cli.setting import verbose_option
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 from hyperjobs.cli.transfer import stoppable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _STDOUT = "-"
 
@@ -75,7 +79,7 @@ def export_command(  # noqa: PLR0913 - one for each option
     with stoppable(context, heeds_signals=file != _STDOUT) as (turn, stop):
         done = export_jobs(
             store,
-            sys.stdout.buffer.write if file == _STDOUT else Path(file),
+            _writer() if file == _STDOUT else Path(file),
             turn,
             form=Format(form) if form else None,
             jobs=replace(selection.filter, limit=limit),
@@ -91,3 +95,10 @@ def export_command(  # noqa: PLR0913 - one for each option
     else:
         emit(f"{printable(file)}: {done.jobs:,} jobs")
     return 0
+
+
+def _writer() -> Callable[[bytes], object]:
+    """What writes to standard output; on a terminal no text of a job can drive it."""
+    if not sys.stdout.isatty():
+        return sys.stdout.buffer.write
+    return lambda data: sys.stdout.write("\n".join(map(printable, data.decode().split("\n"))))

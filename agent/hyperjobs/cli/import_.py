@@ -84,6 +84,7 @@ def import_command(  # noqa: PLR0913 - one for each option
             rejected=rejected,
         )
     if done is None:
+        note("stopped; what was put in stays, and the same again does the rest")
         return stop.code
     if as_json:
         emit_json({"file": file, "dry_run": dry_run, **done.shape()})
