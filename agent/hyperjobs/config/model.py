@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-from pydantic import PrivateAttr, model_validator
+from pydantic import PrivateAttr
 
 from hyperjobs.config.care import Size, show_size
 from hyperjobs.config.maintenance import Maintenance
@@ -270,14 +270,6 @@ class Config(Section):
     audit: Audit = section(Audit)
 
     _source: Path | None = PrivateAttr(default=None)
-
-    @model_validator(mode="after")
-    def _has_what_an_audit_needs(self) -> Config:
-        if self.audit.path is not None and self.store.ledger == Ledger.SCAN:
-            raise ValueError(
-                "audit.path needs store.ledger: triggers, which record each change; a scan sees few of them"
-            )
-        return self
 
     @property
     def source(self) -> Path | None:
