@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def figure(bench: Bench) -> Table:
     """Export by form, import and copy into a new store, and an import beside a writer."""
     jobs = 100_000 if bench.is_quick else 1_000_000
-    table = Table("exporting", [f"{jobs:,} jobs", "Took", "A second", "Peak memory", "File"])
+    table = Table("exporting", [f"{jobs:,} jobs", "Took", "CPU", "A second", "Peak memory", "File"])
     with bench.directory.copy(bench.directory.template(jobs)) as store:
         files = [
             store.parent / name for name in ("jobs.jsonl", "jobs.jsonl.zst", "jobs.jsonl.gz", "jobs.json", "jobs.csv")
@@ -63,14 +63,14 @@ def figure(bench: Bench) -> Table:
     return table
 
 
-def _add(table: Table, what: str, jobs: int, took: tuple[float, float], file: Path | None) -> None:
-    seconds, peak_mb = took
+def _add(table: Table, what: str, jobs: int, took: tuple[float, float, float], file: Path | None) -> None:
+    seconds, cpu, peak_mb = took
     size = f"{file.stat().st_size / 1e6:.0f} MB" if file else ""
-    table.add(what, f"{seconds:.1f} s", f"{jobs / seconds:,.0f}", f"{peak_mb:.0f} MB", size)
+    table.add(what, f"{seconds:.1f} s", f"{cpu:.1f} s", f"{jobs / seconds:,.0f}", f"{peak_mb:.0f} MB", size)
 
 
-def _run(*words: str) -> tuple[float, float]:
-    """Seconds that a command took, and its peak resident memory in MB."""
+def _run(*words: str) -> tuple[float, float, float]:
+    """Seconds that a command took, seconds of CPU, and its peak resident memory in MB."""
     began_s = time.monotonic()
     process = subprocess.Popen([sys.executable, "-m", "hyperjobs", *words], stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
@@ -78,7 +78,7 @@ def _run(*words: str) -> tuple[float, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{' '.join(words)}: exit {process.returncode}")
-    return took_s, used.ru_maxrss * 1024 / 1e6
+    return took_s, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e6
 
 
 def _forget(store: Path) -> None:
