@@ -79,10 +79,35 @@ lock: ## rewrite requirements/ from pyproject.toml, newest versions that fit (ne
 	@command -v $(UV) > /dev/null || { echo "make lock needs uv: pip install uv, or make lock UV=/path/to/uv" >&2; exit 2; }
 	$(COMPILE) pyproject.toml --group build -o requirements/run.txt
 	$(COMPILE) pyproject.toml --group build --group test -c requirements/run.txt -o requirements/test.txt
+	$(COMPILE) pyproject.toml --extra apprise --extra s3 -c requirements/test.txt -o requirements/deploy.txt
 	$(COMPILE) --group pyproject.toml:peers -o requirements/peers.txt
 
 COMPILE = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.PHONY: wheels
+wheels: $(VENV)/.stamp-wheel ## everything that an installation needs, for a machine like this one, in dist/wheels
+	@rm -rf dist/wheels && mkdir -p dist/wheels
+	$(PIP) download --require-hashes --only-binary :all: --dest dist/wheels --requirement requirements/deploy.txt
+	@cp $(VENV)/dist/hyperjobs-*.whl dist/wheels/ && cp requirements/deploy.txt dist/wheels/requirements.txt
+	@cd dist/wheels && printf 'hyperjobs==%s --hash=sha256:%s\n' \
+		"$(VERSION)" "$$(sha256sum hyperjobs-*.whl | cut -d' ' -f1)" >> requirements.txt
+
+.PHONY: image
+image: wheels ## build the container image, by docker, podman or buildah (IMAGE=…, BASE_IMAGE=…)
+	@engine="$(ENGINE)"; [ -n "$$engine" ] || { echo "make image needs docker, podman or buildah, and one that runs" >&2; exit 2; }; \
+	case "$$engine" in docker) set -- build ;; *) set -- build --format docker ;; esac; \
+	"$$engine" "$$@" --file deploy/docker/Dockerfile --tag "$(IMAGE)" $(IMAGE_ARGS) \
+		--build-arg BASE_IMAGE="$(BASE_IMAGE)" --build-arg VERSION="$(VERSION)" \
+		--build-arg REVISION="$$(git rev-parse HEAD 2> /dev/null || echo unknown)" .
+
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' agent/hyperjobs/__init__.py)
+IMAGE ?= hyperjobs:$(VERSION)
+IMAGE_ARGS ?=
+# The wheels are for the Python of $(VENV), so the image needs the same.
+BASE_IMAGE ?= docker.io/library/python:$(shell $(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')-slim-bookworm
+# A client without a daemon builds nothing.
+ENGINE ?= $(shell for each in docker podman buildah; do "$$each" info > /dev/null 2>&1 && echo "$$each" && break; done)
 
 .PHONY: clean
 clean: ## remove everything made here, except var/

@@ -38,7 +38,7 @@ class Demo:
         store: path of the store.
         directory: where everything is kept.
         environment: what ``hyperjobs`` needs beside ``--config`` to work on this demo.
-        children: its processes: ``agent``, ``fleet``, ``prometheus``, ``alertmanager``.
+        children: its processes: ``agent``, ``inbox``, ``fleet``, ``prometheus``, ``alertmanager``.
     """
 
     agent: str
@@ -119,7 +119,7 @@ def living(  # noqa: PLR0913 - all but the directory have a default
         alertmanager=f"http://{address(alertmanager_port, '--alertmanager-port')}" if is_alerted else None,
         store=directory / "jobs.db",
         directory=directory,
-        environment=_environment(directory, agent),
+        environment=_environment(directory, agent, address(0, "the inbox")),
         children=Children(directory / LOGS),
     )
     lived = directory / "lived"
@@ -159,6 +159,7 @@ def _live_through_the_past(demo: Demo, seed: int, days: float) -> str:
 
 
 def _start_agent(demo: Demo) -> None:
+    demo.children.start("inbox", [*_PYTHON, "demo.inbox", demo.environment["DEMO_INBOX"][7:-1]], env=_OURS)
     demo.children.start("agent", [*_PYTHON, "hyperjobs", "run", "--config", CONFIG], env=demo.environment)
     page = f"{demo.agent}/metrics"
     demo.children.until(lambda: "hyperjobs_ledger_ready 1.0" in fetch(page), "the agent's first count")
@@ -195,8 +196,8 @@ def _start_servers(demo: Demo, interval_s: float, say: Callable[[str], object]) 
     demo.children.until(lambda: demo.query(up), "Prometheus's first scrape")
 
 
-def _environment(directory: Path, address: str) -> dict[str, str]:
-    """The configuration's paths and address, as they are in this demo."""
+def _environment(directory: Path, address: str, inbox: str) -> dict[str, str]:
+    """The configuration's paths and addresses, as they are in this demo."""
     offsite = [{"name": "offsite", "directory": str(directory / "offsite")}]
     return {
         "HYPERJOBS_STORE__PATH": str(directory / "jobs.db"),
@@ -204,4 +205,5 @@ def _environment(directory: Path, address: str) -> dict[str, str]:
         "HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(directory / "backups"),
         "HYPERJOBS_MAINTENANCE__BACKUP__DESTINATIONS": json.dumps(offsite),
         "HYPERJOBS_WEB__LISTEN": json.dumps([address]),
+        "DEMO_INBOX": f"http://{inbox}/",
     }

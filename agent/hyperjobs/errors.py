@@ -8,6 +8,7 @@
     ├── InvalidJobError           exit 2   a value that a job or filter cannot hold (also a ValueError)
     ├── JobNotFoundError          exit 7   no job has this id (also a LookupError)
     ├── AgentRunningError         exit 4   another agent holds this store
+    ├── AgentUnhealthyError       exit 1   the agent is not well, or does not answer
     ├── BackupRunningError        exit 4   somebody else is at work in this directory of backups
     ├── BackupDamagedError        exit 3   a backup is not what its manifest says
     ├── BackupNotFoundError       exit 7   there is no such backup
@@ -85,6 +86,12 @@ class AgentRunningError(HyperjobsError):
 
     exit_code = 4
     reason = "agent_running"
+
+
+class AgentUnhealthyError(HyperjobsError):
+    """The agent is not as it was asked to be, or does not answer."""
+
+    reason = "unhealthy"
 
 
 class BackupRunningError(HyperjobsError):

@@ -33,6 +33,8 @@ _MAX_TEXT = 16_384
 _MAX_ITEMS = 100
 _MAX_DEPTH = 5
 _MAX_BITS = 64  # what readers of JSON can hold; Python refuses to print much larger ones
+_TELLTALES = ("apprise", "boto3", "botocore", "requests", "s3transfer", "urllib3")
+"""Libraries that log addresses and headers, and with them tokens; what goes wrong there they raise as well."""
 _WORD = re.compile(r"[A-Za-z0-9_./:@%+-]+")
 
 
@@ -72,6 +74,8 @@ def configure_logs(
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_Forward()], level=_OUTPUT.level, force=True)
+    for name in _TELLTALES:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.captureWarnings(capture=True)
     return sink
 

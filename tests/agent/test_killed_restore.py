@@ -29,6 +29,33 @@ def test_the_agent_takes_the_second_name_back_and_serves_the_store(tmp_path):
     assert not kept.exists()
 
 
+def test_the_wal_that_went_with_the_second_name_comes_back_with_it(tmp_path):
+    store = store_of(tmp_path / "jobs.db")
+    kept = second_name(store)
+    for suffix in ("-wal", "-shm"):
+        kept.with_name(f"{kept.name}{suffix}").write_bytes(suffix.encode())
+
+    forget_killed(store)
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["jobs.db", "jobs.db-shm", "jobs.db-wal"]
+    assert store.with_name("jobs.db-wal").read_bytes() == b"-wal"
+
+
+def test_a_wal_from_before_somebody_wrote_to_the_store_does_not_come_back(tmp_path):
+    store = store_of(tmp_path / "jobs.db")
+    kept = second_name(store)
+    wal = kept.with_name(f"{kept.name}-wal")
+    wal.write_bytes(b"old")
+    later_s = wal.stat().st_ctime + 1
+    os.utime(store, (later_s, later_s))
+
+    forget_killed(store)
+
+    assert not kept.exists()
+    assert wal.exists()
+    assert not store.with_name("jobs.db-wal").exists()
+
+
 def test_while_a_restore_is_at_work_its_second_name_is_left_alone(tmp_path):
     store = store_of(tmp_path / "jobs.db")
     kept = second_name(store)

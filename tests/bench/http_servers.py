@@ -86,6 +86,7 @@ def _wait_for_term() -> None:
 def serve_hyperjobs(port: int, certificate: str | None) -> None:
     """Our own server."""
     from hyperjobs.web.app import App  # noqa: PLC0415
+    from hyperjobs.web.policy import Policy  # noqa: PLC0415
     from hyperjobs.web.server import Server  # noqa: PLC0415
 
     tls = None
@@ -94,7 +95,7 @@ def serve_hyperjobs(port: int, certificate: str | None) -> None:
         tls.load_cert_chain(certificate)
     collection = Collection()
     app = App(collect=lambda _: collection.collect(), is_ready=lambda: True, version="0", store_label="bench")
-    with Server([f"127.0.0.1:{port}"], app, tls=tls):
+    with Server([f"127.0.0.1:{port}"], app, policy=lambda: Policy(tls=tls)):
         _wait_for_term()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.processes import agent, until
-from support.stores import script
+from support.stores import script, shell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +27,7 @@ def audited(hj, tmp_path: Path):
         until(lambda: log.exists() and log.read_bytes().count(b"\n") == 1, "the log was begun")
         script(hj.store, "UPDATE jobs SET status='completed' WHERE id='job-4'", "DELETE FROM jobs WHERE id='job-5'")
         until(lambda: log.read_bytes().count(b"\n") == 3, "the changes are in the log")
+        until(lambda: shell(hj.store, "SELECT count(*) FROM hyperjobs_audit") == "0\n", "the store knows that they are")
     hj.environment["HYPERJOBS_CONFIG"] = str(config)
     return log
 

@@ -340,6 +340,13 @@ def test_prune_by_the_default_policy_keeps_a_young_directory(backed_up):
     assert "last" in listed(backed_up, "--reasons")[1][6]
 
 
+def test_no_rule_is_said_to_keep_a_backup_of_another_host_which_takes_no_place(backed_up):
+    one = {"HYPERJOBS_MAINTENANCE__BACKUP__HOST": "web-02"}
+    result = backed_up.run("backup", "list", "--reasons", "--json", env=one)
+
+    assert [json.loads(line)["reasons"] for line in result.stdout.splitlines()] == [[]]
+
+
 def test_a_policy_that_keeps_nothing_is_refused(backed_up):
     result = backed_up.run("backup", "prune", "--keep-last", "0", "--yes")
 

@@ -92,13 +92,13 @@ TABLE = [
     (
         "unknown section",
         b"alerts: {}\n",
-        ": alerts: is no option; known here: store, web, log, metrics, maintenance, audit",
+        ": alerts: is no option; known here: store, web, log, metrics, maintenance, notifications, audit",
         1,
     ),
     (
         "option at the top",
         b"path: /x\n",
-        ": path: is no option; known here: store, web, log, metrics, maintenance, audit (got /x)",
+        ": path: is no option; known here: store, web, log, metrics, maintenance, notifications, audit (got /x)",
         1,
     ),
     ("internal name", b"source: /x\n", ": source: is no option; did you mean store?", 1),
@@ -248,7 +248,7 @@ TABLE = [
     (
         "password by name",
         b"web:\n  password: hunter2\n",
-        ": web.password: is no option; known here: listen, reload (got ***)",
+        ": web.password: is no option; known here: listen, config_file, expect_scrape_every, reload, jobs, hosts (got ***)",
         2,
     ),
 ]

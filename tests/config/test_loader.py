@@ -221,9 +221,15 @@ def test_xdg_directories_are_heeded_unless_relative(tmp_path):
         ({"HOME": "/home/a", "XDG_STATE_HOME": "/s"}, False, "/s/hyperjobs"),
         ({"HOME": "/home/a", "XDG_STATE_HOME": "s"}, False, "/home/a/.local/state/hyperjobs"),
         ({}, False, "/var/lib/hyperjobs"),
+        ({"HOME": "/home/a", "STATE_DIRECTORY": "/var/lib/hyperjobs"}, False, "/var/lib/hyperjobs"),
+        ({"HOME": "/home/a", "STATE_DIRECTORY": "/var/lib/hyperjobs-2"}, True, "/var/lib/hyperjobs-2"),
+        ({"HOME": "/home/a", "STATE_DIRECTORY": "/var/lib/a:/var/lib/hyperjobs"}, False, "/var/lib/hyperjobs"),
+        ({"HOME": "/home/a", "STATE_DIRECTORY": "/var/lib/hypersdk"}, False, "/home/a/.local/state/hyperjobs"),
+        ({"HOME": "/home/a", "STATE_DIRECTORY": "/var/lib/hypersdk"}, True, "/var/lib/hyperjobs"),
+        ({"HOME": "/home/a", "STATE_DIRECTORY": "hyperjobs"}, False, "/home/a/.local/state/hyperjobs"),
     ],
 )
-def test_state_has_its_place_for_root_and_for_others(environ, is_root, expected):
+def test_state_has_its_place_for_root_for_a_service_and_for_others(environ, is_root, expected):
     assert default_state_dir(environ, is_root=is_root) == Path(expected)
 
 
@@ -291,7 +297,10 @@ def test_a_configuration_does_not_change():
         ({"HOME": "/home/ana"}, True, "/var/backups/hyperjobs"),
         ({"HOME": "/home/ana"}, False, "/home/ana/.local/state/hyperjobs/backups"),
         ({"HOME": "/home/ana", "XDG_STATE_HOME": "/srv/state"}, False, "/srv/state/hyperjobs/backups"),
+        ({"HOME": "/home/ana", "STATE_DIRECTORY": "/var/lib/hyperjobs"}, False, "/var/backups/hyperjobs"),
     ],
 )
-def test_backups_go_to_the_systems_place_or_the_users_own(environ, is_root, directory):
+def test_backups_of_root_and_of_a_service_go_to_the_systems_place_and_others_to_the_users_own(
+    environ, is_root, directory
+):
     assert str(default_backups(environ, is_root=is_root)) == directory

@@ -45,7 +45,14 @@ def test_any_reader_of_yaml_reads_the_example_alike():
     read = yaml.safe_load(EXAMPLE.read_text())
 
     assert read["store"]["busy_timeout"] == "5s"
-    assert read["web"] == {"listen": ["127.0.0.1:10985"], "reload": False}
+    assert read["web"] == {
+        "listen": ["127.0.0.1:10985"],
+        "config_file": None,
+        "expect_scrape_every": None,
+        "reload": False,
+        "jobs": True,
+        "hosts": [],
+    }
     jsonschema.validate(read, json_schema())
 
 

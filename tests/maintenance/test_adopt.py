@@ -122,6 +122,42 @@ def test_a_backup_of_another_directory_keeps_its_name_where_its_number_is_free(s
     assert adopted(other.path / str(name), directory, store, compression="zstd").manifest.name == str(name)
 
 
+@pytest.mark.parametrize(("day", "is_latest"), [(-300, False), (-1, False), (4, True)])
+def test_a_great_number_of_another_directory_does_not_make_an_old_backup_the_latest(
+    store, directory, tmp_path, day, is_latest
+):
+    newest = [take(store, directory, at=START + timedelta(days=each)) for each in (0, 1, 2)][-1]
+    own = BackupName(400, START + timedelta(days=day), "jobs", "none")
+    found = elsewhere(store, tmp_path / "old", str(own))
+
+    done = adopted(found, directory, store)
+
+    assert BackupName.parse(done.manifest.name).at == own.at
+    assert (choose(directory.path, store).name == newest) is not is_latest
+
+
+def test_a_great_number_that_came_into_the_directory_by_hand_is_refused(store, directory):
+    newest = take(store, directory)
+    old = BackupName(400, START - timedelta(days=300), "jobs", "none")
+    shutil.copyfile(directory.path / str(newest), directory.path / str(old))
+
+    with pytest.raises(StoreRefusedError, match="would be the latest"):
+        adopted(directory.path / str(old), directory, store)
+
+    assert choose(directory.path, store).name == newest
+
+
+def test_a_copy_whose_last_transaction_is_half_done_is_refused(store, directory, tmp_path):
+    copy = elsewhere(store, tmp_path / "old")
+    journal = copy.with_name(f"{copy.name}-journal")
+    journal.write_bytes(b"")
+    adopted(copy, directory, store)
+    journal.write_bytes(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
+
+    with pytest.raises(StoreRefusedError, match="-journal"):
+        adopted(copy, BackupDirectory(tmp_path / "others"), store)
+
+
 def test_what_is_damaged_or_no_job_store_is_refused_and_leaves_nothing(store, directory, tmp_path):
     bad = elsewhere(store, tmp_path / "old", "bad.db")
     raw = bytearray(bad.read_bytes())

@@ -21,6 +21,7 @@ from hyperjobs.errors import (
 )
 from hyperjobs.maintenance.prune.name import ArchiveName
 from hyperjobs.maintenance.prune.reading import archived_rows, manifest_of
+from hyperjobs.store.batch import Batch
 from hyperjobs.store.content import read_content
 from hyperjobs.testing import START
 from support.pruning import DAY, Pruned
@@ -60,6 +61,30 @@ def test_undo_gives_back_every_value_of_every_job(jobs):
     assert digest(jobs) == before
     assert jobs.undo() == (0, 304)
     assert digest(jobs) == before
+
+
+def test_an_error_after_a_writer_touched_a_row_leaves_what_was_not_deleted_out_of_the_archive(jobs, monkeypatch):
+    ids = set(jobs.add(800))
+    real, calls = Batch.delete, []
+
+    def delete(self, rows):
+        calls.append(len(rows))
+        if len(calls) == 2:
+            raise StoreFullError("no room")
+        db = apsw.Connection(str(jobs.store))
+        db.execute("UPDATE jobs SET progress=7 WHERE rowid=?", (rows[0].rowid,))
+        db.close()
+        return real(self, rows)
+
+    monkeypatch.setattr(Batch, "delete", delete)
+    with pytest.raises(StoreFullError):
+        jobs.prune()
+
+    db = apsw.Connection(str(jobs.store))
+    left = {job_id for (job_id,) in db.execute("SELECT id FROM jobs")}
+    db.close()
+    assert jobs.manifest().jobs == 800 - len(left)
+    assert jobs.archived() == ids - left
 
 
 def test_the_manifest_says_what_is_in_the_archive(jobs):

@@ -30,6 +30,7 @@ from hyperjobs.maintenance.backup.destination.access import Access
 from hyperjobs.maintenance.backup.destination.claim import claimed
 from hyperjobs.maintenance.backup.destination.s3 import S3Destination
 from hyperjobs.maintenance.backup.name import BackupName
+from hyperjobs.secret import Secret
 from support.destinations import JOBS, Home, make_home
 from support.processes import free_port
 from support.s3 import (
@@ -217,7 +218,7 @@ def test_what_a_server_refuses_is_said_with_its_reason_and_remedy(server, relay,
 
 
 def test_secrets_are_in_no_message_no_log_and_no_text_of_the_object(server, home, caplog):
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="botocore")
     name = home.take()
     said = []
     for url, changes in ((server.url, {}), (server.url, {"access_key": "nobody"}), (nobody(), {})):
@@ -236,7 +237,7 @@ def test_secrets_are_in_no_message_no_log_and_no_text_of_the_object(server, home
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"secret_key": "x"}, "give both or none"),
+        ({"secret_key": Secret("x")}, "give both or none"),
         ({"bucket": "b/p"}, "'prefix'"),
         ({"endpoint": "https://user:hidden@host"}, "holds a user or password"),
         ({"endpoint": "host:9000"}, "https://"),
@@ -487,7 +488,10 @@ from pathlib import Path
 from hyperjobs.maintenance.backup.destination.access import Access
 from hyperjobs.maintenance.backup.destination.s3 import S3Destination
 from hyperjobs.maintenance.backup.name import BackupName
-access = Access(**json.loads(sys.argv[1]))
+from hyperjobs.secret import Secret
+given = json.loads(sys.argv[1])
+keys = {name: Secret(given.pop(name)) for name in ("access_key", "secret_key")}
+access = Access(**given, **keys)
 S3Destination("offsite", access, prefix="store", part_bytes=32768).put(Path(sys.argv[2]), BackupName.parse(sys.argv[3]))
 """
 

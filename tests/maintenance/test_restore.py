@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import apsw
 import pytest
@@ -22,9 +24,6 @@ from hyperjobs.testing import FakeClock
 from support.holders import held
 from support.ledgers import Kept, insert, make_store
 from support.turns import stop_after
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DEADLINE_S = 60
 NOW = FakeClock().now()
@@ -133,6 +132,42 @@ def test_a_damaged_store_is_replaced_and_kept_as_it_lies(store, directory):
 
     assert ids(store) == OLD
     assert kept.read_bytes() == damage
+
+
+def test_a_rename_that_was_done_and_answered_with_an_error_does_not_cost_the_old_store(store, directory, monkeypatch):
+    name = back_up(store, directory)
+    add(store, "new")
+    real = Path.replace
+
+    def replace_and_fail(self, target):
+        real(self, target)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with staged(directory.path, name, store) as (database, _):
+        monkeypatch.setattr(Path, "replace", replace_and_fail)
+        kept = swap(database, store, now=NOW)
+
+    assert ids(store) == OLD
+    assert ids(kept) == OLD | {"new"}
+
+
+def test_an_interrupt_right_after_the_rename_does_not_cost_the_old_store(store, directory, monkeypatch):
+    name = back_up(store, directory)
+    add(store, "new")
+    real = Path.replace
+
+    def replace_and_stop(self, target):
+        real(self, target)
+        raise KeyboardInterrupt
+
+    with staged(directory.path, name, store) as (database, _):
+        monkeypatch.setattr(Path, "replace", replace_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            swap(database, store, now=NOW)
+
+    assert ids(store) == OLD
+    (kept,) = store.parent.glob("jobs.db.before-restore-*")
+    assert ids(kept) == OLD | {"new"}
 
 
 def test_the_new_file_has_the_mode_of_the_old(store, directory):

@@ -93,9 +93,7 @@ def test_an_entry_keeps_the_rules_of_names(name):
         assert name.removesuffix("_total") not in catalogue(), "a gauge would share its base name"
 
 
-def test_a_reserved_or_mistyped_name_cannot_be_made():
-    with pytest.raises(ValueError, match="notifications_total is not a counter"):
-        counter("notifications_total", 1)
+def test_a_mistyped_name_cannot_be_made():
     with pytest.raises(ValueError, match="store_up is not a counter"):
         counter("store_up", 1)
     with pytest.raises(ValueError, match="store_up is not a histogram"):

@@ -42,7 +42,8 @@ def tables() -> dict[str, str]:
         for group in groups
         if any(entry.group == group and not entry.is_reserved for entry in entries)
     }
-    return {**found, "reserved": table(entry for entry in entries if entry.is_reserved)}
+    reserved = [entry for entry in entries if entry.is_reserved]
+    return {**found, "reserved": table(reserved)} if reserved else found
 
 
 def block(name: str, text: str) -> str:

@@ -70,7 +70,7 @@ def test_every_page_that_is_named_exists() -> None:
     assert unknown == []
 
 
-@pytest.mark.parametrize("name", ["run.txt", "test.txt", "peers.txt"])
+@pytest.mark.parametrize("name", ["run.txt", "test.txt", "deploy.txt", "peers.txt"])
 def test_a_lock_names_no_place_to_fetch_from(name: str) -> None:
     """Where packages come from is the machine's to say."""
     assert "://" not in (ROOT / "requirements" / name).read_text()
@@ -94,7 +94,7 @@ def test_the_package_never_imports_the_other_sqlite() -> None:
     assert guilty == []
 
 
-@pytest.mark.parametrize("name", ["run.txt", "test.txt", "peers.txt"])
+@pytest.mark.parametrize("name", ["run.txt", "test.txt", "deploy.txt", "peers.txt"])
 def test_every_line_of_a_lock_is_pinned_and_hashed(name: str) -> None:
     joined = (ROOT / "requirements" / name).read_text().replace("\\\n", " ")
     lines = [line.split("#")[0].strip() for line in joined.splitlines()]
@@ -116,14 +116,15 @@ def test_a_lock_holds_all_that_the_project_asks_for(name: str, groups: list[str]
     assert missing == set()
 
 
-def test_the_two_locks_agree() -> None:
+def test_the_locks_agree() -> None:
     def pins(name: str) -> dict[str, str]:
         text = (ROOT / "requirements" / name).read_text()
         return dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", text, re.MULTILINE))
 
-    run, test = pins("run.txt"), pins("test.txt")
+    test = pins("test.txt")
 
-    assert {name: test.get(name) for name in run} == run
+    for name in ("run.txt", "deploy.txt"):
+        assert {package: test.get(package) for package in pins(name)} == pins(name)
 
 
 def test_the_changelog_keeps_its_form() -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hyperjobs.errors import ConfigError, StoreRefusedError
+from hyperjobs.errors import ConfigError, StoreFullError, StoreRefusedError
 from hyperjobs.store import query
 from hyperjobs.store.batch import Batch
 from hyperjobs.store.connection import Connection
@@ -20,6 +20,7 @@ from hyperjobs.store.due import Rule, newest_kept, survey
 from hyperjobs.store.pins import pin
 from hyperjobs.store.pruning import Keeping, Pruning
 from hyperjobs.store.retention import Retention
+from hyperjobs.store.wal_length import WalLength
 from hyperjobs.testing import START, FakeClock
 from support.ledgers import insert, make_store
 
@@ -275,6 +276,40 @@ def test_jobs_with_very_long_texts_go_a_few_at_a_time(tmp_path):
     assert sizes == [3, 3, 3, 3]
 
 
+def test_a_batch_counts_and_its_left_rows_are_told_when_the_checkpoint_after_it_fails(tmp_path, monkeypatch):
+    path = make_store(tmp_path / "jobs.db")
+    db = apsw.Connection(str(path))
+    with db:
+        for number in range(20):
+            insert(db, f"{number}", "failed", created=text(NOW - 99 * DAY), completed=text(NOW - 40 * DAY))
+    told = []
+
+    class Touched(Keeping):
+        def keep(self, rows):
+            assert len(rows) == 20
+            db.execute("UPDATE jobs SET progress=7 WHERE id='3'")
+
+        def left(self, rows):
+            told.extend(rows)
+
+    def fail(_self):
+        raise StoreFullError("no room for the checkpoint")
+
+    monkeypatch.setattr(WalLength, "keep_short", fail)
+    connection = Connection(path)
+    pruning = Pruning(
+        connection, Rule(EVERYTHING.cutoffs(NOW)), clock=FakeClock(), pause=lambda _: None, keeping=Touched()
+    )
+    with pytest.raises(StoreFullError):
+        pruning.run()
+    connection.close()
+
+    assert pruning.done.total == 19
+    assert len(told) == 1
+    assert db.execute("SELECT id FROM jobs").fetchall() == [("3",)]
+    db.close()
+
+
 def test_where_a_batch_takes_long_the_next_ones_are_smaller_until_they_do_not(tmp_path, monkeypatch):
     path = make_store(tmp_path / "jobs.db")
     db = apsw.Connection(str(path))
@@ -298,4 +333,4 @@ def test_where_a_batch_takes_long_the_next_ones_are_smaller_until_they_do_not(tm
 
     assert deleted[:6] == [400, 200, 100, 50, 100, 200]
     assert sum(deleted) == 1500
-    assert pauses[:5] == pytest.approx([0.021, 0.021, 0.016, 0.01, 0.01])  # never shorter than a writer's wait
+    assert pauses[:5] == pytest.approx([0.021, 0.021, 0.018, 0.018, 0.018])  # never shorter than a writer's wait

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_LONG, _MOVE, _FEW = 60, 20, 8
+_LONG, _FEW = 60, 8
 
 
 class Neighbour:
@@ -42,7 +42,7 @@ class Neighbour:
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name, value in (("_LONG_FRAMES", _LONG), ("_MOVE_FRAMES", _MOVE), ("_FEW_FRAMES", _FEW)):
+    for name, value in (("_LONG_FRAMES", _LONG), ("_FEW_FRAMES", _FEW)):
         monkeypatch.setattr(wal_length, name, value)
     return make_store(tmp_path / "jobs.db")
 
@@ -62,21 +62,13 @@ def writer(path: Path) -> Iterator[Neighbour]:
     writer.db.close()
 
 
-def test_a_short_wal_is_left_alone(connection: Connection, writer: Neighbour) -> None:
-    writer.write(1)
-
-    assert not WalLength(connection, lambda _seconds: None).keep_short()
-
-    assert 0 < checkpoint(connection, Mode.LOOK).remaining < _MOVE
-
-
-def test_some_of_it_is_moved_without_making_a_writer_wait(connection: Connection, writer: Neighbour) -> None:
-    writer.write(_MOVE)
+def test_a_short_one_is_moved_at_once_and_nobody_waits(connection: Connection, writer: Neighbour) -> None:
+    writer.write(20)
 
     assert not WalLength(connection, lambda _seconds: None).keep_short()
 
     found = checkpoint(connection, Mode.LOOK)
-    assert found.moved == found.frames >= _MOVE
+    assert found.moved == found.frames >= 20
 
 
 def test_a_long_one_begins_anew_with_the_next_write_and_nobody_waits(connection: Connection, writer: Neighbour) -> None:
@@ -89,16 +81,21 @@ def test_a_long_one_begins_anew_with_the_next_write_and_nobody_waits(connection:
 
 
 def test_beside_a_writer_that_is_never_done_it_begins_anew_under_the_lock(
-    connection: Connection, writer: Neighbour, monkeypatch: pytest.MonkeyPatch
+    path: Path, connection: Connection, writer: Neighbour, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def passive_then_a_commit(where: Connection, mode: Mode) -> Moved:
-        moved = checkpoint(where, mode)
-        if mode is Mode.PASSIVE:
-            insert(writer.db, "again")
-        return moved
+    def commit_meanwhile(where: Connection, mode: Mode) -> Moved:
+        if mode is not Mode.PASSIVE:
+            return checkpoint(where, mode)
+        before = Neighbour(path).db  # its snapshot ends where a checkpoint that began before the commit would end
+        before.execute("BEGIN").execute("SELECT count(*) FROM jobs").fetchall()
+        insert(writer.db, "again")
+        try:
+            return checkpoint(where, mode)
+        finally:
+            before.close()
 
     monkeypatch.setattr(wal_length, "_FEW_FRAMES", 30)
-    monkeypatch.setattr(wal_length, "checkpoint", passive_then_a_commit)
+    monkeypatch.setattr(wal_length, "checkpoint", commit_meanwhile)
     writer.write(_LONG)
 
     assert WalLength(connection, lambda _seconds: None).keep_short()

@@ -20,6 +20,7 @@ import boto3
 
 from hyperjobs.maintenance.backup.destination.access import Access
 from hyperjobs.maintenance.backup.destination.s3 import S3Destination
+from hyperjobs.secret import Secret
 from support import tools
 from support.processes import free_port, get, running
 
@@ -76,7 +77,9 @@ def destination(url: str, bucket: str = "bucket", prefix: str = "store", **chang
     """The destination of a bucket, with short waits and small parts unless ``changes`` say otherwise."""
     part_bytes = changes.pop("part_bytes", 16 * 1024)
     values = {"access_key": KEY, "secret_key": SECRET, "timeout_s": 5.0, "attempts": 2, "bucket": bucket}
-    access = Access(endpoint=url, **values | changes)
+    values |= changes
+    keys = {name: Secret(values.pop(name)) for name in ("access_key", "secret_key")}
+    access = Access(endpoint=url, **keys, **values)
     return S3Destination("offsite", access, prefix=prefix, part_bytes=part_bytes)
 
 
@@ -85,7 +88,10 @@ def unfinished(server: Server, bucket: str = "bucket") -> list[str]:
     driver = boto3.session.Session().client(
         "s3", endpoint_url=server.url, region_name="us-east-1", aws_access_key_id=KEY, aws_secret_access_key=SECRET
     )
-    return [entry["Key"] for entry in driver.list_multipart_uploads(Bucket=bucket).get("Uploads", [])]
+    try:
+        return [entry["Key"] for entry in driver.list_multipart_uploads(Bucket=bucket).get("Uploads", [])]
+    except driver.exceptions.NoSuchUpload:  # what this server says of a bucket that has none, now and then
+        return []
 
 
 class Fate(Enum):

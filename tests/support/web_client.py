@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from hyperjobs.web.app import App
+from support.sites import make_site
 
 if TYPE_CHECKING:
     import ssl
@@ -34,8 +35,7 @@ def make_app(**changes: object) -> App:
     given = {
         "collect": lambda _deadline: families(),
         "is_ready": lambda: True,
-        "version": "1.2.3",
-        "store_label": "/var/lib/hypersdk/jobs.db",
+        "site": make_site(),
     }
     return App(**{**given, **changes})
 

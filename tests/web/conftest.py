@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hyperjobs.web.connection import Limits
+from hyperjobs.web.policy import Policy
 from hyperjobs.web.server import Server
 from support.web_client import make_app
 
@@ -30,9 +31,12 @@ def start() -> Iterator[Callable[..., Server]]:
             *,
             listen: tuple[str, ...] = ("127.0.0.1:0",),
             tls: ssl.SSLContext | None = None,
+            policy: Callable[[], Policy] | None = None,
             **limits: object,
         ) -> Server:
-            server = Server(listen, app or make_app(), limits=Limits(**limits), tls=tls)
+            server = Server(
+                listen, app or make_app(), limits=Limits(**limits), policy=policy or (lambda: Policy(tls=tls))
+            )
             return servers.enter_context(server)
 
         yield start_one

@@ -252,6 +252,16 @@ def _agent() -> list[Any]:
             unit="short",
             width=6,
         ),
+        graph(
+            "Notifications",
+            "Notifications by channel and outcome.",
+            (total(increase(metric("notifications_total")), "channel", "outcome"), "{{channel}} {{outcome}}"),
+            unit="short",
+            bars=True,
+            stack=True,
+            step=HOUR,
+            width=6,
+        ),
         single(
             "Configuration",
             "Whether the configuration in force is the one in the file.",

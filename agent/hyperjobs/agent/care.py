@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from hyperjobs.agent.lists import Lists
 from hyperjobs.agent.loop import Loop
 from hyperjobs.agent.night import Night
 from hyperjobs.agent.options import audit_settings, ledger_options
+from hyperjobs.agent.overview import Overviews
 from hyperjobs.errors import StorePermissionError, StoreReadOnlyError, StoreRefusedError
 from hyperjobs.maintenance.audit.sink import AuditSink
 from hyperjobs.metrics.backup import BackupSource
@@ -102,6 +104,10 @@ class Care:
         self._is_clock_believed = True
         self._clock_due_s = 0.0
         self.night = Night(workshop)
+        self.overviews = Overviews(
+            path, workshop, self.night, scanned=self._scanned, stalled=lambda: self._stalls.stalled, clock=clock
+        )
+        self.lists = Lists(path, options=options, runs=workshop.runs, clock=clock)
         sources: list[Source] = [
             JobsSource(lambda: self._stalls.stalled),
             StoreSource(
@@ -150,6 +156,8 @@ class Care:
             self._keeper.interrupt()
             self._scanner.interrupt()
             self._reader.interrupt()
+            self.overviews.interrupt()
+            self.lists.interrupt()
             is_done = all(loop.join(_STOP_STEP_S) for loop in self._loops) and self._collecting.acquire(
                 timeout=_STOP_STEP_S
             )
@@ -158,11 +166,17 @@ class Care:
         if is_done:
             try:
                 self._reader.close()
+                self.overviews.close()
+                self.lists.close()
                 self._checkpointer.close()
                 self._keeper.close()  # the last, for only a connection that may write can put the WAL away
             finally:
                 self._collecting.release()
         return is_done
+
+    def store_trouble(self) -> tuple[str | None, float] | None:
+        """Why the store is not tended, and for how long that has been so; see ``Loop.trouble``."""
+        return self._loops[0].trouble()
 
     def silent_s(self) -> float:
         """The longest that a loop has not shown that it lives."""

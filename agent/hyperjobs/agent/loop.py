@@ -39,6 +39,7 @@ class Loop:
         self._clock = clock
         self._stopping = threading.Event()
         self._trouble: str | None = None
+        self._changed_s: float | None = None
         self._retry_s = _RETRY_S
         self._beat_s = clock.monotonic()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -60,6 +61,14 @@ class Loop:
     def silent_s(self) -> float:
         """Seconds since it last showed that it lives; while it waits on purpose, 0."""
         return self._clock.monotonic() - self._beat_s if self._thread.is_alive() else float("inf")
+
+    def trouble(self) -> tuple[str | None, float] | None:
+        """Why its last turn failed, ``None`` when it did not, and for how many seconds that has been so.
+
+        ``None`` for all of it before the first turn has ended.
+        """
+        changed_s = self._changed_s
+        return None if changed_s is None else (self._trouble, self._clock.monotonic() - changed_s)
 
     def _is_stopping(self) -> bool:
         self._beat_s = self._clock.monotonic()
@@ -87,10 +96,14 @@ class Loop:
             return self._failed(type(exc).__name__, str(exc), exc_info=True)
         if self._trouble is not None:
             log.info("agent.loop_recovered", loop=self._name, after=self._trouble)
+        if self._trouble is not None or self._changed_s is None:
+            self._changed_s = self._clock.monotonic()
         self._trouble, self._retry_s = None, _RETRY_S
         return wait_s
 
     def _failed(self, reason: str, error: str, *, exc_info: bool) -> float:
+        if self._trouble is None or self._changed_s is None:
+            self._changed_s = self._clock.monotonic()
         if reason != self._trouble:
             self._trouble, self._retry_s = reason, _RETRY_S
             log.error("agent.loop_failed", loop=self._name, reason=reason, error=error, exc_info=exc_info)

@@ -78,6 +78,11 @@ class Night:
         self.ask_to_stop()
         return self._scheduler.stop(timeout_s)
 
+    @property
+    def entries(self) -> list[TimetableEntry]:
+        """The scheduled tasks, in the order in which they run when several are due."""
+        return self._entries
+
     def planned(self) -> dict[str, Planned]:
         """When each task runs next; worked out anew when that time has come, or the clock was set back."""
         now = self._workshop.clock.now()

@@ -11,10 +11,13 @@ import structlog
 
 from hyperjobs import __version__
 from hyperjobs.agent.care import Care
+from hyperjobs.agent.channels import channels_of
 from hyperjobs.agent.gate import Gate
 from hyperjobs.agent.lock import AgentLock
+from hyperjobs.agent.speaker import Speaker
+from hyperjobs.agent.web_policy import WebPolicy
 from hyperjobs.agent.workshop import Workshop
-from hyperjobs.errors import ConfigError, HyperjobsError
+from hyperjobs.errors import ConfigError, HyperjobsError, StoreClosedError
 from hyperjobs.logs import configure_logs
 from hyperjobs.maintenance.restore.staging import forget_killed
 from hyperjobs.metrics.agent import AgentSource
@@ -28,7 +31,10 @@ from hyperjobs.store.sqlite import open_store
 from hyperjobs.store.state import StateFile
 from hyperjobs.store.version import driver_version, sqlite_version
 from hyperjobs.web.app import App
+from hyperjobs.web.hosts import HostRule
+from hyperjobs.web.policy import OPEN
 from hyperjobs.web.server import Server
+from hyperjobs.web.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,11 +45,20 @@ if TYPE_CHECKING:
     from hyperjobs.agent.night import Night
     from hyperjobs.clock import Clock
     from hyperjobs.config import Config
+    from hyperjobs.web.shapes import Overview
 
 log = structlog.get_logger(__name__)
 
 _STOP_S = 1.0
-_FIXED = ("store.path", "store.state_dir", "store.ledger", "store.create", "web.listen", "web.reload")
+_FIXED = (
+    "store.path",
+    "store.state_dir",
+    "store.ledger",
+    "store.create",
+    "web.listen",
+    "web.config_file",
+    "web.reload",
+)
 """What a reload cannot change: sockets, locks and files that were taken at the start."""
 
 
@@ -67,9 +82,12 @@ class Agent:
             version=__version__,
             sqlite=sqlite_version(),
             apsw=driver_version(),
-            reloaded=lambda: self._reloaded,
+            reloaded=self._last_reload,
             is_leader=lambda: self._lock.is_held,
+            notifications=lambda: {} if self._speaker is None else self._speaker.counts(),
         )
+        self._speaker: Speaker | None = None
+        self._web_policy: WebPolicy | None = None
         self._server: Server | None = None
         self._state: StateFile | None = None
         self._care: Care | None = None
@@ -84,10 +102,13 @@ class Agent:
         """Take the lock, bind, and begin; whatever fails, nothing is left half alive.
 
         Raises:
+            ConfigError: the web configuration file or a channel of notifications cannot be used.
             AgentRunningError: another agent looks after the store.
             HyperjobsError: an address cannot be bound, the state directory cannot be written.
         """
         try:
+            if self._config.web.config_file is not None:
+                self._web_policy = WebPolicy(self._config.web.config_file, clock=self._clock)
             self._lock.acquire()
             self._state = StateFile(self._config.store.state_dir, self._path, clock=self._clock)
             if self._state.was_damaged:
@@ -100,10 +121,14 @@ class Agent:
             with contextlib.suppress(OSError):  # what is wrong with the store is told when it is opened
                 forget_killed(self._path.resolve())
             set_allowed(self._path, is_allowed=self._config.store.network_filesystem == "allow")
+            self._speaker = self._new_speaker(self._state)
             self._create_store()
             self._care = self._new_care(self._config)
-            self._server = Server(self._config.web.listen, self._app(), clock=self._clock)
+            self._server = Server(
+                self._config.web.listen, self._app(), policy=self._web_policy or (lambda: OPEN), clock=self._clock
+            )
             self._server.start()
+            self._speaker.start()  # before the tasks, for one that was missed runs at once
             self._care.start()
             self._remember(self._config)
         except BaseException:
@@ -128,6 +153,7 @@ class Agent:
             try:
                 config = self._load()
                 self._refuse_fixed(config)
+                channels = channels_of(config)
                 self._gate().admit(self._config, config, lambda: self._is_stopping or is_stopping())
             except HyperjobsError as exc:
                 self._reloaded = (False, self._reloaded[1])
@@ -142,6 +168,8 @@ class Agent:
                     self._retired = [night for night in [*self._retired, old.night] if not night.retire()]
             finally:
                 self._care.start()
+            if self._speaker is not None:
+                self._speaker.use(config, channels)
             configure_logs(config.log.level, config.log.format)
             self._reloaded = (True, self._clock.now())
             log.info("config.reloaded", path=str(config.source))
@@ -151,12 +179,16 @@ class Agent:
         self._is_ready, self._is_stopping = False, True
         with self._reload_lock:  # a reload under way ends first, it takes no longer than a stop
             care, self._care = self._care, None
+        if self._speaker is not None:
+            self._speaker.ask_to_stop(_STOP_S)
         for night in self._retired:
             night.ask_to_stop()
         is_done = care.stop(_STOP_S) if care is not None else True
         is_done = all(night.stop(_STOP_S / 4) for night in self._retired) and is_done
         if self._server is not None:
             self._server.stop(_STOP_S / 2)
+        if self._speaker is not None:  # a receiver that does not answer is left behind, and is nobody's loss
+            self._speaker.stop(_STOP_S / 4)
         if self._state is not None:
             try:
                 self._continuity.save()
@@ -173,16 +205,48 @@ class Agent:
             return float("inf")
         return care.silent_s() if care is not None else 0.0
 
+    def _last_reload(self) -> tuple[bool, datetime]:
+        """Whether the configuration in force is that of the files, the web's among them, and since when."""
+        is_good, at = self._reloaded
+        return is_good and (self._web_policy is None or self._web_policy.is_current), at
+
     def _app(self) -> App:
         return App(
             collect=self._collect,
             is_ready=lambda: self._is_ready,
-            version=__version__,
-            store_label=str(self._path),
+            site=self._site(),
             reload=self.reload if self._config.web.reload else None,
             groups=groups(),
             clock=self._clock,
         )
+
+    def _site(self) -> Site:
+        return Site(
+            overview=self._overview,
+            look=lambda: self._now_care().lists,
+            has_jobs=lambda: self._config.web.jobs,
+            hosts=HostRule(
+                [address.host for address in self._config.web.addresses], names=lambda: self._config.web.hosts
+            ),
+            clock=self._clock,
+        )
+
+    def _overview(self, deadline_s: float) -> Overview:
+        while True:
+            care = self._now_care()
+            try:
+                return care.overviews.find(
+                    deadline_s, has_jobs=self._config.web.jobs, has_reload_failed=not self._reloaded[0]
+                )
+            except StoreClosedError:
+                if self._care is care:  # else a reload has put another in its place meanwhile
+                    raise
+
+    def _now_care(self) -> Care:
+        care = self._care
+        if care is None:
+            raise StoreClosedError(f"{self._path}: the agent is stopping")
+        return care
 
     def _collect(self, deadline_s: float) -> list[Metric]:
         care = self._care
@@ -208,10 +272,28 @@ class Agent:
             continuity=self._continuity,
             troubles=self._troubles,
             lock=self._lock,
-            workshop=Workshop(config, self._path.resolve(), self._state, clock=self._clock),
+            workshop=self._new_workshop(config, self._state),
             agent=self._agent_source,
             clock=self._clock,
             counts=self._care.counts if self._care is not None else None,
+        )
+
+    def _new_workshop(self, config: Config, state: StateFile) -> Workshop:
+        assert self._speaker is not None  # noqa: S101 - start made it
+        announcer = self._speaker.announcer
+        return Workshop(
+            config, self._path.resolve(), state, clock=self._clock, begun=announcer.begun, ended=announcer.ended
+        )
+
+    def _new_speaker(self, state: StateFile) -> Speaker:
+        return Speaker(
+            self._config,
+            state,
+            troubles=self._troubles,
+            store_trouble=lambda: None if self._care is None else self._care.store_trouble(),
+            is_configured=lambda: self._last_reload()[0],
+            scrapes=lambda: self._agent_source.scrapes,
+            clock=self._clock,
         )
 
     def _create_store(self) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hyperjobs.maintenance.backup.name import BackupName
     from hyperjobs.maintenance.runner import Finished
     from hyperjobs.maintenance.task import Task
+    from hyperjobs.store.runs import Run
 
 
 log = structlog.get_logger(__name__)
@@ -46,7 +47,7 @@ class Workshop:
         drift_found: told of each comparison of the ledger with the table by how many jobs it was off.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, and whom it tells
         self,
         config: Config,
         store: Path,
@@ -54,7 +55,10 @@ class Workshop:
         *,
         clock: Clock,
         drift_found: Callable[[int], object] = lambda _jobs: None,
+        begun: Callable[[Run], object] = lambda _run: None,
+        ended: Callable[[Run], object] = lambda _run: None,
     ) -> None:
+        """``begun`` and ``ended`` are told of each recorded run; they must neither wait nor raise."""
         self.config = config
         self.store = store
         self.state = state
@@ -66,7 +70,10 @@ class Workshop:
         self.holds = Holds(state)
         self.condition = Condition(state)
         self.timekeeper = Timekeeper(state, clock=clock, max_jump=config.maintenance.prune.max_clock_jump)
-        self.runner = Runner(self.runs, self.holds, locks=state.path.with_suffix(""), clock=clock, observe=self.note)
+        self._ended = ended
+        self.runner = Runner(
+            self.runs, self.holds, locks=state.path.with_suffix(""), clock=clock, observe=self.note, begun=begun
+        )
 
     @property
     def backups(self) -> BackupDirectory:
@@ -106,8 +113,9 @@ class Workshop:
         return drift
 
     def note(self, finished: Finished) -> None:
-        """Remember what a run found for the metrics; of a check that could not be made, nothing."""
+        """Remember what a run found for the metrics, of a check that could not be made nothing, and pass it on."""
         run = finished.run
+        self._ended(run)
         if run.task == "backup":
             self._keep_facts(run.detail.get("destination_facts", ()))
         if run.outcome is not Outcome.OK:

@@ -236,10 +236,17 @@ def _reasons(
     entries: list[Entry], store: Path | None, found: BackupSettings, *, now: datetime
 ) -> dict[BackupName, tuple[str, ...]]:
     """Why retention keeps each of the store's verified backups."""
-    from hyperjobs.maintenance.backup.catalogue import is_own  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.maintenance.backup.catalogue import is_elsewhere, is_own  # noqa: PLC0415 - SQLite only where it is used
     from hyperjobs.maintenance.backup.retention import decide  # noqa: PLC0415 - as above
 
-    own = [entry for entry in entries if entry.is_verified and store is not None and is_own(entry, store)]
+    own = [
+        entry
+        for entry in entries
+        if entry.is_verified
+        and store is not None
+        and is_own(entry, store)
+        and not is_elsewhere(entry.manifest, found.host)
+    ]
     pinned = [entry.name for entry in own if entry.is_pinned]
     names = [entry.name for entry in own]
     decisions = decide(names, found.policy, minimum=found.minimum, now=now, pinned=pinned)

@@ -13,6 +13,7 @@ from hyperjobs.cli.effect import ack_command, diff_effect_command
 from hyperjobs.cli.setting import verbose_option
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
+from hyperjobs.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,9 +49,14 @@ def check_command(*, file: str | None, host: bool, as_json: bool) -> int:
 
     Without --host only the configuration itself is read, so it can be checked on any machine.
     """
+    from hyperjobs.agent.channels import channels_of  # noqa: PLC0415 - only where all is checked
+    from hyperjobs.agent.web_policy import WebPolicy  # noqa: PLC0415 - as above
     from hyperjobs.config import load_config  # noqa: PLC0415 - pydantic only where a configuration is read
 
     config = load_config(Path(file) if file else None, environ=os.environ, require_store=True)
+    if config.web.config_file is not None:
+        WebPolicy(config.web.config_file, clock=SystemClock())
+    channels_of(config)
     if host and _show_findings(config, as_json=as_json):
         return _WRONG
     if not as_json:

@@ -9,6 +9,18 @@ import click
 
 from hyperjobs.cli.setting import setting_of
 from hyperjobs.duration import parse_duration
+from hyperjobs.store.instant import rfc3339 as write_instant
+
+__all__ = [
+    "EXAMPLES",
+    "Moment",
+    "in_zone",
+    "parse_moment",
+    "show_age",
+    "show_instant",
+    "show_seconds",
+    "write_instant",
+]
 
 EXAMPLES = "7d (ago), 2026-09-01, 2026-09-01T03:00, today, yesterday or now"
 
@@ -71,17 +83,6 @@ def in_zone(at: datetime, *, utc: bool) -> datetime:
 def show_instant(at: datetime | None, *, utc: bool) -> str:
     """``2026-09-01 03:00``, with seconds cut off, in the reader's zone; ``-`` for none."""
     return "-" if at is None else in_zone(at, utc=utc).strftime("%Y-%m-%d %H:%M")
-
-
-def write_instant(at: datetime | None) -> str | None:
-    """``2026-09-01T03:00:00.123456Z``: UTC and of one width, for programs."""
-    if at is None:
-        return None
-    try:
-        at = at.astimezone(UTC)
-    except OverflowError:  # a time in year 1 or 9999 whose offset leads out of the calendar
-        return at.isoformat(timespec="microseconds")
-    return at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def show_age(at: datetime | None, *, now: datetime) -> str:

@@ -22,6 +22,7 @@ STORE_VARIABLE = "HYPERJOBS_STORE__PATH"
 NETWORK_VARIABLE = "HYPERJOBS_STORE__NETWORK_FILESYSTEM"
 CONFIG_VARIABLE = "HYPERJOBS_CONFIG"
 CONFIG_FILE = Path("/etc/hyperjobs/hyperjobs.yaml")
+_INSTEAD = "name the store with --store PATH"
 USUAL_PLACES = ("/var/lib/hypersdk/jobs.db", "~/.hypersdk/jobs.db", "./hypersdk.db")
 
 
@@ -65,7 +66,7 @@ class StorePlace:
         if configured is not None:
             return configured
         for place in USUAL_PLACES:
-            path = Path(place).expanduser()
+            path = _at_home(place)
             if path.exists():
                 return path
             looked_at.append(place)
@@ -83,11 +84,12 @@ class StorePlace:
 
     def _configured(self, environment: Mapping[str, str], looked_at: list[str]) -> Path | None:
         named = self.config or environment.get(CONFIG_VARIABLE)
-        for file in [Path(named)] if named else _usual_files(environment):
+        for file in [Path(named)] if named else usual_files(environment):
             if not named and not os.access(file, os.R_OK):
                 looked_at.append(f"store.path in {file} ({'not readable' if file.exists() else 'no such file'})")
                 continue
-            if path := _store_option(file, "path"):
+            path = raw_option(file, "store", "path", instead=_INSTEAD)
+            if isinstance(path, str) and path:
                 return Path(path)
             looked_at.append(f"store.path in {file} (not set)")
         return None
@@ -95,8 +97,9 @@ class StorePlace:
     def _said(self, environment: Mapping[str, str], name: str) -> str | None:
         """What the configuration file says of the store under this name."""
         named = self.config or environment.get(CONFIG_VARIABLE)
-        files = [Path(named)] if named else [file for file in _usual_files(environment) if os.access(file, os.R_OK)]
-        return _store_option(files[0], name) if files else None
+        files = [Path(named)] if named else [file for file in usual_files(environment) if os.access(file, os.R_OK)]
+        found = raw_option(files[0], "store", name, instead=_INSTEAD) if files else None
+        return found if isinstance(found, str) else None
 
     def open(self) -> SQLiteJobStore:
         """The store, opened for reading only."""
@@ -105,25 +108,40 @@ class StorePlace:
         return open_store(self.find(), read_only=True)
 
 
-def _usual_files(environment: Mapping[str, str]) -> list[Path]:
+def usual_files(environment: Mapping[str, str]) -> list[Path]:
     """Where a configuration file is looked for, by the rules of the agent."""
     own = environment.get("XDG_CONFIG_HOME", "")
-    directory = Path(own) if own.startswith("/") else Path("~/.config").expanduser()
+    directory = Path(own) if own.startswith("/") else _at_home("~/.config")
     return [CONFIG_FILE, directory / "hyperjobs" / "hyperjobs.yaml"]
 
 
-def _store_option(file: Path, name: str) -> str | None:
-    """What a configuration file says of the store under this name; the rest of the file is not judged, and costs nothing."""
-    from hyperjobs.config.document import DocumentError, Scalar, Table, parse  # noqa: PLC0415 - YAML only here
+def _at_home(place: str) -> Path:
+    """A path with ``~`` expanded; as it stands for a user that has no name and no home, as in many a container."""
+    return Path(os.path.expanduser(place))  # noqa: PTH111 - Path.expanduser raises where there is no home
+
+
+def raw_option(file: Path, section: str, name: str, *, instead: str) -> Any:
+    """An option as a configuration file has it, text or a list; the rest of the file is not judged, and costs nothing.
+
+    Args:
+        file: the configuration file.
+        section: such as ``store``.
+        name: such as ``path``.
+        instead: what a person can do without the file, for the message of an error.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    from hyperjobs.config.document import DocumentError, Table, parse  # noqa: PLC0415 - YAML only here
 
     try:
         root = parse(file.read_bytes())
     except (OSError, DocumentError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
-        raise ConfigError(f"{file}: {reason}; correct it, or name the store with --store PATH") from exc
-    store = root.entries.get("store") if isinstance(root, Table) else None
-    found = store.entries.get(name) if isinstance(store, Table) else None
-    return found.raw if isinstance(found, Scalar) else None
+        raise ConfigError(f"{file}: {reason}; correct it, or {instead}") from exc
+    table = root.entries.get(section) if isinstance(root, Table) else None
+    node = table.entries.get(name) if isinstance(table, Table) else None
+    return node.raw if node is not None else None
 
 
 def store_options(command: Callable[..., Any]) -> Callable[..., Any]:

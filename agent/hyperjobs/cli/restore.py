@@ -199,7 +199,7 @@ def _put(database: Path, plan: Restored, wish: Wish, stop: Stop, clock: Clock) -
     from hyperjobs.maintenance.restore.swap import put_new, swap  # noqa: PLC0415 - SQLite only where it is used
 
     if wish.to is not None or not plan.target.exists():
-        put_new(database, plan.target)
+        put_new(database, plan.target, is_store=wish.to is None)
         return None
     if wish.live:
         from hyperjobs.maintenance.restore.live import restore_live  # noqa: PLC0415 - as above

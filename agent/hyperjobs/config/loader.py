@@ -69,17 +69,26 @@ def load_config(
 
 
 def default_state_dir(environ: Mapping[str, str], *, is_root: bool | None = None) -> Path:
-    """Where state is kept when nobody says: the system's place for root, the user's own for anyone else."""
+    """Where state is kept when nobody says: a service's own, the system's place for root, the user's own for others."""
+    if service := _service_state(environ):
+        return service
     root = os.geteuid() == 0 if is_root is None else is_root
     own = None if root else user_directory(environ, "XDG_STATE_HOME", ".local/state")
     return own / "hyperjobs" if own else Path("/var/lib/hyperjobs")
 
 
 def default_backups(environ: Mapping[str, str], *, is_root: bool | None = None) -> Path:
-    """Where backups go when nobody says: the system's place for root, beside the user's state for anyone else."""
+    """Where backups go when nobody says: the system's place for a service and root, beside the user's state for others."""
     state = default_state_dir(environ, is_root=is_root)
-    is_users = state != Path("/var/lib/hyperjobs")
-    return state / "backups" if is_users else Path("/var/backups/hyperjobs")
+    is_system = _service_state(environ) is not None or state == Path("/var/lib/hyperjobs")
+    return Path("/var/backups/hyperjobs") if is_system else state / "backups"
+
+
+def _service_state(environ: Mapping[str, str]) -> Path | None:
+    """What systemd made for our unit by its ``StateDirectory=``, and the image of a container says likewise."""
+    given = [Path(text) for text in environ.get("STATE_DIRECTORY", "").split(":") if text.startswith("/")]
+    # A command that another service runs is not to look for the agent's state in that service's own.
+    return next((path for path in given if path.name.startswith("hyperjobs")), None)
 
 
 def _require_store(settings: Settings, origin: Origin, problems: Problems) -> None:
@@ -129,7 +138,9 @@ def _add(error: ErrorDetails, settings: Settings, problems: Problems) -> None:
             raw = raw.get(name)
     where: tuple[str | int, ...] = option if item is None else (*option, item, *deeper)
     message = _message(error, options()[option], is_item=item is not None)
-    problems.add(origin, where, message, got=describe(raw, name=str(where[-1])))
+    # what a misspelt option of a channel or destination holds may be a secret, whatever it is called
+    got = None if error["type"] == "extra_forbidden" else describe(raw, name=str(where[-1]))
+    problems.add(origin, where, message, got=got)
 
 
 def _message(error: ErrorDetails, field: FieldInfo, *, is_item: bool) -> str:

@@ -120,7 +120,7 @@ class Backup(TaskSection):
     )
     directory: FilePath = option(
         Path("/var/backups/hyperjobs"),
-        "The directory of backups. For a user other than root the default is `~/.local/state/hyperjobs/backups`.",
+        "The directory of backups. For another user than root, outside of systemd, the default is `~/.local/state/hyperjobs/backups`.",
         unit="path",
         reason="where a system keeps its backups; put another disk there",
     )

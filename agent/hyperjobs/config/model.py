@@ -13,15 +13,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-from pydantic import PrivateAttr
+from pydantic import AfterValidator, PrivateAttr
 
 from hyperjobs.config.care import Size, show_size
 from hyperjobs.config.maintenance import Maintenance
+from hyperjobs.config.notify import Channel, unique_channels
 from hyperjobs.config.section import Section, option, section
 from hyperjobs.config.values import (
     Boolean,
     Duration,
     FilePath,
+    HostName,
     Increasing,
     Listen,
     ListenAddress,
@@ -41,6 +43,16 @@ if TYPE_CHECKING:
 
 OptionPath: TypeAlias = tuple[str, ...]
 """An option's name from the top: ``("store", "path")``."""
+
+
+def _bounded(length: timedelta) -> timedelta:
+    if not _SHORTEST_SCRAPE <= length <= _LONGEST_SCRAPE:
+        raise ValueError("must be from 1s to 7d")
+    return length
+
+
+_SHORTEST_SCRAPE, _LONGEST_SCRAPE = timedelta(seconds=1), timedelta(days=7)
+ScrapeInterval: TypeAlias = Annotated[Duration, AfterValidator(_bounded)]
 
 
 class Ledger(StrEnum):
@@ -136,14 +148,14 @@ class Store(Section):
     state_dir: FilePath = option(
         Path("/var/lib/hyperjobs"),
         "The directory for what must outlive the store, such as counter offsets."
-        " For a user other than root the default is `~/.local/state/hyperjobs`.",
+        " Under systemd the default is the unit's StateDirectory, for another user than root `~/.local/state/hyperjobs`.",
         unit="path",
         reason="the place for a service's own state",
     )
 
 
 class Web(Section):
-    """The HTTP server for metrics and health."""
+    """The HTTP server for metrics, health, the status page and the API."""
 
     listen: Annotated[tuple[Listen, ...], Unique] = option(
         ("127.0.0.1:10985",),
@@ -153,11 +165,39 @@ class Web(Section):
         min_length=1,
         max_length=16,
     )
+    config_file: FilePath | None = option(
+        None,
+        "The web configuration file for TLS and basic authentication, in the format of Prometheus's exporters."
+        " See docs/security.md.",
+        unit="path or null",
+        reason="on this machine alone there is nobody to keep out",
+    )
+    expect_scrape_every: ScrapeInterval | None = option(
+        None,
+        "How often Prometheus scrapes; after three intervals without, `agent.not_scraped` is notified. Null expects none.",
+        unit="duration from 1s to 7d, or null",
+        reason="whether something scrapes it is yours to say",
+    )
     reload: Boolean = option(
         False,  # noqa: FBT003 - a default, not an argument
         "Let `POST /-/reload` read the configuration again, as SIGHUP does.",
         unit="true or false",
         reason="whoever reaches the port could use it",
+    )
+    jobs: Boolean = option(
+        True,  # noqa: FBT003 - a default, not an argument
+        "Show ids, names, VMs, users and error texts of jobs on the status page and in the API;"
+        " `false` leaves the counts.",
+        unit="true or false",
+        reason="they are what helps at three in the morning, and by default only this machine can ask",
+    )
+    hosts: Annotated[tuple[HostName, ...], Unique] = option(
+        (),
+        "The names that the status page and the API may be asked for by, beside addresses, `localhost` and this"
+        " machine's own name. Empty allows any name where `listen` has an address that other machines reach.",
+        unit="list of host names",
+        reason="a web page can give its own name an address of this machine, and so read what only this machine may",
+        max_length=64,
     )
 
     @property
@@ -267,6 +307,14 @@ class Config(Section):
     log: Log = section(Log)
     metrics: Metrics = section(Metrics)
     maintenance: Maintenance = section(Maintenance)
+    notifications: Annotated[tuple[Channel, ...], unique_channels] = option(
+        (),
+        "The channels that tell people when something fails or works again, each with a `name` and a `type`;"
+        " see docs/notifications.md.",
+        unit="list of channels",
+        reason="whom to tell is yours to say",
+        max_length=16,
+    )
     audit: Audit = section(Audit)
 
     _source: Path | None = PrivateAttr(default=None)

@@ -110,6 +110,14 @@ def read_path(value: object) -> Path:
     return Path(text)
 
 
+def read_host_name(value: object) -> str:
+    """A host name without a port, in lower case."""
+    text = _text(value, "a host name such as jobs.example.com")
+    if not _HOST.fullmatch(text):
+        raise ValueError("is no host name; write it without a scheme, a port or a path")
+    return text.lower()
+
+
 def read_listen_address(value: object) -> str:
     """``host:port``, ``127.0.0.1:10985`` or ``[::1]:10985``."""
     split_listen_address(text := _text(value, 'an address such as "127.0.0.1:10985"'))
@@ -205,6 +213,7 @@ Duration = Annotated[
     PlainSerializer(format_duration, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": _DURATION_PATTERN, "examples": ["30s", "1d2h30m"]}),
 ]
+HostName = Annotated[str, BeforeValidator(read_host_name)]
 Listen = Annotated[str, BeforeValidator(read_listen_address)]
 Unique = AfterValidator(unique)
 Increasing = AfterValidator(increasing)

@@ -52,7 +52,7 @@ class Finished:
 class Runner:
     """Runs tasks of one store. Thread-safe; one task never overlaps with itself, in whatever process."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, and whom it tells
         self,
         runs: Runs,
         holds: Holds,
@@ -60,8 +60,13 @@ class Runner:
         locks: Path,
         clock: Clock,
         observe: Callable[[Finished], object] = lambda _finished: None,
+        begun: Callable[[Run], object] = lambda _run: None,
     ) -> None:
-        """``locks`` is the path that each task's lock file begins with; ``observe`` is told of each recorded run."""
+        """``locks`` is the path that each task's lock file begins with.
+
+        ``begun`` is told of each recorded run before its task begins, unless it is held; ``observe`` of its end.
+        """
+        self._begun = begun
         self._observe = observe
         self._runs = runs
         self._holds = holds
@@ -123,6 +128,8 @@ class Runner:
                 return None
             run = replace(run, id=run_id)
             held = self._held(task, slot, turn.now)
+            if held is None:
+                self._begun(run)
             report, error, seconds = (Report(summary=""), held, 0.0) if held else self._attempt(task, turn, partial)
             if isinstance(error, StoreInterruptedError) and watch.is_frozen:
                 error = self._held(task, slot, turn.now) or error

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.process_collector import ProcessCollector
 
-from hyperjobs.metrics.catalogue import gauge
+from hyperjobs.metrics.catalogue import counter, gauge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from prometheus_client.core import Metric
@@ -23,7 +23,7 @@ class AgentSource:
 
     name = "agent"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it shows, each by name
         self,
         *,
         version: str,
@@ -31,13 +31,26 @@ class AgentSource:
         apsw: str,
         reloaded: Callable[[], tuple[bool, datetime]],
         is_leader: Callable[[], bool],
+        notifications: Callable[[], Mapping[tuple[str, str], int]] = dict,
     ) -> None:
-        """``reloaded`` tells whether the last reload worked and when one last did, ``is_leader`` who has the lock."""
+        """Take what tells about the agent.
+
+        Args:
+            version: of hyperjobs.
+            sqlite: its version.
+            apsw: its version.
+            reloaded: whether the last reload worked, and when one last did.
+            is_leader: whether this process has the lock.
+            notifications: channel and outcome to messages.
+        """
+        self._notifications = notifications
         self._versions = [version, platform.python_version(), sqlite, apsw]
         self._reloaded = reloaded
         self._is_leader = is_leader
         self._process = ProcessCollector(registry=None)
         self._scraped_at: datetime | None = None
+        self.scrapes = 0
+        """How often somebody scraped."""
 
     def collect(self, scrape: Scrape) -> Iterator[Metric]:
         """The families."""
@@ -48,7 +61,11 @@ class AgentSource:
         yield gauge("config_last_reload_successful", is_good)
         yield gauge("config_last_reload_success_timestamp_seconds", good_at.timestamp())
         yield gauge("leader", self._is_leader())
+        notified = counter("notifications_total")
+        for (channel, outcome), count in sorted(self._notifications().items()):
+            notified.add_metric([channel, outcome], count)
+        yield notified
         if self._scraped_at is not None:
             yield gauge("last_scrape_timestamp_seconds", self._scraped_at.timestamp())
-        self._scraped_at = scrape.now
+        self._scraped_at, self.scrapes = scrape.now, self.scrapes + 1
         yield from self._process.collect()

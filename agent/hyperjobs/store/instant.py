@@ -80,6 +80,17 @@ def format(at: datetime) -> str:  # noqa: A001 - read as instant.format
     return at.isoformat(" ", "microseconds")
 
 
+def rfc3339(at: datetime | None) -> str | None:
+    """``2026-09-01T03:00:00.123456Z``: UTC and of one width, for programs."""
+    if at is None:
+        return None
+    try:
+        at = at.astimezone(UTC)
+    except OverflowError:  # a time in year 1 or 9999 whose offset leads out of the calendar
+        return at.isoformat(timespec="microseconds")
+    return at.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
 def _parse_slowly(value: str) -> datetime | None:
     """Return the instant of a text that has a rarer one of the known forms."""
     match = _FORM.fullmatch(value)

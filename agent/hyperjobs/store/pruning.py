@@ -33,9 +33,9 @@ _LONG_S: Final = 0.015
 _SHORT_S: Final = 0.0075
 """A transaction longer than the one halves the batch, one shorter than the other doubles it again: on a slow disk, or
 a busy machine, writers wait no longer than on a fast one, and the prune does."""
-_LEAST_PAUSE_S: Final = 0.010
-"""SQLite lets a writer that found the lock taken ask again after 1, 3, 8, 18 and 33 ms. So that it meets a pause at one
-of the first four, a transaction is to be shorter than 18 ms and a pause no shorter than the longest gap before that."""
+_LEAST_PAUSE_S: Final = 0.018
+"""SQLite lets a writer that found the lock taken ask again after 1, 3, 8, 18 and 33 ms. A pause longer than the longest of
+these gaps cannot be missed by it; a shorter one is, again and again, when the two keep time."""
 
 _STUCK_BATCHES: Final = 5
 """Batches in a row of which no row goes, before it is said that something keeps them."""
@@ -188,11 +188,12 @@ class Pruning:
             self._rows = max(self._rows // 2, _LEAST_ROWS)
         elif took_s < _SHORT_S:
             self._rows = min(self._rows * 2, BATCH_ROWS)
-        if self._wal.keep_short():
-            self._ended_s = self._clock.monotonic()  # it held the lock, too
+        # before anything that can fail: what went has gone
+        self.done.jobs.update(deleted)
         if left:
             self._keeping.left(left)
-        self.done.jobs.update(deleted)
+        if self._wal.keep_short():
+            self._ended_s = self._clock.monotonic()  # it held the lock, too
         self._progress(self.done.total)
         self._stuck = 0 if deleted else self._stuck + 1
         if self._stuck >= _STUCK_BATCHES:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hyperjobs.errors import StoreBusyError, StoreError, StoreInterruptedError
+from hyperjobs.store import query
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.facts import read_store_facts
 from hyperjobs.store.flavour import recognise, require_job_store
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from hyperjobs.store.facts import StoreFacts
     from hyperjobs.store.ledger.options import LedgerOptions
     from hyperjobs.store.ledger.view import LedgerView
+
+T = TypeVar("T")
 
 _LOCK_WAIT_S = 0.25
 """A reader waits for a lock only while a file is recovered or not in WAL mode; a scrape has better things to do."""
@@ -89,19 +92,27 @@ class StoreReader:
         Raises:
             StoreError: it cannot be read; the next call opens it anew.
         """
-        with self._using:
-            return self._snapshot(now, deadline_s)
+        return self.read(lambda db, flavour: self._snapshot(db, flavour, now), deadline_s=deadline_s)
 
-    def _snapshot(self, now: datetime, deadline_s: float | None) -> Snapshot:
+    def read(self, work: Callable[[apsw.Connection, str], T], *, deadline_s: float | None = None) -> T:
+        """What ``work`` finds in one snapshot of the store, whose flavour it is told; it may be called twice.
+
+        Raises:
+            StoreError: it cannot be read; the next call opens it anew.
+        """
+        until_s = self._clock.monotonic() + _LONGEST_S if deadline_s is None else deadline_s
+        with self._using:
+            return self._read(work, until_s)
+
+    def _read(self, work: Callable[[apsw.Connection, str], T], until_s: float) -> T:
         try:
             connection = self._connected()
-            until_s = self._clock.monotonic() + _LONGEST_S if deadline_s is None else deadline_s
             connection.raw.set_progress_handler(lambda: self._clock.monotonic() > until_s, _STEPS_BETWEEN_LOOKS)
-            return connection.read(lambda db: self._read(db, now))
+            return connection.read(lambda db: work(db, self._flavour))
         except StoreInterruptedError as exc:
             self._drop()
             timeout = StoreInterruptedError(
-                f"{self._path}: not read by the scrape's deadline; is the disk slow, or the log long?"
+                f"{self._path}: not read by the deadline; is the disk slow, or the log long?"
             )
             timeout.reason = "timeout"
             self._troubles.note(timeout)
@@ -131,9 +142,9 @@ class StoreReader:
             finally:
                 self._using.release()
 
-    def _read(self, db: apsw.Connection, now: datetime) -> Snapshot:
+    def _snapshot(self, db: apsw.Connection, flavour: str, now: datetime) -> Snapshot:
         view = self._scanned() or read_view(db, self._options, now=now, past=self._past)
-        return Snapshot(view=view, facts=read_store_facts(db), flavour=self._flavour)
+        return Snapshot(view=view, facts=read_store_facts(db), flavour=flavour)
 
     def _connected(self) -> Connection:
         if self._connection is not None and not self._hold.is_current:
@@ -147,6 +158,7 @@ class StoreReader:
             try:
                 recognition = recognise(connection)
                 require_job_store(recognition, self._path)
+                query.register(connection.raw)
             except BaseException:
                 connection.close()
                 raise

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from hyperjobs.store.connection import Connection
 
-_MOVE_FRAMES: Final = 2_048
-"""8 MiB: what is moved at once. A page that is written again meanwhile, as those of indexes are, is moved once."""
 _LONG_FRAMES: Final = 8_192
 """32 MiB, from where on it is to begin anew."""
 _FEW_FRAMES: Final = 128
@@ -46,6 +44,9 @@ class WalLength:
     def keep_short(self) -> bool:
         """Move what there is to move; where it is long, wait until it can begin anew.
 
+        At once after a transaction of ours: a writer whose commit finds 1,000 frames moves them itself before it answers,
+        unless another is at it.
+
         Returns:
             Whether writers were kept waiting just now.
 
@@ -54,15 +55,14 @@ class WalLength:
         """
         moved = None
         for _ in range(_TRIES):
+            is_busy = checkpoint(self._connection, Mode.PASSIVE).is_busy
             found = checkpoint(self._connection, Mode.LOOK)
-            if found.remaining >= _MOVE_FRAMES or (found.frames >= _LONG_FRAMES and found.remaining > _FEW_FRAMES):
-                found = checkpoint(self._connection, Mode.PASSIVE)
             if found.frames < _LONG_FRAMES:
                 break
-            if not found.is_busy and found.remaining <= _FEW_FRAMES:
+            if not is_busy and found.remaining <= _FEW_FRAMES:
                 return self._begin_anew()
             # Another is at work on it, or a reader keeps it: then nothing more of it is moved.
-            if not found.is_busy and found.moved == moved:
+            if not is_busy and found.moved == moved:
                 break
             moved = found.moved
             if self._pause(_PAUSE_S):

@@ -14,12 +14,13 @@ from hyperjobs.errors import HyperjobsError, ReloadRefusedError
 from hyperjobs.web.exposition import Families, Snapshot, accepts_gzip, choose_format, compress, render
 from hyperjobs.web.flight import SingleFlight
 from hyperjobs.web.message import Request, Response, plain
-from hyperjobs.web.page import landing_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from prometheus_client.core import Metric
+
+    from hyperjobs.web.site import Site
 
 _SCRAPE_OFFSET_S: Final = 0.5  # for rendering and the way back, as blackbox_exporter takes off
 _MIN_COLLECT_S: Final = 0.1
@@ -45,8 +46,7 @@ class App:
         collect: the metric families, found by the given instant of the clock's ``monotonic``; called by one thread
             at a time. It guards its own sources: what it raises is answered by 500.
         is_ready: whether the agent is neither starting nor stopping; must answer at once.
-        version: of hyperjobs, for the landing page.
-        store_label: the path or name of the store, for the landing page.
+        site: the status page and the API.
         reload: re-reads the configuration, raising when it cannot be used; ``None`` forbids ``POST /-/reload``.
         groups: group name to the family names that ``collect[]=group`` selects.
         max_collect_s: the time a collection gets when the client names none, and the most it may ask for.
@@ -55,8 +55,7 @@ class App:
 
     collect: Callable[[float], Iterable[Metric]]
     is_ready: Callable[[], bool]
-    version: str
-    store_label: str
+    site: Site
     reload: Callable[[], None] | None = None
     groups: Mapping[str, Collection[str]] = field(default_factory=dict)
     max_collect_s: float = 25.0
@@ -67,7 +66,7 @@ class App:
         """The answer to a request; never raises, and repeats nothing of what was asked."""
         methods = self._routes().get(request.path)
         if methods is None:
-            return plain(404, "There is no such page. / lists the ones there are.")
+            return self._elsewhere(request)
         handler = methods.get("GET" if request.method == "HEAD" else request.method)
         if handler is None:
             allowed = ", ".join([*methods, "HEAD"] if "GET" in methods else methods)
@@ -84,15 +83,19 @@ class App:
 
     def _routes(self) -> Mapping[str, Mapping[str, Callable[[Request], Response]]]:
         return {
-            "/": {"GET": self._landing},
             "/metrics": {"GET": self._metrics},
             "/-/healthy": {"GET": self._healthy},
             "/-/ready": {"GET": self._ready},
             "/-/reload": {"POST": self._reload},
         }
 
-    def _landing(self, _request: Request) -> Response:
-        return landing_page(version=self.version, store_label=self.store_label, is_ready=self.is_ready())
+    def _elsewhere(self, request: Request) -> Response:
+        try:
+            answer = self.site.answer(request)
+        except Exception:  # as above
+            log.exception("web.request_failed", path=request.path)
+            return plain(500, "The agent failed to answer; its log says why.")
+        return answer or plain(404, "There is no such page. / lists the ones there are.")
 
     def _healthy(self, _request: Request) -> Response:
         return plain(200, "The agent is alive.")

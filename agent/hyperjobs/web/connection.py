@@ -20,6 +20,8 @@ from hyperjobs.web.message import (
 
 if TYPE_CHECKING:
     from hyperjobs.clock import Clock
+    from hyperjobs.web.gate import Gate
+    from hyperjobs.web.policy import Policy
     from hyperjobs.web.stream import Stream
     from hyperjobs.web.workers import Workers
 
@@ -67,9 +69,22 @@ class Connection:
         is_working: a request is with the application, so the connection is not idle.
     """
 
-    def __init__(self, stream: Stream, app: Application, *, workers: Workers, limits: Limits, clock: Clock) -> None:
+    def __init__(  # noqa: PLR0913 - what it serves, and by which rules
+        self,
+        stream: Stream,
+        app: Application,
+        *,
+        workers: Workers,
+        limits: Limits,
+        clock: Clock,
+        gate: Gate,
+        policy: Policy,
+    ) -> None:
+        """``policy`` is the one it was opened by; requests are held against the gate's of the moment."""
         self._stream = stream
         self._app = app
+        self._gate = gate
+        self._policy = policy
         self._workers = workers
         self._limits = limits
         self._clock = clock
@@ -114,17 +129,29 @@ class Connection:
         head = await self._read_head()
         request = replace(parse_head(head), received_at=received_at)
         spent_s = self._clock.monotonic() - received_at
+        opened_by, self._policy = self._policy, self._gate.policy()
+        # One that shook hands by other rules may have this answer; the next it asks for by the new ones.
+        keep_alive = request.keep_alive and self._policy.tls is opened_by.tls
         try:
             async with asyncio.timeout(self._limits.request_s - spent_s):
                 response = await self._respond(request)
-                await self._send(encode(response, head_only=request.method == "HEAD", keep_alive=request.keep_alive))
+                await self._send(
+                    encode(
+                        response,
+                        head_only=request.method == "HEAD",
+                        keep_alive=keep_alive,
+                        headers_over=self._policy.headers,
+                    )
+                )
         except TimeoutError:
             if self.is_working:
                 raise RefusedRequestError(503, "The answer took too long.") from None
             raise
-        return request.keep_alive
+        return keep_alive
 
     async def _respond(self, request: Request) -> Response:
+        if (refusal := await self._gate.refusal(request, self._policy)) is not None:
+            return refusal
         if self._app.is_instant(request):
             return self._app(request)
         self.is_working = True
@@ -163,6 +190,8 @@ class Connection:
         """Says why, and leaves the client the time to read it before the connection closes."""
         self.is_working = False
         async with asyncio.timeout(_LAST_WORD_S):
-            await self._stream.send(encode(plain(status, message), head_only=False, keep_alive=False))
+            await self._stream.send(
+                encode(plain(status, message), head_only=False, keep_alive=False, headers_over=self._policy.headers)
+            )
             await self._stream.end()
             await self._stream.drain()

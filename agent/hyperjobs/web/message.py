@@ -19,6 +19,7 @@ REASONS: Final = MappingProxyType(
     {
         200: "OK",
         400: "Bad Request",
+        401: "Unauthorized",
         403: "Forbidden",
         404: "Not Found",
         405: "Method Not Allowed",
@@ -26,6 +27,7 @@ REASONS: Final = MappingProxyType(
         409: "Conflict",
         413: "Content Too Large",
         414: "URI Too Long",
+        429: "Too Many Requests",
         431: "Request Header Fields Too Large",
         500: "Internal Server Error",
         503: "Service Unavailable",
@@ -162,9 +164,17 @@ def parse_head(head: bytes, *, received_at: float = 0.0) -> Request:
     )
 
 
-def encode(response: Response, *, head_only: bool, keep_alive: bool) -> bytes:
-    """The bytes of an answer, complete with length, date and the headers every answer has."""
-    own = {name for name, _ in response.headers}
+def encode(
+    response: Response, *, head_only: bool, keep_alive: bool, headers_over: tuple[tuple[str, str], ...] = ()
+) -> bytes:
+    """The bytes of an answer, complete with length, date and the headers every answer has.
+
+    Args:
+        response: what to say.
+        head_only: leave out the body, whose length is said all the same.
+        keep_alive: whether another request may follow.
+        headers_over: take the place of those of the same name that the answer has, its policy too.
+    """
     headers = [
         ("Date", formatdate(usegmt=True)),
         ("Content-Type", response.content_type),
@@ -173,8 +183,10 @@ def encode(response: Response, *, head_only: bool, keep_alive: bool) -> bytes:
         *_ALWAYS,
         *response.headers,
     ]
-    if _NO_CONTENT_POLICY[0] not in own:
+    if _NO_CONTENT_POLICY[0] not in {name for name, _ in response.headers}:
         headers.append(_NO_CONTENT_POLICY)
+    replaced = {name for name, _ in headers_over}
+    headers = [*(header for header in headers if header[0] not in replaced), *headers_over]
     lines = [f"HTTP/1.1 {response.status} {REASONS[response.status]}", *(f"{name}: {value}" for name, value in headers)]
     head = "\r\n".join(lines).encode("latin-1") + HEAD_END
     return head if head_only else head + response.body

@@ -16,15 +16,18 @@ import structlog
 
 from hyperjobs.clock import Clock, SystemClock
 from hyperjobs.web.connection import Application, Connection, Limits
+from hyperjobs.web.gate import Gate
 from hyperjobs.web.listen import bind_all, bound_address
+from hyperjobs.web.policy import OPEN
 from hyperjobs.web.stream import Stream, TlsStream
 from hyperjobs.web.workers import Workers
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import Self
+
+    from hyperjobs.web.policy import Policy
 
 _ACCEPT_PAUSE_S: Final = 0.05  # when the process has no descriptor left, until an evicted one is free
 _GRACE_SHARE: Final = 0.6  # of a stop's time is for the answers under way
@@ -41,7 +44,7 @@ class Server:
         listen: ``127.0.0.1:10985``, ``[::1]:10985`` or ``:10985`` (every address); port 0 takes a free one.
         app: answers the requests.
         limits: what clients can have of this process.
-        tls: serve HTTPS only, by this context; ``None`` serves plain HTTP.
+        policy: gives the rules of the moment, asked for each connection and request; it must be quick and not raise.
         clock: stamps requests; its ``monotonic`` is what ``Request.received_at`` is in.
     """
 
@@ -51,13 +54,13 @@ class Server:
         app: Application,
         *,
         limits: Limits | None = None,
-        tls: ssl.SSLContext | None = None,
+        policy: Callable[[], Policy] = lambda: OPEN,
         clock: Clock | None = None,
     ) -> None:
         self._listen = tuple(listen)
         self._app = app
         self._limits = limits or Limits()
-        self._tls = tls
+        self._gate = Gate(policy)
         self._clock = clock or SystemClock()
         self._listeners: list[socket.socket] = []
         self._addresses: tuple[str, ...] = ()
@@ -107,7 +110,8 @@ class Server:
         self._workers = Workers(self._limits.workers)
         self._thread = threading.Thread(target=self._run, args=(self._loop,), name="web", daemon=True)
         self._thread.start()
-        log.info("web.started", addresses=self._addresses, tls=self._tls is not None)
+        policy = self._gate.policy()
+        log.info("web.started", addresses=self._addresses, tls=policy.tls is not None, password=bool(policy.users))
 
     def stop(self, deadline_s: float = 1.5) -> None:
         """Closes the listeners and idle connections at once, the others when answered, all by the deadline.
@@ -146,6 +150,7 @@ class Server:
         if working := list(self._tasks.values()):
             await asyncio.wait(working, timeout=self._grace_s)
             await _cancel(working)
+        await self._gate.close()
 
     async def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -167,9 +172,20 @@ class Server:
     def _open(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError):  # the client may be gone already
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        stream = Stream(client) if self._tls is None else TlsStream(client, self._tls)
+        policy = self._gate.policy()
+        stream = (
+            Stream(client) if policy.tls is None else TlsStream(client, policy.tls, allowed_sans=policy.allowed_sans)
+        )
         assert self._workers is not None  # noqa: S101 - start makes them before it accepts
-        connection = Connection(stream, self._app, workers=self._workers, limits=self._limits, clock=self._clock)
+        connection = Connection(
+            stream,
+            self._app,
+            workers=self._workers,
+            limits=self._limits,
+            clock=self._clock,
+            gate=self._gate,
+            policy=policy,
+        )
         task = asyncio.create_task(connection.serve())
         self._connections.add(connection)
         self._tasks[connection] = task

@@ -13,6 +13,8 @@ import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from hyperjobs.web.tls import has_allowed_name
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -64,8 +66,12 @@ class Stream:
 class TlsStream(Stream):
     """A TLS connection."""
 
-    def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
+    def __init__(
+        self, sock: socket.socket, context: ssl.SSLContext, *, allowed_sans: frozenset[str] | None = None
+    ) -> None:
+        """``allowed_sans`` are the names of which a client's certificate must have one; ``None`` asks for none."""
         super().__init__(sock)
+        self._allowed_sans = allowed_sans
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
@@ -74,9 +80,11 @@ class TlsStream(Stream):
         """Shakes hands.
 
         Raises:
-            ssl.SSLError: the client speaks no TLS, or none that the context takes.
+            ssl.SSLError: the client speaks no TLS, or none that the context takes, or has none of the allowed names.
         """
         await self._until_done(self._tls.do_handshake)
+        if self._allowed_sans is not None and not has_allowed_name(self._tls.getpeercert(), self._allowed_sans):
+            raise ssl.SSLError("the client's certificate has none of the allowed names")
 
     async def receive(self) -> bytes:
         """Some bytes; none when the client has ended its side."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.tool("sqlite3")
 
-_RUNS, _OPERATIONS = 60, 40
+_RUNS, _OPERATIONS = 600, 40
 """What a mutant may not live through; most fall in the first run."""
 
 

@@ -56,8 +56,9 @@ def adopt(  # noqa: PLR0913 - all but the first three by name
 ) -> Adopted:
     """Prove a database in full and give it a manifest, and a name of ours in the directory.
 
-    One that has a name of ours keeps it. Any other is dated by its file's time, and gets the number of the last backup
-    taken before: ``latest`` means the greatest number, and must not become an old copy that was found somewhere.
+    One that has a name of ours keeps it where its number is free and in the order of time. Any other is dated by its
+    name or its file's time, and gets the number of the last backup taken before: ``latest`` means the greatest number,
+    and must not become an old copy that was found somewhere.
 
     Args:
         file: plain, or compressed as ``.zst`` or ``.gz``; it stays.
@@ -71,7 +72,8 @@ def adopt(  # noqa: PLR0913 - all but the first three by name
     Raises:
         BackupNotFoundError: there is no such file.
         BackupDamagedError: it is damaged, or no job store.
-        StoreRefusedError: it is in use, is the store itself, has a manifest, or a -wal that belongs to it.
+        StoreRefusedError: it is in use, is the store itself, has a manifest, or a -wal or -journal that belongs to it,
+            or would become the latest without being it.
         StoreFullError: there is no room for it.
     """
     real = Path(os.path.realpath(file))
@@ -89,6 +91,7 @@ def adopt(  # noqa: PLR0913 - all but the first three by name
         is_in_place = name is not None and real.parent == directory.path
         if name is not None and is_in_place:
             _refuse_manifest(directory, name)
+            _refuse_latest(directory, name)
         plain = folder / "plain"
         packed_as = _COMPRESSIONS.get(real.suffix)
         size = real.stat().st_size
@@ -146,12 +149,12 @@ def _refuse(real: Path, file: Path, source: Path) -> None:
         raise StoreRefusedError(f"{file}: is the store itself; take a backup of it with 'hyperjobs backup create'")
     if others := [pid for pid in openers_of(real) if pid != os.getpid()]:
         raise StoreRefusedError(f"{file}: is open in pid {others[0]}, and may change; end that first", reason="in_use")
-    wal = real.with_name(f"{real.name}-wal")
-    if wal.exists() and wal.stat().st_size:
-        raise StoreRefusedError(
-            f"{file}: has a -wal beside it, whose jobs would be missing; open and close it once with sqlite3",
-            reason="wal",
-        )
+    for suffix, what in (("-wal", "whose jobs would be missing"), ("-journal", "of a transaction that is half in it")):
+        beside = real.with_name(f"{real.name}{suffix}")
+        if beside.exists() and beside.stat().st_size:
+            raise StoreRefusedError(
+                f"{file}: has a {suffix} beside it, {what}; open and close it once with sqlite3", reason=suffix[1:]
+            )
 
 
 def _refuse_manifest(directory: BackupDirectory, name: BackupName) -> None:
@@ -166,10 +169,23 @@ def _refuse_manifest(directory: BackupDirectory, name: BackupName) -> None:
     )
 
 
+def _refuse_latest(directory: BackupDirectory, name: BackupName) -> None:
+    """Refuse an old one whose number, given in another directory, would make it the latest in this one."""
+    newer = [other for other in directory.names() if other.at > name.at and other.sequence < name.sequence]
+    if newer:
+        raise StoreRefusedError(
+            f"{directory.path / str(name)}: is older than {newer[-1]} and has a greater number, so it would be the latest; "
+            "move it to another directory, and adopt it from there",
+            reason="sequence",
+        )
+
+
 def _name(directory: BackupDirectory, real: Path, own: BackupName | None, stem: str, compression: str) -> BackupName:
     """What it is called in the directory: its own name where that is free, else one in the order of time."""
     names = directory.names()
-    if own is not None and own.sequence not in {name.sequence for name in names}:
+    before_it = {name.sequence for name in names if own is not None and name.at <= own.at}
+    after_it = {name.sequence for name in names if own is not None and name.at > own.at}
+    if own is not None and max(before_it, default=-1) < own.sequence < min(after_it, default=own.sequence + 1):
         return BackupName(own.sequence, own.at, stem, compression)
     at = own.at if own is not None else datetime.fromtimestamp(int(real.stat().st_mtime), UTC)
     before = [name.sequence for name in names if name.at <= at]

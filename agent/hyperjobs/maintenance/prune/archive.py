@@ -81,15 +81,20 @@ class Archive(Keeping):
         """Put the manifest beside the rows of a prune that got to its end; ``None`` when there was no row."""
         return self._finish("complete")
 
-    def break_off(self, connection: Connection) -> ArchiveManifest | None:
+    def break_off(self, connection: Connection, *, is_told: bool) -> ArchiveManifest | None:
         """Put the manifest beside the rows of a prune that ended early, as far as that is possible now.
 
         The error that ended it can have come from the commit of the last batch, which then was done or was not: so
         the store is asked which of its rows are still there.
+
+        Args:
+            connection: to the store.
+            is_told: whether every row that stayed was told by :meth:`left`, as a stop does.
         """
         with contextlib.suppress(Exception):  # the rows are safe without it: the next prune recovers the archive
-            if not self._left:
-                self.left(still_there(connection, self._last))
+            if not is_told:
+                told = {id_of(cells) for cells in self._left}
+                self.left([cells for cells in still_there(connection, self._last) if id_of(cells) not in told])
             return self._finish("interrupted")
         return None
 

@@ -169,15 +169,18 @@ class PruneTask:
                 most=plan.going,
                 progress=lambda jobs: turn.progress("pruning", jobs, plan.going),
             )
+            is_told = False
             try:
-                self._require_whole(plan, pruning, is_whole=pruning.run())
+                is_whole = pruning.run()
+                is_told = True
+                self._require_whole(plan, pruning, is_whole=is_whole)
                 if archive is not None:
                     archive.finish()
                 if self._directory is not None:
                     notes["expired_archives"] = self._expire(self._directory, turn)
             except BaseException:
                 if archive is not None and not archive.is_finished:
-                    archive.break_off(connection)
+                    archive.break_off(connection, is_told=is_told)
                 turn.partly(self._report(plan, pruning, archive, notes))
                 raise
             return self._report(plan, pruning, archive, notes)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _STAMP = "%Y%m%dT%H%M%SZ"
-_BESIDE = ("-wal", "-shm", "-journal")
+BESIDE = ("-wal", "-shm", "-journal")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,7 +38,7 @@ class KeptStore:
     def remove(self) -> int:
         """Delete it; the bytes that it took."""
         freed = 0
-        for suffix in (*_BESIDE, ""):
+        for suffix in (*BESIDE, ""):
             path = self.file.with_name(self.file.name + suffix)
             try:
                 size = path.lstat().st_size
@@ -60,11 +60,15 @@ def kept_stores(target: Path) -> list[KeptStore]:
         return []
     for entry in entries:
         match = form.fullmatch(entry.name)
-        if match is None or not entry.is_file(follow_symlinks=False) or entry.stat(follow_symlinks=False).st_nlink > 1:
-            continue
         try:
+            if (
+                match is None
+                or not entry.is_file(follow_symlinks=False)
+                or entry.stat(follow_symlinks=False).st_nlink > 1
+            ):
+                continue
             at = datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC)
-        except ValueError:
+        except (FileNotFoundError, ValueError):  # gone while we looked, or no date
             continue
         found.append(KeptStore(at, int(match[2] or 1), target.with_name(entry.name)))
     return sorted(found)

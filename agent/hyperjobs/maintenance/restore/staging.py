@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import os
 from typing import TYPE_CHECKING, Final
 
 from hyperjobs.maintenance.backup.manifest import manifest_of
@@ -16,6 +17,7 @@ from hyperjobs.maintenance.backup.proof import (
     told_of,
 )
 from hyperjobs.maintenance.disk import disk_errors
+from hyperjobs.maintenance.restore.kept import BESIDE
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.maintenance.scratch import is_any_at_work, private_folder
 
@@ -77,7 +79,7 @@ def staged(
 
 
 def forget_killed(target: Path) -> None:
-    """Remove the second name of the store that a restore left which was killed between two renames.
+    """Remove the second name of the store that a restore left which was killed between two renames, and undo those.
 
     No handle opens a store with two names, so this is done before one does; while a restore is at work it is left alone.
     """
@@ -87,6 +89,19 @@ def forget_killed(target: Path) -> None:
             return
     except FileNotFoundError:
         return
-    for path in target.parent.glob(f"{glob.escape(target.name)}.before-restore-*"):
-        if not path.is_symlink() and path.samefile(target):
+    for path in list(target.parent.glob(f"{glob.escape(target.name)}.before-restore-*")):
+        if path.is_file() and not path.is_symlink() and path.samefile(target):
+            _bring_back(path, target)
             path.unlink()
+
+
+def _bring_back(kept: Path, target: Path) -> None:
+    """Give the store back what went with its second name, where nobody wrote to it since: its -wal is a part of it."""
+    moves = [(kept.with_name(kept.name + suffix), target.with_name(target.name + suffix)) for suffix in BESIDE]
+    moves += [(kept.with_name(f".{kept.name}-litestream"), target.with_name(f".{target.name}-litestream"))]
+    written_ns = target.stat().st_mtime_ns
+    for place, source in moves:
+        with contextlib.suppress(FileNotFoundError):
+            # the restore's rename is the last change of its status
+            if not os.path.lexists(source) and written_ns <= place.lstat().st_ctime_ns:
+                place.rename(source)

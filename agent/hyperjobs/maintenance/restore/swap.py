@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import NotAJobStoreError, StoreBusyError, StoreDamagedError, StoreRefusedError
 from hyperjobs.maintenance.backup.directory import sync_directory
 from hyperjobs.maintenance.disk import disk_errors
-from hyperjobs.maintenance.restore.kept import kept_name
+from hyperjobs.maintenance.restore.kept import BESIDE, kept_name
 from hyperjobs.store.connection import Connection
+from hyperjobs.store.creation import give_to_writers
 from hyperjobs.store.holder import openers_of
 
 if TYPE_CHECKING:
@@ -18,11 +20,14 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-_BESIDE = ("-wal", "-shm", "-journal")
 
-
-def put_new(database: Path, target: Path) -> None:
+def put_new(database: Path, target: Path, *, is_store: bool = False) -> None:
     """Give a proven database the name ``target``, which nothing has.
+
+    Args:
+        database: in the file system of ``target``.
+        target: what it is to be called.
+        is_store: others are to write it, who may write in its directory; else it is for whoever made it.
 
     Raises:
         StoreRefusedError: something has that name.
@@ -31,6 +36,8 @@ def put_new(database: Path, target: Path) -> None:
     with disk_errors(target, "the restored store could not be given its name"):
         descriptor = os.open(database, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
+            if is_store:
+                give_to_writers(descriptor, target.parent)
             os.fsync(descriptor)  # a name must not outlive a power cut that its bytes do not
         finally:
             os.close(descriptor)
@@ -65,15 +72,19 @@ def swap(database: Path, target: Path, *, now: datetime) -> Path:
     with _alone(target):
         with disk_errors(target, "a restore failed; the store is as it was"), contextlib.ExitStack() as undo:
             _take_after(database, target)
+            back = functools.partial(_take_back, target, target.stat())
             os.link(target, kept)
-            undo.callback(_quietly, kept.unlink)  # or the store would keep two names, and nobody could open it
-            for suffix in _BESIDE:  # only of a store too damaged for SQLite to write its -wal back
-                _move(undo, target.with_name(target.name + suffix), kept.with_name(kept.name + suffix))
+            undo.callback(back, kept.unlink)  # or the store would keep two names, and nobody could open it
+            moves = [(target.with_name(target.name + suffix), kept.with_name(kept.name + suffix)) for suffix in BESIDE]
             # Litestream would go on from what it remembers of the old file
-            _move(undo, target.with_name(f".{target.name}-litestream"), kept.with_name(f".{kept.name}-litestream"))
+            moves += [(target.with_name(f".{target.name}-litestream"), kept.with_name(f".{kept.name}-litestream"))]
+            for source, place in moves:  # a -wal only of a store too damaged for SQLite to write it back
+                with contextlib.suppress(FileNotFoundError):
+                    source.rename(place)
+                    undo.callback(back, place.rename, source)
             # the new store must not outlive a power cut that the name of the old one does not
             sync_directory(target.parent)
-            database.replace(target)
+            _replace(database, target)
             undo.pop_all()
         with disk_errors(
             target, f"the store is the restored one, what was there is {kept}; a power cut now could undo that"
@@ -82,17 +93,24 @@ def swap(database: Path, target: Path, *, now: datetime) -> Path:
     return kept
 
 
-def _move(undo: contextlib.ExitStack, source: Path, target: Path) -> None:
-    """Rename what may be missing; ``undo`` names it back."""
-    with contextlib.suppress(FileNotFoundError):
-        source.rename(target)
-        undo.callback(_quietly, target.rename, source)
+def _take_back(target: Path, old: os.stat_result, work: Callable[..., object], *arguments: object) -> None:
+    """Undo a step while the store is still the old one; what cannot be undone is told by the error that made it needful.
 
-
-def _quietly(work: Callable[..., object], *arguments: object) -> None:
-    """Undo a step; what cannot be undone is told by the error that made it needful."""
+    Once it is the new one, what was kept is all there is of the old one, and its -wal would spoil the new one.
+    """
     with contextlib.suppress(OSError):
-        work(*arguments)
+        if os.path.samestat(target.stat(), old):
+            work(*arguments)
+
+
+def _replace(database: Path, target: Path) -> None:
+    """Rename; an error that came although it was done, as a network file system may answer, is none."""
+    new = database.stat()
+    try:
+        database.replace(target)
+    except OSError:
+        if not os.path.samestat(target.stat(), new):
+            raise
 
 
 @contextlib.contextmanager
@@ -141,8 +159,10 @@ def _take_after(database: Path, target: Path) -> None:
     status = target.stat()
     descriptor = os.open(database, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        with contextlib.suppress(PermissionError):
-            os.fchown(descriptor, status.st_uid, status.st_gid)
+        # The group alone can be given by any member of it, and a store that is shared by a group needs it.
+        for owner in (-1, status.st_uid):
+            with contextlib.suppress(PermissionError):
+                os.fchown(descriptor, owner, status.st_gid)
         os.fchmod(descriptor, status.st_mode & 0o777)
         os.fsync(descriptor)
     finally:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from hyperjobs.store.connection import Connection
 
+_TRIGGERS: Final = statements("triggers.sql")
+"""Read on import: by the time a prune runs, root may have become a user who cannot read where Python lies."""
 _MANY: Final = f"({PRUNED},CURRENT_TIMESTAMP,?,?,?,?)"
 _ONE: Final = (
     f"INSERT INTO main.hyperjobs_log(op,t,rid,id,p,s) SELECT {DELETED},CURRENT_TIMESTAMP,rid,id,provider,status"  # noqa: S608 - ours
@@ -111,4 +113,4 @@ class Removal:
                 f" it: {', '.join(strange)}; drop them, or delete by hand",
                 reason="triggers",
             )
-        return found == statements("triggers.sql") and read_meta(db).get("schema_version") == SCHEMA_VERSION
+        return found == _TRIGGERS and read_meta(db).get("schema_version") == SCHEMA_VERSION

@@ -37,6 +37,7 @@ class LedgerView:
         bounds: histogram buckets, seconds.
         generation: one more a fold.
         last_seq: of the log, 0 when it is empty.
+        hours: of a scan, (hour, status) → jobs finished in it, of the longest window; a ledger is asked by ``read_hours``.
     """
 
     is_ready: bool
@@ -49,6 +50,7 @@ class LedgerView:
     uuid: str = ""
     generation: int = 0
     last_seq: int = 0
+    hours: dict[tuple[int, str], int] = field(default_factory=dict)
 
 
 def read_view(
@@ -124,11 +126,14 @@ def scanned_view(
     """The same view made from a scan of the table, for a store without a ledger."""
     hour = int(now.timestamp()) // _HOUR_S
     windows: dict[str, dict[tuple[str, str], int]] = {name: {} for name in WINDOWS}
+    recent: dict[tuple[int, str], int] = {}
     for (finished, provider, status), cell in hours.items():
+        if finished > hour - max(WINDOWS.values()):
+            recent[finished, status] = recent.get((finished, status), 0) + cell[0]
         for name, width in WINDOWS.items():
             if finished > hour - width:
                 windows[name][provider, status] = windows[name].get((provider, status), 0) + cell[0]
-    return LedgerView(is_ready=True, rollup=rollup, windows=windows, oldest=oldest, bounds=bounds)
+    return LedgerView(is_ready=True, rollup=rollup, windows=windows, oldest=oldest, bounds=bounds, hours=recent)
 
 
 def note_oldest(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hyperjobs.secret import Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +23,7 @@ class Access:
         endpoint: ``https://host[:port]``; ``None`` for Amazon's own.
         region: what requests are signed for.
         access_key: with ``secret_key``; both ``None`` when the driver's own chain (environment, profile, machine role)
-            is to find them. Neither is ever shown.
+            is to find them.
         ca_file: certificates to trust instead of the system's.
         path_style: the bucket in the path rather than in the host's name; what most servers but Amazon's want.
         timeout_s: how long one connection, send or answer may take.
@@ -31,8 +33,8 @@ class Access:
     bucket: str
     endpoint: str | None = None
     region: str | None = None
-    access_key: str | None = field(default=None, repr=False)
-    secret_key: str | None = field(default=None, repr=False)
+    access_key: Secret | None = None
+    secret_key: Secret | None = None
     ca_file: Path | None = None
     path_style: bool = True
     timeout_s: float = 30.0

@@ -161,12 +161,17 @@ class Bucket:
 
         def call() -> list[str]:
             pages = self._client().get_paginator("list_multipart_uploads")
-            return [
-                entry["UploadId"]
-                for page in pages.paginate(Bucket=self._access.bucket, Prefix=key)
-                for entry in page.get("Uploads", ())
-                if entry["Key"] == key
-            ]
+            try:
+                return [
+                    entry["UploadId"]
+                    for page in pages.paginate(Bucket=self._access.bucket, Prefix=key)
+                    for entry in page.get("Uploads", ())
+                    if entry["Key"] == key
+                ]
+            except ClientError as exc:
+                if code_of(exc) == "NoSuchUpload":  # what some servers say of a bucket that has none
+                    return []
+                raise
 
         try:
             return self._ask("listing uploads", call, keep_on)
@@ -251,8 +256,8 @@ def _client(access: Access) -> Any:
         "s3",
         endpoint_url=access.endpoint,
         region_name=access.region or ("us-east-1" if access.endpoint else None),
-        aws_access_key_id=access.access_key,
-        aws_secret_access_key=access.secret_key,
+        aws_access_key_id=access.access_key.reveal() if access.access_key is not None else None,
+        aws_secret_access_key=access.secret_key.reveal() if access.secret_key is not None else None,
         verify=None if access.ca_file is None else str(access.ca_file),
         config=config,
     )

@@ -10,14 +10,15 @@ from hyperjobs.errors import ConfigError
 from hyperjobs.maintenance.backup.destination.access import Access
 from hyperjobs.maintenance.backup.destination.directory import DirectoryDestination
 from hyperjobs.maintenance.backup.destination.s3 import S3Destination
+from hyperjobs.secret import read_secret
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hyperjobs.maintenance.backup.destination.protocol import Destination
+    from hyperjobs.secret import Secret
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}", re.ASCII)
-_LONGEST_SECRET_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,24 +66,19 @@ def open_destination(settings: DestinationSettings) -> Destination:
         bucket=settings.bucket or "",
         endpoint=settings.endpoint,
         region=settings.region,
-        access_key=_secret(settings.access_key_file),
-        secret_key=_secret(settings.secret_key_file),
+        access_key=_key(settings.access_key_file),
+        secret_key=_key(settings.secret_key_file),
         ca_file=settings.ca_file,
         path_style=settings.endpoint is not None if settings.path_style is None else settings.path_style,
     )
     return S3Destination(name, access, prefix=settings.prefix)
 
 
-def _secret(path: Path | None) -> str | None:
-    """What a file holds, without the white space around it; never part of a message."""
+def _key(path: Path | None) -> Secret | None:
+    """One of the two keys; boto3 would refuse what is not ASCII with the key in its message."""
     if path is None:
         return None
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_LONGEST_SECRET_BYTES + 1)
-    except OSError as exc:
-        raise ConfigError(f"{path}: cannot be read: {exc.strerror}; it is to hold one key of a destination") from exc
-    text = raw.decode("ascii", errors="replace").strip()
-    if not text.isprintable() or not text.isascii() or not text or len(raw) > _LONGEST_SECRET_BYTES or " " in text:
+    secret = read_secret(path, "one key of a destination")
+    if not secret.reveal().isascii() or " " in secret.reveal():
         raise ConfigError(f"{path}: holds no key: it is to hold one word, and nothing else")
-    return text
+    return secret
