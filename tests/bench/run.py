@@ -32,6 +32,7 @@ FIGURES = (
     "catch_up",
     "command_line",
     "pruning",
+    "exporting",
     "reclaiming",
     "checking",
     "status_page",

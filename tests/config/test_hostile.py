@@ -92,13 +92,13 @@ TABLE = [
     (
         "unknown section",
         b"alerts: {}\n",
-        ": alerts: is no option; known here: store, web, log, metrics, maintenance",
+        ": alerts: is no option; known here: store, web, log, metrics, maintenance, notifications, audit",
         1,
     ),
     (
         "option at the top",
         b"path: /x\n",
-        ": path: is no option; known here: store, web, log, metrics, maintenance, notifications (got /x)",
+        ": path: is no option; known here: store, web, log, metrics, maintenance, notifications, audit (got /x)",
         1,
     ),
     ("internal name", b"source: /x\n", ": source: is no option; did you mean store?", 1),

@@ -8,7 +8,7 @@ import apsw
 
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.continuity import Continuity
-from hyperjobs.store.ledger.keeper import Keeper
+from hyperjobs.store.ledger.keeper import Audit, Keeper
 from hyperjobs.store.ledger.options import LedgerOptions
 from hyperjobs.store.ledger.view import LedgerView, read_view
 from hyperjobs.store.state import StateFile
@@ -82,7 +82,13 @@ class Kept:
     """A store, its keeper and what they remember; the clock stands still unless told."""
 
     def __init__(
-        self, path: Path, state_dir: Path, *, options: LedgerOptions | None = None, clock: FakeClock | None = None
+        self,
+        path: Path,
+        state_dir: Path,
+        *,
+        options: LedgerOptions | None = None,
+        clock: FakeClock | None = None,
+        audit: Audit | None = None,
     ) -> None:
         self.path = path
         self.clock = clock or FakeClock()
@@ -96,6 +102,7 @@ class Kept:
             continuity=self.continuity,
             clock=self.clock,
             fold_interval_s=0.0,
+            audit=audit,
         )
 
     def turn(self) -> float:

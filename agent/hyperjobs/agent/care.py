@@ -10,9 +10,10 @@ import structlog
 from hyperjobs.agent.lists import Lists
 from hyperjobs.agent.loop import Loop
 from hyperjobs.agent.night import Night
-from hyperjobs.agent.options import ledger_options
+from hyperjobs.agent.options import audit_settings, ledger_options
 from hyperjobs.agent.overview import Overviews
 from hyperjobs.errors import StorePermissionError, StoreReadOnlyError, StoreRefusedError
+from hyperjobs.maintenance.audit.sink import AuditSink
 from hyperjobs.metrics.backup import BackupSource
 from hyperjobs.metrics.collector import Collector
 from hyperjobs.metrics.jobs import JobsSource
@@ -84,6 +85,7 @@ class Care:
             continuity=continuity,
             clock=clock,
             fold_interval_s=config.store.fold_interval.total_seconds(),
+            audit=AuditSink(settings, clock=clock) if (settings := audit_settings(config)) is not None else None,
         )
         self.counts = self._keeper.counts = counts or self._keeper.counts
         self._scanner = Scanner(

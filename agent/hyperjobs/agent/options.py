@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
+from hyperjobs.maintenance.audit.log import AuditSettings
 from hyperjobs.maintenance.backup.destination.opening import DestinationSettings
 from hyperjobs.store.ledger.options import LedgerOptions
 
@@ -21,6 +22,17 @@ def ledger_options(config: Config) -> LedgerOptions:
         max_providers=config.metrics.max_providers,
         bounds=tuple(config.metrics.duration_buckets),
         history=config.store.history,
+        is_audited=config.audit.path is not None,
+    )
+
+
+def audit_settings(config: Config) -> AuditSettings | None:
+    """How the audit log is kept; ``None`` where there is none."""
+    audit = config.audit
+    if audit.path is None:
+        return None
+    return AuditSettings(
+        path=audit.path, rotate_bytes=audit.rotate, keep=audit.keep, fsync=audit.fsync, key_file=audit.key_file
     )
 
 

@@ -40,6 +40,13 @@ if TYPE_CHECKING:
         "set-status": ("hyperjobs.cli.edit:set_status_command", "Set jobs to another status that they may have next."),
         "delete": ("hyperjobs.cli.delete:delete_command", "Delete finished jobs, having archived them."),
         "stats": ("hyperjobs.cli.stats:stats_command", "Count jobs by status, and the success rate."),
+        "export": ("hyperjobs.cli.export:export_command", "Write jobs to a file or to standard output."),
+        "import": ("hyperjobs.cli.import_:import_command", "Put the jobs of a file into a store."),
+        "copy": ("hyperjobs.cli.copy:copy_command", "Put the jobs of the store SRC into the store DST, to the bit."),
+        "audit": (
+            "hyperjobs.cli.audit:audit_group",
+            "Prove and read the audit log, which the agent writes when audit.path is set.",
+        ),
         "run": ("hyperjobs.cli.run:run_command", "Run the agent until it is told to stop."),
         "healthcheck": ("hyperjobs.cli.healthcheck:healthcheck_command", "Ask the running agent whether it is well."),
         "install": ("hyperjobs.cli.ledger:install_command", "Add the ledger to a store."),

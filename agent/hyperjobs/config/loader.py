@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from hyperjobs.config.model import Config, bounds, options
+from hyperjobs.config.model import Config, Ledger, bounds, options
 from hyperjobs.config.problem import Origin, Problems, describe
 from hyperjobs.config.source import (
     Setting,
@@ -108,11 +108,15 @@ def _bind(settings: Settings, problems: Problems) -> Config:
             section = section.setdefault(name, {})
         section[path[-1]] = setting.raw
     try:
-        return Config.model_validate(tree)
+        config = Config.model_validate(tree)
+        if config.audit.path is not None and config.store.ledger == Ledger.SCAN:
+            message = "needs store.ledger: triggers, which record each change; a scan sees few of them"
+            problems.add(settings["audit", "path"].origin, ("audit", "path"), message)
     except ValidationError as exc:
         for error in exc.errors(include_url=False):
             _add(error, settings, problems)
         return Config()
+    return config
 
 
 def _add(error: ErrorDetails, settings: Settings, problems: Problems) -> None:

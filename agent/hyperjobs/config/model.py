@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from pydantic import AfterValidator, PrivateAttr
 
+from hyperjobs.config.care import Size, show_size
 from hyperjobs.config.maintenance import Maintenance
 from hyperjobs.config.notify import Channel, unique_channels
 from hyperjobs.config.section import Section, option, section
@@ -259,6 +260,45 @@ class Metrics(Section):
     )
 
 
+class Audit(Section):
+    """The audit log: every change of a job's status, in a file in which no line can be altered unseen."""
+
+    path: FilePath | None = option(
+        None,
+        "The file to append to, for its owner alone; its directory must be there. Without it there is no audit log.",
+        unit="path or null",
+        reason="where it may lie, and who may read it, is for you to decide",
+    )
+    rotate: Size = option(
+        64 << 20,
+        "The size from which on another file is begun; the chain of lines goes on in it.",
+        unit="size",
+        reason="a third of a million changes, which every tool still opens",
+        ge=64 << 10,
+        le=1 << 40,
+    )
+    keep: Whole = option(
+        10,
+        "How many files before the one that grows are kept.",
+        unit="files",
+        reason="with the default size some three million changes",
+        ge=1,
+        le=10_000,
+    )
+    fsync: Boolean = option(
+        True,  # noqa: FBT003 - a default, not an argument
+        "Sync the lines to the disk before a change counts as written.",
+        unit="true or false",
+        reason="a log that a power cut can shorten proves little",
+    )
+    key_file: FilePath | None = option(
+        None,
+        "A file with a key of 16 bytes or more, for a code (HMAC-SHA-256) in each line.",
+        unit="path or null",
+        reason="a key is for you to make; without one who may write the file can make the whole chain anew",
+    )
+
+
 class Config(Section):
     """The whole configuration."""
 
@@ -275,6 +315,7 @@ class Config(Section):
         reason="whom to tell is yours to say",
         max_length=16,
     )
+    audit: Audit = section(Audit)
 
     _source: Path | None = PrivateAttr(default=None)
 
@@ -313,4 +354,9 @@ def bounds(field: FieldInfo) -> str:
 
 def _limit(field: FieldInfo, name: str) -> str | None:
     limit = next((getattr(part, name) for part in field.metadata if hasattr(part, name)), None)
-    return format_duration(limit) if isinstance(limit, timedelta) else None if limit is None else str(limit)
+    if isinstance(limit, timedelta):
+        return format_duration(limit)
+    extra = field.json_schema_extra
+    if isinstance(limit, int) and isinstance(extra, dict) and extra.get("unit") == "size":
+        return show_size(limit)
+    return None if limit is None else str(limit)

@@ -45,7 +45,12 @@ def read_cells(
     except UnicodeDecodeError:
         raw = rows(db, f"SELECT {extra},{RAW_COLUMN_LIST} FROM {table} {rest}", bindings)  # noqa: S608 - ours
         width = len(raw[0]) - 2 * len(COLUMNS)
-        return [(*row[:width], tuple(map(_cell, row[width::2], row[width + 1 :: 2]))) for row in raw]
+        return [(*row[:width], cells_of_raw(row[width:])) for row in raw]
+
+
+def cells_of_raw(row: Sequence[Any]) -> Cells:
+    """The cells of a row of ``RAW_COLUMN_LIST``."""
+    return tuple(map(_cell, row[::2], row[1::2]))
 
 
 def insert_cells(db: apsw.Connection, cells: Cells) -> None:
@@ -58,6 +63,19 @@ def insert_cells(db: apsw.Connection, cells: Cells) -> None:
         f"INSERT INTO jobs ({COLUMN_LIST}) VALUES ({marks})",  # noqa: S608 - ours
         tuple(bytes(cell) if type(cell) is RawText else cell for cell in cells),
     )
+
+
+def insert_many(db: apsw.Connection, jobs: Sequence[Cells]) -> None:
+    """Insert jobs as they were, in their order."""
+    plain: list[Cells] = []
+    for cells in jobs:
+        if RawText not in map(type, cells):
+            plain.append(cells)
+            continue
+        db.executemany(_PLAIN, plain)
+        plain = []
+        insert_cells(db, cells)
+    db.executemany(_PLAIN, plain)
 
 
 def id_of(cells: Cells) -> Any:

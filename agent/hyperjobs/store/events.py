@@ -47,6 +47,8 @@ class EventKind(StrEnum):
     UNFREEZE = "unfreeze"
     PAUSE = "pause"
     RESUME = "resume"
+    IMPORT = "import"
+    COPY = "copy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

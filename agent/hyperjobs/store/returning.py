@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -73,6 +74,17 @@ def find_there(connection: Connection, rows: Iterable[Cells]) -> Iterator[Return
         yield Returned(len(batch) - len(there), there)
 
 
+@contextlib.contextmanager
+def bracket(db: apsw.Connection) -> Iterator[None]:
+    """Say in the change log that the jobs written within come back; in the caller's write transaction, whole."""
+    has_log = bool(db.execute("SELECT 1 FROM sqlite_schema WHERE type='table' AND name='hyperjobs_log'").fetchall())
+    if has_log:
+        db.execute("INSERT INTO hyperjobs_log(op) VALUES(?)", (RETURNING,))
+    yield
+    if has_log:
+        db.execute("INSERT INTO hyperjobs_log(op) VALUES(?)", (RETURNED,))
+
+
 def _bring(db: apsw.Connection, batch: list[Cells], *, replace: bool) -> Returned:
     returned = Returned()
     missing = []
@@ -85,16 +97,12 @@ def _bring(db: apsw.Connection, batch: list[Cells], *, replace: bool) -> Returne
             missing.append(cells)
     if not missing:
         return returned
-    has_log = bool(db.execute("SELECT 1 FROM sqlite_schema WHERE type='table' AND name='hyperjobs_log'").fetchall())
-    if has_log:
-        db.execute("INSERT INTO hyperjobs_log(op) VALUES(?)", (RETURNING,))
-    for cells in missing:
-        if replace:
-            condition, values = by_id(id_of(cells))
-            db.execute(f"DELETE FROM jobs WHERE {condition}", values)  # noqa: S608 - ours
-        insert_cells(db, cells)
-    if has_log:
-        db.execute("INSERT INTO hyperjobs_log(op) VALUES(?)", (RETURNED,))
+    with bracket(db):
+        for cells in missing:
+            if replace:
+                condition, values = by_id(id_of(cells))
+                db.execute(f"DELETE FROM jobs WHERE {condition}", values)  # noqa: S608 - ours
+            insert_cells(db, cells)
     returned.jobs = len(missing)
     return returned
 

@@ -44,7 +44,7 @@ def pack(plain: Path, packed: Path, compression: str, keep_on: Callable[[], None
         keep_on: called between two blocks; what it raises ends the work.
     """
     with plain.open("rb") as source, new_file(packed) as target:
-        with _packing(target, compression, plain.stat().st_size) as stream:
+        with packing(target, compression, plain.stat().st_size) as stream:
             while block := source.read(BLOCK_BYTES):
                 stream.write(block)
                 keep_on()
@@ -60,7 +60,7 @@ def unpack(packed: Path, plain: Path, compression: str, size: int, keep_on: Call
     """
     done = 0
     try:
-        with packed.open("rb") as source, _unpacking(source, compression) as stream, new_file(plain) as target:
+        with packed.open("rb") as source, unpacking(source, compression) as stream, new_file(plain) as target:
             # one byte more than there should be is enough to tell a bomb, and is never written
             while block := stream.read(min(BLOCK_BYTES, size - done + 1)):
                 done += len(block)
@@ -83,7 +83,7 @@ def unpack_all(packed: Path, plain: Path, compression: str, most: int, keep_on: 
     """
     done = 0
     try:
-        with packed.open("rb") as source, _unpacking(source, compression) as stream, new_file(plain) as target:
+        with packed.open("rb") as source, unpacking(source, compression) as stream, new_file(plain) as target:
             while block := stream.read(BLOCK_BYTES):
                 done += len(block)
                 if done > most:
@@ -134,12 +134,29 @@ def write_new(path: Path, text: str) -> None:
         os.fsync(file.fileno())
 
 
-def _packing(target: BinaryIO, compression: str, size: int) -> AbstractContextManager[_Writes]:
+def packing(target: BinaryIO, compression: str, size: int = -1) -> AbstractContextManager[_Writes]:
+    """A stream that compresses into an open file.
+
+    Args:
+        target: the file; it stays open.
+        compression: ``gzip`` or ``zstd``.
+        size: of what will be written, in bytes; -1 when nobody knows.
+    """
     if compression == "gzip":
         # neither a name nor a time, or the same bytes would not give the same bytes
         return gzip.GzipFile(fileobj=target, mode="wb", filename="", mtime=0, compresslevel=_GZIP_LEVEL)
     compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
     return cast("AbstractContextManager[_Writes]", compressor.stream_writer(target, size=size, closefd=False))
+
+
+def unpacking(source: BinaryIO, compression: str, *, is_framed: bool = False) -> AbstractContextManager[IO[bytes]]:
+    """A stream of what an open compressed file holds; with ``is_framed`` every zstd frame of it, not the first alone."""
+    if compression == "gzip":
+        return cast("AbstractContextManager[IO[bytes]]", gzip.GzipFile(fileobj=source, mode="rb"))
+    reader = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES).stream_reader(
+        source, closefd=False, read_across_frames=is_framed
+    )
+    return cast("AbstractContextManager[IO[bytes]]", reader)
 
 
 def _unpacking(source: BinaryIO, compression: str) -> AbstractContextManager[IO[bytes]]:

@@ -38,7 +38,7 @@ def shape_ids(ids: list[Any]) -> list[Any]:
 
 def ids_of(shapes: list[Any]) -> list[Any]:
     """The ids that :func:`shape_ids` was given."""
-    return [_cell(shape) for shape in shapes]
+    return [cell_of(shape) for shape in shapes]
 
 
 def parse_line(line: bytes) -> Cells | dict[str, Any]:
@@ -52,7 +52,7 @@ def parse_line(line: bytes) -> Cells | dict[str, Any]:
         if found.keys() == {NOTE}:
             note: dict[str, Any] = found[NOTE]
             return note
-        return tuple(_cell(found[name]) for name in COLUMNS)
+        return tuple(cell_of(found[name]) for name in COLUMNS)
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as exc:
         raise ArchiveDamagedError(f"a line is no job: {exc!r}") from exc
 
@@ -70,7 +70,8 @@ def _shape(cell: Any) -> Any:
     return {"text" if kind is RawText else "blob": base64.b64encode(cell).decode()}
 
 
-def _cell(shape: Any) -> Any:
+def cell_of(shape: Any) -> Any:
+    """The cell that a JSON value of a line stands for; raises what is at hand when it stands for none."""
     if not isinstance(shape, dict):
         return shape
     ((kind, value),) = shape.items()

@@ -11,6 +11,7 @@ from hyperjobs.errors import ArchiveDamagedError
 from hyperjobs.maintenance.prune.frame import Frame, read_frames
 from hyperjobs.maintenance.prune.line import ids_of, parse_line, shape_ids
 from hyperjobs.maintenance.prune.manifest import ArchiveManifest, read_manifest
+from hyperjobs.maintenance.prune.name import DATA, MANIFEST
 from hyperjobs.maintenance.prune.summary import (
     Tally,
     make_manifest,
@@ -53,6 +54,25 @@ def archived_rows(path: Path, manifest: ArchiveManifest) -> Iterator[Cells]:
     if (found.bytes, found.digest) != (manifest.bytes, manifest.sha256):
         raise ArchiveDamagedError(f"{path}: its bytes are not those of its manifest (sha256 differs)")
     found.left[found.last] = set(ids_of(manifest.left))
+    for _, rows in _rows(path, found):
+        yield from rows
+
+
+def archive_rows(path: Path) -> Iterator[Cells]:
+    """The rows that the prune of an archive deleted, wherever the file lies: proven if its manifest is beside it.
+
+    Without a manifest the rows of its last frame may also be in the store.
+
+    Raises:
+        ArchiveDamagedError: it is not as its manifest says, or it is no archive.
+    """
+    manifest = read_manifest(path.with_name(path.name.removesuffix(DATA) + MANIFEST))
+    if manifest is not None:
+        yield from archived_rows(path, manifest)
+        return
+    found = _read(path, None)
+    if "format" not in found.head:
+        raise ArchiveDamagedError(f"{path}: this is no archive of pruned jobs")
     for _, rows in _rows(path, found):
         yield from rows
 

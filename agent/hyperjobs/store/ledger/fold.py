@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hyperjobs.store.ledger import outbox
 from hyperjobs.store.ledger.replay import replay, whole_operations
 from hyperjobs.store.ledger.rollup import apply, log_span, read_log, read_meta, read_providers, write_meta
 from hyperjobs.store.ledger.tally import Tally
@@ -48,6 +49,7 @@ class _Batch:
     tally: Tally
     providers: Providers
     hour: int
+    is_audited: bool
 
 
 def fold(connection: Connection, options: LedgerOptions, *, now: datetime) -> Folded:
@@ -75,11 +77,18 @@ def _read(db: apsw.Connection, options: LedgerOptions, now: datetime) -> tuple[i
         limit *= 4  # one operation of ours, rows brought back, can be longer than a batch
         log = read_log(db, limit=limit)
     providers = options.admission(read_providers(db))
-    tally = Tally(providers, bounds=tuple(json.loads(meta["bounds"])), now=now)
+    tally = Tally(providers, bounds=tuple(json.loads(meta["bounds"])), now=now, is_audited=options.is_audited)
     tally.add_all(replay(log[:whole]))
     through = log[whole - 1][0]
     return generation, _Batch(
-        generation, through, whole, last - through, tally, providers, int(now.timestamp()) // _HOUR_S
+        generation,
+        through,
+        whole,
+        last - through,
+        tally,
+        providers,
+        int(now.timestamp()) // _HOUR_S,
+        options.is_audited,
     )
 
 
@@ -87,6 +96,8 @@ def _write(db: apsw.Connection, batch: _Batch) -> bool:
     if read_meta(db)["generation"] != batch.generation:
         return False
     apply(db, batch.tally, batch.providers, hour=batch.hour)
+    if batch.is_audited:
+        outbox.append(db, batch.tally.audited, generation=batch.generation)
     db.execute("DELETE FROM hyperjobs_log WHERE seq<=?", (batch.through,))
     write_meta(db, generation=batch.generation + 1)
     return True

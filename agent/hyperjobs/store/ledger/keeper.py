@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hyperjobs.errors import StoreError, StoreInterruptedError, StoreRefusedError
 from hyperjobs.store.connection import Connection
@@ -58,6 +58,22 @@ class Counts:
     epoch: int = 0
 
 
+class Audit(Protocol):
+    """Writes down each change of status; what goes wrong there is its own to tell, and stops no fold."""
+
+    def settle(self, connection: Connection) -> None:
+        """Make the store ready for its next fold."""
+        ...
+
+    def write(self, connection: Connection, is_stopping: Callable[[], bool]) -> None:
+        """Write what folds have put aside."""
+        ...
+
+    def close(self) -> None:
+        """Let the log go."""
+        ...
+
+
 class Keeper:
     """Keeps one store's ledger; :meth:`turn` is called from one thread, :meth:`interrupt` from any.
 
@@ -74,6 +90,7 @@ class Keeper:
         continuity: Continuity,
         clock: Clock,
         fold_interval_s: float = 0.5,
+        audit: Audit | None = None,
     ) -> None:
         self.counts = Counts(epoch=int(state.facts().get("epoch", 0)))
         self._path = path
@@ -82,6 +99,7 @@ class Keeper:
         self._continuity = continuity
         self._clock = clock
         self._fold_interval_s = fold_interval_s
+        self._audit = audit
         self._connection: Connection | None = None
         self._hold = Hold(path)
         self._schema_version: int | None = None
@@ -107,7 +125,11 @@ class Keeper:
         connection = self._connected()
         try:
             self._keep_installed(connection, is_stopping)
+            if self._audit is not None:
+                self._audit.settle(connection)
             is_behind = self._fold_all(connection, is_stopping)
+            if self._audit is not None:
+                self._audit.write(connection, is_stopping)
             self._trim(connection)
         except BaseException:
             self.close()
@@ -133,7 +155,9 @@ class Keeper:
             connection.interrupt()
 
     def close(self) -> None:
-        """Let the store go; the next turn opens it again."""
+        """Let the store go, and the audit log; the next turn opens them again."""
+        if self._audit is not None:
+            self._audit.close()
         connection, self._connection = self._connection, None
         if connection is None:
             return

@@ -19,6 +19,7 @@ class LedgerOptions:
         bounds: histogram buckets in seconds, for a store that has no ledger yet.
         history: how long changes of status are kept.
         overlay_rows: a scrape adds at most so many unfolded log rows to the rollups; 3 µs each.
+        is_audited: each change of status is put aside for an audit log, too.
         fold_rows: log rows folded a transaction; 1,000 hold the write lock for some milliseconds.
     """
 
@@ -28,6 +29,7 @@ class LedgerOptions:
     history: timedelta = timedelta(days=90)
     overlay_rows: int = 10_000
     fold_rows: int = 1_000
+    is_audited: bool = False
 
     def admission(self, admitted: list[str]) -> Providers:
         """Providers as admitted so far, with room for the rest."""

@@ -13,6 +13,7 @@ The counting rules, which docs/metrics.md repeats for its readers:
 from __future__ import annotations
 
 import calendar
+import json
 import re
 from collections import defaultdict
 from functools import lru_cache
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 GaugeKey = tuple[str, str]
 TotalKey = tuple[str, str, str, int]
 HourKey = tuple[int, str, str]
+Audited = tuple[int, Any, Any, str | None, str | None, str]
+"""Epoch seconds, job id, provider, old status, new status, and where the change came from."""
 
 CREATED, FINISHED_JOBS, BYTES, FILES = "created", "finished", "bytes", "files"
 DURATION, DURATION_MICROS = "duration", "duration_micros"
@@ -55,17 +58,27 @@ class Tally:
         latest: provider → epoch seconds of its newest completion.
         history: (job id, epoch seconds, old status, new status, ids), in order; with ids, a JSON array, there is no
             job id.
+        audited: the same changes for the audit log, one a job; kept when asked for.
         hidden: whether a change may have removed a job unseen; the gauge then wants a recount.
     """
 
-    def __init__(self, providers: Providers, *, bounds: tuple[float, ...] = DEFAULT_BUCKETS, now: datetime) -> None:
+    def __init__(
+        self,
+        providers: Providers,
+        *,
+        bounds: tuple[float, ...] = DEFAULT_BUCKETS,
+        now: datetime,
+        is_audited: bool = False,
+    ) -> None:
         """``now`` stands in for the time of a log row that has none."""
         self.gauges: dict[GaugeKey, int] = defaultdict(int)
         self.totals: dict[TotalKey, int] = defaultdict(int)
         self.hours: dict[HourKey, list[int]] = {}
         self.latest: dict[str, int] = {}
         self.history: list[tuple[Any, int, str | None, str | None, str | None]] = []
+        self.audited: list[Audited] = []
         self.hidden = False
+        self._is_audited = is_audited
         self._providers = providers
         self._bounds = bounds
         self._now_s = int(now.timestamp())
@@ -87,9 +100,19 @@ class Tally:
         old, new = before and before.status, after and after.status
         if old != new:
             self.history.append((change.job_id, at_s, _word(old), _word(new), change.ids))
+            if self._is_audited:
+                self._audit(change, at_s)
         self.hidden = self.hidden or change.hidden
         if after is not None and change.counted:
             self._count(provider, before, after, at_s)
+
+    def _audit(self, change: Change, at_s: int) -> None:
+        row = change.after or change.before
+        assert row is not None  # noqa: S101 - a change has one of the two
+        source = "prune" if change.ids is not None else "writer" if change.counted else "returned"
+        old, new = (_word(each and each.status) for each in (change.before, change.after))
+        ids = json.loads(change.ids) if change.ids is not None else (change.job_id,)
+        self.audited += ((at_s, job_id, row.provider, old, new, source) for job_id in ids)
 
     def count_row(self, row: Row, at_s: int) -> None:
         """Count a job found in the table, as one that appeared: what a baseline is made of."""
