@@ -33,11 +33,13 @@ class Finding:
         option: that it is about.
         message: what is so, and what to do.
         is_wrong: it would keep something from working; else it is a warning.
+        reason: ``no_space``, where that is what is wrong.
     """
 
     option: str
     message: str
     is_wrong: bool = True
+    reason: str = ""
 
 
 def inspect(config: Config) -> Iterator[Finding]:
@@ -149,7 +151,7 @@ def _room(option: str, path: Path, needed_bytes: int) -> Iterator[Finding]:
             f"{path}: {free_bytes / 2**20:,.1f} MiB are free on its disk, and {needed_bytes / 2**20:,.1f} MiB needed; "
             "make room"
         )
-        yield Finding(option, message, is_wrong=free_bytes < needed_bytes)
+        yield Finding(option, message, is_wrong=free_bytes < needed_bytes, reason="no_space")
 
 
 def _existing(path: Path) -> Path:
