@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _COPIES = 2
+_BUSY_S = 1.0
+"""A store that is locked for longer as a whole is a finding, and nothing to wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def _store(config: Config) -> tuple[int, list[Finding]]:
     if config.store.create and not path.exists():
         return 0, list(_directory("store.path", path.parent, makes_parents=True))
     try:
-        connection = Connection(path, read_only=True)
+        connection = Connection(path, read_only=True, busy_timeout_s=_BUSY_S)
         try:
             recognition = recognise(connection)
             require_job_store(recognition, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from hyperjobs.doctor.finding import Finding
 
 _FIND_S = 2.0
-_LOOK_S = 4.0
+_LOOK_S = 1.0
 _WATCH_S = 5.0
+_ALL_S = 9.0
 _STYLES = {"failed": "bold red", "warning": "yellow", "skipped": "dim", "ok": "green"}
 
 
@@ -61,7 +63,11 @@ def _examine(  # noqa: PLR0913 - as above
     chosen = [check for check in OTHERS if not names or check.name in names]
     _require_known(names, [FIRST.name, *(check.name for check in OTHERS)])
     case = _case(context, place, is_full=is_full, user=user)
-    findings = [each for found in visit(case, FIRST, chosen) for each in found]
+    try:
+        findings = [each for found in visit(case, FIRST, chosen) for each in found]
+    finally:
+        if case.look is not None:
+            case.look.end()
     if names and FIRST.name not in names:
         findings = [each for each in findings if each.check != FIRST.name or each.level == "failed"]
     _show(findings, as_json=as_json)
@@ -90,6 +96,7 @@ def _case(context: click.Context, place: StorePlace, *, is_full: bool, user: str
     from hyperjobs.doctor.round import bounded  # noqa: PLC0415 - as above
     from hyperjobs.store.mount import set_allowed  # noqa: PLC0415 - as above
 
+    began_s = monotonic()
     config, problem = _config(place)
     path = Path(USUAL_PLACES[0])
     trouble: HyperjobsError | None = None
@@ -109,11 +116,13 @@ def _case(context: click.Context, place: StorePlace, *, is_full: bool, user: str
         user=user,
         is_full=is_full,
         trouble=trouble,
+        until_s=math.inf if is_full else began_s + _ALL_S,
         watch_s=min(_WATCH_S, config.store.busy_timeout.total_seconds()),
     )
     if trouble is None:
         set_allowed(path, is_allowed=case.allows_network)
         look = start(path, _of_store(config, path), user or _owner(config.store.state_dir))
+        case.look = look
         case.outlook = look.outlook(monotonic() + _LOOK_S)
     return case
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from hyperjobs.clock import Clock
     from hyperjobs.config import Config
-    from hyperjobs.doctor.outlook import Outlook
+    from hyperjobs.doctor.outlook import Look, Outlook
     from hyperjobs.store.flavour import Recognition
 
 _BUSY_S: Final = 1.0
@@ -43,7 +44,9 @@ class Case:
         is_full: the long checks are wanted too, however long they take.
         watch_s: how long a lock may be held before the store counts as locked.
         mounts: the table of mounts.
-        outlook: what another process found out before this one opened anything.
+        outlook: what another process found out of the files before this one opened anything.
+        look: that process.
+        until_s: when, of ``time.monotonic()``, all of it has to end.
         recognition: what the store is; ``None`` until it was opened, and where that failed.
         trouble: why it could not be opened.
         journal_mode: of the store, as SQLite names it.
@@ -59,6 +62,8 @@ class Case:
     watch_s: float = 5.0
     mounts: Path = MOUNTS
     outlook: Outlook | None = None
+    look: Look | None = None
+    until_s: float = math.inf
     recognition: Recognition | None = None
     trouble: Exception | None = None
     journal_mode: str = ""

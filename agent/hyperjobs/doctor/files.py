@@ -82,7 +82,7 @@ def look_at_filesystem(case: Case) -> Iterator[Finding]:
 def look_at_permissions(case: Case) -> Iterator[Finding]:
     """Whether the agent's user may read and write what it must."""
     if case.outlook is None or not case.outlook.files:
-        yield skipped("nothing is there to look at" if case.outlook is None else case.outlook.trouble or "no such file")
+        yield skipped("nobody could look at the files in time" if case.trouble is None else "there are no files")
         return
     store, *others = case.outlook.files
     user, found = case.outlook.user, list(_denied(case, store, others))

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from hyperjobs.doctor.case import Case
     from hyperjobs.web.probe import Answer
 
-_ASK_S: Final = 3.0
+_ASK_S: Final = 2.5
+_LOOK_S: Final = 3.0
 _OK: Final = 200
 _GATED: Final = frozenset({401, 403, 429})
 _METRICS: Final = "/metrics?name[]=hyperjobs_last_scrape_timestamp_seconds&name[]=hyperjobs_store_up"
@@ -55,18 +56,19 @@ def look_at_config(case: Case) -> Iterator[Finding]:
 
 def look_at_host(case: Case) -> Iterator[Finding]:
     """What ``hyperjobs config check --host`` finds, but for the store itself."""
-    outlook = case.outlook
-    if outlook is None or outlook.trouble:
-        yield skipped(outlook.trouble if outlook is not None else "nobody looked")
+    findings = case.look.findings(time.monotonic() + _LOOK_S) if case.look is not None else None
+    if findings is None:
+        yield skipped("nobody could look at the directories in time")
         return
-    found = [each for each in outlook.findings if each[0] != "store.path"]
+    found = [each for each in findings if each[0] != "store.path"]
     for option, message, is_wrong, reason in found:
         code = NO_SPACE if reason == "no_space" else FAILED
         remedy = f"hyperjobs config check --host; it is {option}"
         said = f"{option}: {message}"
         yield failed(said, remedy, code, option=option) if is_wrong else warning(said, remedy, option=option)
     if not found:
-        yield ok(f"directories, keys and room are as configured, for user {outlook.user}", user=outlook.user)
+        user = case.outlook.user if case.outlook is not None else ""
+        yield ok(f"directories, keys and room are as configured, for user {user}", user=user)
 
 
 def look_at_agent(case: Case) -> Iterator[Finding]:

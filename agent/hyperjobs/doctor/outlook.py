@@ -6,6 +6,7 @@ the -shm with plain file I/O: in a process that has the store open, closing that
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -15,13 +16,14 @@ import stat
 import struct
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from hyperjobs.agent.inspection import inspect
 from hyperjobs.errors import ConfigError
 from hyperjobs.store.mount import set_allowed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hyperjobs.config import Config
@@ -31,7 +33,7 @@ _HEADER: Final = struct.Struct("=96sI5I")
 """Of the -shm: the header twice, the frames that were moved, the marks of readers."""
 _FRAMES: Final = struct.Struct("=16sI")
 _UNUSED: Final = 0xFFFFFFFF
-_MOST_BYTES: Final = 1 << 20
+_REAP_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +76,16 @@ class Outlook:
     """What that process found.
 
     Attributes:
-        user: who it was.
-        findings: of the look at this machine: option, message, whether it is wrong, reason.
-        trouble: why it found nothing.
+        user: who it was; empty when it found nothing in time.
     """
 
     user: str = ""
     files: tuple[Access, ...] = ()
     wal: WalIndex | None = None
-    findings: tuple[tuple[str, str, bool, str], ...] = ()
-    trouble: str = ""
+
+
+Findings: TypeAlias = tuple[tuple[str, str, bool, str], ...]
+"""Of the look at this machine: option, message, whether it is wrong, reason."""
 
 
 @dataclass(slots=True)
@@ -95,19 +97,35 @@ class Look:
     received: bytearray = field(default_factory=bytearray)
 
     def outlook(self, until_s: float) -> Outlook:
-        """What it found by then (of ``time.monotonic()``); it is ended in any case."""
-        try:
-            while (left := until_s - time.monotonic()) > 0 and len(self.received) < _MOST_BYTES:
-                ready, _, _ = select.select([self.descriptor], [], [], left)
-                block = os.read(self.descriptor, 65_536) if ready else b""
-                if not block:
-                    break
-                self.received += block
-        finally:
-            os.close(self.descriptor)
+        """What it found of the store's files by then (of ``time.monotonic()``)."""
+        return _outlook(self._line(until_s))
+
+    def findings(self, until_s: float) -> Findings | None:
+        """What it found of this machine by then; ``None`` when that took longer."""
+        line = self._line(until_s)
+        return None if line is None else tuple((o, m, is_wrong, r) for o, m, is_wrong, r in line)
+
+    def end(self) -> None:
+        """End the process."""
+        os.close(self.descriptor)
+        with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-            _reap(self.pid)
-        return _read(bytes(self.received))
+        until_s = time.monotonic() + _REAP_S
+        while not os.waitpid(self.pid, os.WNOHANG)[0] and time.monotonic() < until_s:
+            time.sleep(0.01)
+
+    def _line(self, until_s: float) -> Any:
+        """The next line it wrote; ``None`` when none came."""
+        while b"\n" not in self.received:
+            left_s = until_s - time.monotonic()
+            ready = select.select([self.descriptor], [], [], left_s)[0] if left_s > 0 else []
+            block = os.read(self.descriptor, 65_536) if ready else b""
+            if not block:
+                return None
+            self.received += block
+        line, _, rest = bytes(self.received).partition(b"\n")
+        self.received[:] = rest
+        return json.loads(line)
 
 
 def start(store: Path, config: Config, user: str) -> Look:
@@ -127,7 +145,9 @@ def start(store: Path, config: Config, user: str) -> Look:
         os.close(ours)
         _become(entry)
         with os.fdopen(theirs, "wb") as out:
-            out.write(json.dumps(_looked(store, config)).encode())
+            for part in (_files(store), _machine(store, config)):
+                out.write(json.dumps(part()).encode() + b"\n")
+                out.flush()
         code = 0
     except BaseException:  # noqa: BLE001, S110 - no way out of this process but its exit code
         pass
@@ -157,17 +177,20 @@ def _become(entry: pwd.struct_passwd | None) -> None:
         os.setuid(entry.pw_uid)
 
 
-def _looked(store: Path, config: Config) -> dict[str, Any]:
-    wal = _wal_index(store)
-    files = [_access(store.with_name(store.name + part)) for part in _PARTS] + [_access(store.parent)]
-    set_allowed(store, is_allowed=config.store.network_filesystem == "allow")
-    findings = [[each.option, each.message, each.is_wrong, each.reason] for each in inspect(config)]
-    return {
-        "user": _user(os.geteuid()),
-        "files": [each for each in files if each],
-        "wal": wal,
-        "findings": findings,
-    }
+def _files(store: Path) -> Callable[[], Any]:
+    def look() -> dict[str, Any]:
+        files = [_access(store.with_name(store.name + part)) for part in _PARTS] + [_access(store.parent)]
+        return {"user": _user(os.geteuid()), "files": [each for each in files if each], "wal": _wal_index(store)}
+
+    return look
+
+
+def _machine(store: Path, config: Config) -> Callable[[], Any]:
+    def look() -> list[Any]:
+        set_allowed(store, is_allowed=config.store.network_filesystem == "allow")
+        return [[each.option, each.message, each.is_wrong, each.reason] for each in inspect(config)]
+
+    return look
 
 
 def _access(path: Path) -> list[Any] | None:
@@ -198,26 +221,15 @@ def _wal_index(store: Path) -> list[Any] | None:
     return [_FRAMES.unpack_from(data)[1], moved, [None if mark == _UNUSED else mark for mark in marks]]
 
 
-def _read(data: bytes) -> Outlook:
-    try:
-        found = json.loads(data)
-    except ValueError:
-        return Outlook(trouble="the look as the agent's user did not end: does a disk or a mount hang?")
+def _outlook(found: Any) -> Outlook:
+    if found is None:
+        return Outlook()
     wal = found["wal"]
     return Outlook(
         user=found["user"],
         files=tuple(Access(*each) for each in found["files"]),
         wal=None if wal is None else WalIndex(wal[0], wal[1], tuple(wal[2])),
-        findings=tuple((option, message, is_wrong, reason) for option, message, is_wrong, reason in found["findings"]),
     )
-
-
-def _reap(pid: int) -> None:
-    until_s = time.monotonic() + 1.0
-    while time.monotonic() < until_s:
-        if os.waitpid(pid, os.WNOHANG)[0]:
-            return
-        time.sleep(0.01)
 
 
 def _user(uid: int) -> str:

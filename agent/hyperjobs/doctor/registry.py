@@ -7,7 +7,7 @@ from typing import Final
 from hyperjobs.doctor import counting, files, host, libraries, locking, pages, safety, times
 from hyperjobs.doctor.check import Check
 
-FIRST: Final = Check(name="store", question="Is it a job store?", look=files.look_at_store, limit_s=3.5)
+FIRST: Final = Check(name="store", question="Is it a job store?", look=files.look_at_store, limit_s=3.0)
 """The others go by what it finds."""
 
 OTHERS: Final = (
@@ -53,7 +53,7 @@ OTHERS: Final = (
     Check(name="schedule", question="Do the tasks run when they should?", look=times.look_at_schedule),
     Check(name="config", question="Can the configuration be used?", look=host.look_at_config),
     Check(name="host", question="Is this machine as configured?", look=host.look_at_host),
-    Check(name="agent", question="Does an agent answer, and is it scraped?", look=host.look_at_agent, limit_s=8.0),
+    Check(name="agent", question="Does an agent answer, and is it scraped?", look=host.look_at_agent, limit_s=6.0),
     Check(
         name="litestream",
         question="Does Litestream look after it too?",

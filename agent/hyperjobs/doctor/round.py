@@ -97,7 +97,7 @@ class _Running:
 
 def _wait(running: _Running, case: Case) -> list[Finding]:
     check = running.check
-    limit_s = _NO_END_S if case.is_full else check.limit_s
+    limit_s = _NO_END_S if case.is_full else min(check.limit_s, max(case.until_s - running.began_s, 0.1))
     running.thread.join(max(0.0, running.began_s + limit_s - time.monotonic()))
     if running.thread.is_alive():
         message = f"no answer within {limit_s:.0f} s, so it was left alone"
