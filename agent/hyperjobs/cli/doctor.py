@@ -34,22 +34,53 @@ _STYLES = {"failed": "bold red", "warning": "yellow", "skipped": "dim", "ok": "g
 
 @click.command("doctor")
 @click.option(
-    "--only", "names", multiple=True, metavar="NAME", type=UnicodeText(), help="This check alone; may be repeated."
+    "--only",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    type=UnicodeText(),
+    help="This check alone, or with --fix this kind; may be repeated.",
 )
 @click.option("--full", is_flag=True, help="The long checks too, however long they take.")
+@click.option("--fix", "is_fix", is_flag=True, help="Mend the rows that have one right answer; see --dry-run first.")
+@click.option("--undo", metavar="RUN", type=UnicodeText(), help="Put the rows of a fix back as they were; or latest.")
+@click.option("--dry-run", "is_dry", is_flag=True, help="With --fix or --undo: say what would be done, change nothing.")
+@click.option("--yes", is_flag=True, help="With --fix or --undo: do not ask.")
 @click.option("--user", metavar="NAME", default="", help="Look at files as this user; as root, by default the agent's.")
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines, one for each finding.")
 @store_options
 @verbose_option
 @click.pass_context
 def doctor_command(  # noqa: PLR0913 - one for each option
-    context: click.Context, *, names: tuple[str, ...], full: bool, user: str, as_json: bool, place: StorePlace
+    context: click.Context,
+    *,
+    names: tuple[str, ...],
+    full: bool,
+    is_fix: bool,
+    undo: str | None,
+    is_dry: bool,
+    yes: bool,
+    user: str,
+    as_json: bool,
+    place: StorePlace,
 ) -> int:
     """Say what is wrong with the store and its host, and what to do about it.
 
-    Nothing is changed and no writer waits. It takes seconds also where something hangs. Exit code 0 when nothing failed,
+    Without --fix nothing is changed, and no writer waits. It takes seconds also where something hangs. Exit code 0 when nothing failed,
     3 damage, 4 locked, 5 no space, 6 refused, 7 no store, 1 anything else.
     """
+    from hyperjobs.cli.doctor_fix import fix_rows, undo_rows  # noqa: PLC0415 - maintenance only where it is done
+
+    if is_fix or undo is not None:
+        if is_fix and undo is not None:
+            raise click.UsageError("--fix mends, --undo takes that back: give one of them")
+        if full or user or (undo is not None and names):
+            raise click.UsageError("--full, --user and, beside --undo, --only are for checks: leave them out")
+        if undo is not None:
+            return undo_rows(context, place, undo, is_dry=is_dry, yes=yes, as_json=as_json)
+        return fix_rows(context, place, names, is_dry=is_dry, yes=yes, as_json=as_json)
+    if is_dry or yes:
+        raise click.UsageError("--dry-run and --yes go with --fix or --undo; a check changes nothing")
     return _examine(context, place, names, is_full=full, user=user, as_json=as_json)
 
 

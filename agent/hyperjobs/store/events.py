@@ -43,6 +43,8 @@ class EventKind(StrEnum):
     UNFREEZE = "unfreeze"
     PAUSE = "pause"
     RESUME = "resume"
+    FIX = "fix"
+    FIX_UNDO = "fix-undo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
