@@ -74,7 +74,9 @@ def fix_rows(  # noqa: PLR0913 - one for each option
     return stop.code
 
 
-def undo_rows(  # noqa: PLR0913 - as abovecontext: click.Context, place: StorePlace, run: str, *, is_dry: bool, yes: bool, as_json: bool) -> int:
+def undo_rows(  # noqa: PLR0913 - as above
+    context: click.Context, place: StorePlace, run: str, *, is_dry: bool, yes: bool, as_json: bool
+) -> int:
     """Put the rows of a fix back; give the exit code."""
     from hyperjobs.doctor.fix import undo_fix  # noqa: PLC0415 - only where it is done
 
