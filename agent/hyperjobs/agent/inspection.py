@@ -35,7 +35,7 @@ class Finding:
         option: that it is about.
         message: what is so, and what to do.
         is_wrong: it would keep something from working; else it is a warning.
-        reason: ``no_space``, where that is what is wrong.
+        reason: ``no_space`` or ``to_be_made``, where that is what it is.
     """
 
     option: str
@@ -121,7 +121,7 @@ def _to_be_made(option: str, path: Path, *, makes_parents: bool) -> Iterator[Fin
     elif not os.access(parent, os.W_OK | os.X_OK):
         yield Finding(option, f"{path}: is not there, and {parent} cannot be written; make it for who runs the agent")
     else:
-        yield Finding(option, f"{path}: is not there yet; the agent makes it", is_wrong=False)
+        yield Finding(option, f"{path}: is not there yet; the agent makes it", is_wrong=False, reason="to_be_made")
 
 
 def _destinations(config: Config) -> Iterator[Finding]:

@@ -60,7 +60,7 @@ def look_at_host(case: Case) -> Iterator[Finding]:
     if findings is None:
         yield skipped("nobody could look at the directories in time")
         return
-    found = [each for each in findings if each[0] != "store.path"]
+    found = [each for each in findings if each[0] != "store.path" and each[3] != "to_be_made"]
     for option, message, is_wrong, reason in found:
         code = NO_SPACE if reason == "no_space" else FAILED
         remedy = f"hyperjobs config check --host; it is {option}"

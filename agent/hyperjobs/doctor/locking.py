@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hyperjobs.doctor.case import Case
+    from hyperjobs.doctor.outlook import WalIndex
     from hyperjobs.store.connection import Connection
     from hyperjobs.store.locks import StoreLock
 
@@ -189,12 +190,17 @@ def _oldest(readers: list[StoreLock], case: Case) -> tuple[Process, int] | None:
     wal = case.outlook.wal if case.outlook is not None else None
     ranked = []
     for lock in readers:
-        mark = wal.marks[lock.read_mark] if wal is not None and lock.read_mark is not None else None
-        # mark 0 is of readers of the file alone: they need nothing of the -wal, and keep it from nothing but a restart
-        behind = wal.last - mark if wal is not None and mark is not None and lock.read_mark else 0
+        behind = _behind(wal, lock.read_mark)
         process = process_of(lock.pid or 0)
         ranked.append((process.is_stopped, behind, process.age_s or 0.0, process))
     if not ranked:
         return None
     _, behind, _, process = max(ranked, key=lambda each: each[:3])
     return process, behind
+
+
+def _behind(wal: WalIndex | None, mark: int | None) -> int:
+    """Frames written since a reader began; one on the mark 0 reads the file alone, so nothing may be moved into that."""
+    if wal is None or mark is None:
+        return 0
+    return max(0, wal.last - (wal.moved if mark == 0 else wal.marks[mark] or 0))

@@ -68,6 +68,8 @@ class Access:
 
     def text(self) -> str:
         """As ``ls -l`` would name it."""
+        if not self.owner:
+            return f"{self.path} (a directory above it keeps this user out)"
         return f"{self.path} (owner {self.owner}, group {self.group}, mode {self.mode:04o})"
 
 
@@ -196,6 +198,8 @@ def _machine(store: Path, config: Config) -> Callable[[], Any]:
 def _access(path: Path) -> list[Any] | None:
     try:
         status = path.stat()
+    except PermissionError:
+        return [str(path), "", "", 0, False, False]
     except OSError:
         return None
     wanted = os.R_OK | os.X_OK if stat.S_ISDIR(status.st_mode) else os.R_OK
