@@ -13,9 +13,10 @@ import pytest
 from hyperjobs.store.mend import KINDS, is_same, mend
 from support.doctor_host import SOUND
 from support.holders import held
-from support.processes import agent
+from support.processes import agent, until
 
 COLUMNS = list(SOUND)
+JOBS = 2000
 FIXED_JSON = '{"value":[1, 2]}'
 
 
@@ -235,11 +236,14 @@ def test_beside_an_agent_gauges_stay_right_and_no_finish_is_counted_anew(bare, t
             "UPDATE jobs SET status='failed' WHERE id='seen'",
         )
         finished = 'hyperjobs_jobs_finished_total{provider="vsphere",status="failed"}'
-        before = running.until(lambda s: s if s.get(finished) == 1 else None, "the finish that was seen")
+        folded = "hyperjobs_ledger_unfolded_rows"
+        before = running.until(
+            lambda s: s if s.get(finished) == 1 and s.get(folded) == 0 else None, "the finish that was seen"
+        )
 
         plan = json.loads(bare.run("--fix", "--dry-run", "--json").stdout)
         done = json.loads(bare.run("--fix", "--yes", "--json").stdout)
-        after = running.until(lambda s: s if s.get("hyperjobs_ledger_unfolded_rows", 1) == 0 else None, "a folded log")
+        after = running.until(lambda s: s if s.get(folded) == 0 else None, "a folded log")
         ledger = bare.one("ledger")
 
     assert plan["kinds"]["completed_at_missing"] == 1
@@ -263,20 +267,18 @@ def test_a_fix_waits_for_a_writer_and_does_not_touch_what_that_changed(bare):
 
 
 def test_a_killed_fix_is_whole_batches_and_the_same_again_does_the_rest(bare):
-    bare.make(*({"error": None} for _ in range(4000)))
+    bare.make(*({"error": None} for _ in range(JOBS)))
     command = [sys.executable, "-m", "hyperjobs", "doctor", "--config", str(bare.file), "--fix", "--yes"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         looking = apsw.Connection(str(bare.store), flags=apsw.SQLITE_OPEN_READONLY)
-        while process.poll() is None:
-            left = looking.execute("SELECT count(*) FROM jobs WHERE error IS NULL").fetchall()[0][0]
-            if left < 4000:
-                process.send_signal(signal.SIGKILL)
-                break
+        count = "SELECT count(*) FROM jobs WHERE error IS NULL"
+        until(lambda: looking.execute(count).fetchall()[0][0] < JOBS or process.poll() is not None, "a batch")
+        process.send_signal(signal.SIGKILL)
         looking.close()
 
     [(left,)] = bare.sql("SELECT count(*) FROM jobs WHERE error IS NULL")
-    assert (4000 - left) % 250 == 0
-    first = 4000 - left
+    assert (JOBS - left) % 250 == 0
+    first = JOBS - left
 
     if left:
         assert json.loads(bare.run("--fix", "--yes", "--json").stdout)["rows"] == left
@@ -285,4 +287,4 @@ def test_a_killed_fix_is_whole_batches_and_the_same_again_does_the_rest(bare):
         [older, _] = sorted((bare.folder / "state" / "fixes").glob("*.zst"), key=lambda p: p.name[-14:])
         undone = json.loads(bare.run("--undo", older.name, "--yes", "--json").stdout)
         assert undone["rows"] == first
-    assert bare.sql("SELECT count(*) FROM jobs WHERE error IS NULL") == [(4000,)] or not left
+    assert bare.sql("SELECT count(*) FROM jobs WHERE error IS NULL") == [(JOBS,)] or not left
