@@ -6,9 +6,11 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,9 +19,10 @@ import pytest
 
 from hyperjobs.config import Config
 from hyperjobs.doctor.case import Case
+from hyperjobs.doctor.check import Check
 from hyperjobs.doctor.finding import Finding, Level, exit_code
 from hyperjobs.doctor.registry import FIRST, NAMES, OTHERS
-from hyperjobs.doctor.round import visit
+from hyperjobs.doctor.round import is_any_left, visit
 from hyperjobs.testing import FakeClock
 from support.disks import MIB, fill, remount_read_only, small_disk
 from support.doctor_host import Host
@@ -426,3 +429,74 @@ def test_mutated_stores_neither_hang_nor_trace(host):
         assert all("unexpected" not in each.message for each in findings), [e.message for e in findings]
         assert all("no answer" not in each.message for each in findings)
         json.dumps([each.detail for each in findings])
+
+
+def test_an_agent_that_hangs_does_not_hang_the_doctor(host, tmp_path):
+    with agent(host.store, state_dir=tmp_path / "state", arguments=["--config", str(host.file)]) as found:
+        host.options["web"]["listen"] = [found.url.removeprefix("http://")]
+        host.write()
+        found.process.signal(signal.SIGSTOP)
+        try:
+            finding = host.one("agent")
+        finally:
+            found.process.signal(signal.SIGCONT)
+
+    assert finding["level"] == "failed"
+    assert f"pid {found.process.pid}" in finding["message"]
+
+
+def test_a_check_that_never_answers_is_left_alone_and_the_others_are_told(host):
+    stuck = threading.Event()
+
+    def hang(_case):
+        stuck.wait()
+        yield Finding(level=Level.OK, message="at last")
+
+    case = Case(path=host.store, config=Config(), clock=FakeClock(), environ={})
+    checks = [Check(name="stuck", question="?", look=hang, limit_s=0.2), OTHERS[0]]
+    try:
+        _, [first], [second] = visit(case, FIRST, checks)
+        assert is_any_left()
+    finally:
+        stuck.set()
+
+    assert (first.level, first.code) == (Level.FAILED, 1)
+    assert "no answer" in first.message
+    assert second.level == Level.OK
+
+
+def test_without_a_store_what_is_said_of_it_is_skipped_and_the_rest_looked_at(bare):
+    _, findings = bare.doctor()
+
+    found = levels(findings)
+    assert {found[name] for name in ("lock", "wal", "permissions", "sqlite", "rows")} == {"skipped"}
+    assert (found["clock"], found["zones"], found["config"]) == ("ok", "ok", "ok")
+
+
+def test_a_row_that_has_no_one_right_answer_is_not_sent_to_the_fix(bare):
+    bare.make({"status": "exploded"})
+
+    assert "--fix" not in bare.one("rows")["remedy"]
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root can be another user")
+def test_another_user_is_told_what_root_would_see(tmp_path):
+    with tempfile.TemporaryDirectory() as open_to_all:
+        Path(open_to_all).chmod(0o755)
+        store = Path(open_to_all, "jobs.db")
+        host = Host(tmp_path, store)
+        host.make({})
+        script = (
+            "import os,sys; os.setgid(65534); os.setuid(65534); os.chdir('/');"
+            f"from hyperjobs.cli.program import main; sys.exit(main(['doctor','--store',{str(store)!r}]))"
+        )
+        environment = {"PATH": os.environ["PATH"], "HOME": open_to_all}
+        preload = (
+            "import ctypes,hyperjobs.cli.doctor,hyperjobs.cli.doctor_fix,hyperjobs.doctor.registry,hyperjobs.config,rich;"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", preload + script], env=environment, capture_output=True, text=True, check=False
+        )
+
+    assert "Traceback" not in done.stderr
+    assert "processes of other users" in done.stdout

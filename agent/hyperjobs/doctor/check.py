@@ -20,6 +20,7 @@ class Check:
         name: as ``--only`` takes it.
         question: what it asks, in a few words.
         look: gives what it finds: at least one finding; what it raises is a failure of its own.
+        needs_file: it is skipped where there is no store, or none of that name.
         needs_store: it is skipped where the store cannot be opened.
         needs_hypersdk: it is skipped for the daemon's own store.
         limit_s: after so long it counts as one that hangs.
@@ -28,6 +29,7 @@ class Check:
     name: str
     question: str
     look: Look
+    needs_file: bool = False
     needs_store: bool = False
     needs_hypersdk: bool = False
     limit_s: float = 5.0

@@ -23,6 +23,23 @@ if TYPE_CHECKING:
 
 _MANY: Final = 100_000
 _FIX: Final = "hyperjobs doctor --fix --dry-run"
+_BY_HAND: Final = (
+    "hyperjobs show ID says more of each; there is no one right answer, so correct them where they are written"
+)
+_UNMENDED: Final = frozenset(
+    {
+        "status_unknown",
+        "time_integer",
+        "time_impossible",
+        "time_future",
+        "started_before_created",
+        "completed_before_started",
+        "not_text",
+        "not_utf8",
+        "nul_character",
+    }
+)
+"""Kinds that --fix has no answer for."""
 
 
 def look_at_ledger(case: Case) -> Iterator[Finding]:
@@ -115,7 +132,8 @@ def _judged(findings: Findings, unended: int) -> Iterator[Finding]:
     if breaking:
         yield failed(f"hypersdk's own client cannot list jobs: {_said(breaking, findings)}", _FIX, **detail)
     elif found:
-        yield warning(f"rows that cannot be: {_said(found, findings)}", _FIX, **detail)
+        remedy = _BY_HAND if found.keys() <= _UNMENDED else _FIX
+        yield warning(f"rows that cannot be: {_said(found, findings)}", remedy, **detail)
     if unended:
         yield warning(f"{unended:,} finished jobs have no completed_at, so they have no duration", _FIX, **detail)
     if not (found or unended):

@@ -12,13 +12,15 @@ FIRST: Final = Check(name="store", question="Is it a job store?", look=files.loo
 
 OTHERS: Final = (
     Check(name="integrity", question="Are its pages whole?", look=pages.look_at_integrity),
-    Check(name="lock", question="Who keeps writers out?", look=locking.look_at_lock, limit_s=7.0),
+    Check(name="lock", question="Who keeps writers out?", look=locking.look_at_lock, needs_file=True, limit_s=7.0),
     Check(
         name="wal", question="How long is the -wal, and who holds it back?", look=locking.look_at_wal, needs_store=True
     ),
     Check(name="journal", question="Is it in WAL mode?", look=pages.look_at_journal, needs_store=True),
-    Check(name="permissions", question="May the agent read and write it?", look=files.look_at_permissions),
-    Check(name="filesystem", question="Is its disk one of this host?", look=files.look_at_filesystem),
+    Check(
+        name="permissions", question="May the agent read and write it?", look=files.look_at_permissions, needs_file=True
+    ),
+    Check(name="filesystem", question="Is its disk one of this host?", look=files.look_at_filesystem, needs_file=True),
     Check(name="room", question="Has its disk room?", look=files.look_at_room, needs_store=True),
     Check(name="rows", question="Can every row be, and be read?", look=counting.look_at_rows, needs_store=True),
     Check(name="orphans", question="Has every row its parent?", look=counting.look_for_orphans, needs_store=True),
@@ -44,7 +46,12 @@ OTHERS: Final = (
         needs_store=True,
         needs_hypersdk=True,
     ),
-    Check(name="sqlite", question="Which SQLite do we and the writers use?", look=libraries.look_at_libraries),
+    Check(
+        name="sqlite",
+        question="Which SQLite do we and the writers use?",
+        look=libraries.look_at_libraries,
+        needs_file=True,
+    ),
     Check(name="backup", question="How old is the newest verified backup?", look=safety.look_at_backups),
     Check(name="drill", question="When was one last restored for proof?", look=safety.look_at_drill),
     Check(name="holds", question="Is maintenance frozen or paused?", look=safety.look_at_holds),

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from hyperjobs.doctor.finding import DAMAGED, Finding, failed, skipped
+from hyperjobs.doctor.finding import DAMAGED, NO_STORE, Finding, failed, skipped
 from hyperjobs.errors import (
     HyperjobsError,
     NotAJobStoreError,
@@ -108,6 +108,8 @@ def _wait(running: _Running, case: Case) -> list[Finding]:
 
 def _hindered(check: Check, case: Case) -> Finding | None:
     """Why a check is not made."""
+    if check.needs_file and getattr(case.trouble, "exit_code", 0) == NO_STORE:
+        return replace(skipped("there is no store"), check=check.name)
     if check.needs_store and case.recognition is None:
         return replace(skipped("the store could not be opened"), check=check.name)
     if check.needs_hypersdk and not case.is_hypersdk:
