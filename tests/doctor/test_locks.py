@@ -136,3 +136,26 @@ def test_what_cannot_be_seen_from_here_is_said_to_another_user(monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
 
     assert "other users" in unseen()
+
+
+BUSY = """
+import apsw, sys
+db = apsw.Connection(sys.argv[1]); db.set_busy_timeout(5_000)
+print("busy", flush=True)
+n = 0
+while True:
+    n += 1
+    db.execute("BEGIN IMMEDIATE"); db.execute("UPDATE jobs SET progress=?", (n % 100,)); db.execute("COMMIT")
+"""
+
+
+def test_a_writer_that_commits_all_the_time_has_not_locked_the_store(host):
+    with subprocess.Popen([sys.executable, "-c", BUSY, host.store], stdout=subprocess.PIPE, text=True) as writer:
+        try:
+            assert writer.stdout.readline() == "busy\n"
+            code, findings = host.doctor()
+        finally:
+            writer.kill()
+
+    assert code == 0
+    assert [each["level"] for each in findings if each["check"] == "lock"] == ["ok"]

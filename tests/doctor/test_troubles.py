@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pty
 import random
 import shutil
 import signal
@@ -19,7 +20,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from hyperjobs.config import Config
+from hyperjobs.config import Config, load_config
 from hyperjobs.doctor.case import Case
 from hyperjobs.doctor.check import Check
 from hyperjobs.doctor.finding import Finding, Level, exit_code
@@ -29,9 +30,11 @@ from hyperjobs.doctor.round import is_any_left, visit
 from hyperjobs.errors import HyperjobsError
 from hyperjobs.maintenance.task import Turn
 from hyperjobs.store.connection import Connection
+from hyperjobs.store.holds import Holds
 from hyperjobs.store.ledger.install import install
 from hyperjobs.store.ledger.options import LedgerOptions
 from hyperjobs.store.mend import KINDS
+from hyperjobs.store.state import StateFile
 from hyperjobs.testing import FakeClock
 from support.disks import MIB, fill, remount_read_only, small_disk
 from support.doctor_host import Host
@@ -526,3 +529,54 @@ def test_another_user_is_told_what_root_would_see(tmp_path):
 
     assert "Traceback" not in done.stderr
     assert "processes of other users" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_backup_that_is_too_old_is_a_warning_and_a_fresh_one_is_not(host):
+    subprocess.run(
+        [sys.executable, "-m", "hyperjobs", "backup", "create", "--config", str(host.file)],
+        check=True,
+        capture_output=True,
+    )
+    assert host.one("backup")["level"] == "ok"
+
+    config = load_config(host.file, environ={})
+    case = Case(path=host.store, config=config, clock=FakeClock(datetime.now(UTC) + timedelta(days=3)), environ={})
+    [check] = [check for check in OTHERS if check.name == "backup"]
+    _, [found] = visit(case, FIRST, [check])
+
+    assert (found.level, found.detail["backups"]) == (Level.WARNING, 1)
+    assert "hyperjobs backup create" in found.remedy
+
+
+@pytest.mark.parametrize(("reason", "code"), [("integrity", 3), ("clock", 6)])
+def test_a_freeze_by_doubt_is_a_failure_of_its_own_code(host, reason, code):
+    state = StateFile(host.folder / "state", host.store, clock=FakeClock())
+    Holds(state).freeze(reason, "page 7 is not what it was", FakeClock().now())
+    state.close()
+
+    answered, findings = host.doctor("--only", "holds")
+
+    assert answered == code
+    assert "page 7" in findings[0]["message"]
+
+
+def test_litestream_beside_the_store_is_told(host):
+    (host.folder / ".jobs.db-litestream").mkdir()
+
+    assert "Litestream looks after it too" in host.one("litestream")["message"]
+
+
+def test_a_person_sees_the_worst_first_with_the_remedy_below(bare):
+    bare.make({"error": None})
+    command = [sys.executable, "-m", "hyperjobs", "doctor", "--config", str(bare.file), "--only", "rows"]
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "200"}
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, stdin=theirs, env=environment) as process:
+        process.wait(30)
+    os.close(theirs)
+    lines = os.read(ours, 65_536).decode().splitlines()
+    os.close(ours)
+
+    assert lines[0].startswith("failed rows hypersdk's own client cannot list jobs")
+    assert "→ hyperjobs doctor --fix --dry-run" in " ".join(line.strip() for line in lines)
+    assert lines[-1] == "1 failed, 0 warning, 0 skipped, 0 ok"

@@ -193,31 +193,34 @@ def _show(findings: Sequence[Finding], *, as_json: bool) -> None:
     from hyperjobs.doctor.finding import ORDER  # noqa: PLC0415 - as above
 
     ordered = sorted(findings, key=lambda each: ORDER.index(each.level))
-    for each in ordered:
-        if as_json:
+    if as_json:
+        for each in ordered:
             emit_json(_shape(each))
-        elif not sys.stdout.isatty():
+    elif not sys.stdout.isatty():
+        for each in ordered:
             emit_values((each.level, each.check, each.message, each.remedy))
-        else:
-            _tell(each)
-    if not as_json and sys.stdout.isatty():
-        counts = ", ".join(f"{sum(each.level is level for each in findings)} {level}" for level in ORDER)
-        emit(counts)
+    else:
+        _tell(ordered)
+        emit(", ".join(f"{sum(each.level is level for each in findings)} {level}" for level in ORDER))
 
 
-def _tell(finding: Finding) -> None:
-    from rich.text import Text  # noqa: PLC0415 - only where a person looks
+def _tell(findings: Sequence[Finding]) -> None:
+    """For a person: one finding below the other, its remedy under it."""
+    from rich.table import Table  # noqa: PLC0415 - only where a person looks
+    from rich.text import Text  # noqa: PLC0415 - as above
 
     from hyperjobs.cli.table import emit_rich, new_console  # noqa: PLC0415 - as above
 
-    line = Text(f"{finding.level:<8}", style=_STYLES[finding.level])
-    line.append(f"{finding.check:<12}", style="bold").append(printable(finding.message))
-    console = new_console()
-    emit_rich(console, line)
-    for message in finding.detail.get("messages", [])[1:]:
-        emit_rich(console, Text(f"{'':20}{printable(str(message))}"))
-    if finding.remedy:
-        emit_rich(console, Text(f"{'':20}→ {printable(finding.remedy)}", style="cyan"))
+    table = Table.grid(padding=(0, 1, 0, 0))
+    for no_wrap in (True, True, False):
+        table.add_column(no_wrap=no_wrap, overflow="fold")
+    for each in findings:
+        words = [each.message, *map(str, each.detail.get("messages", [])[1:])]
+        text = Text("\n".join(map(printable, words)))
+        if each.remedy:
+            text.append(f"\n→ {printable(each.remedy)}", style="cyan")
+        table.add_row(Text(str(each.level), style=_STYLES[each.level]), Text(each.check, style="bold"), text)
+    emit_rich(new_console(), table)
 
 
 def _shape(finding: Finding) -> dict[str, Any]:

@@ -123,4 +123,4 @@ def _failure(exc: Exception) -> Finding:
         return failed(str(exc), remedy, exc.exit_code, reason=exc.reason)
     if isinstance(exc, UnicodeDecodeError):
         return failed("text of the schema is no UTF-8: the file is damaged", "hyperjobs restore --dry-run", DAMAGED)
-    return failed(f"unexpected {type(exc).__name__}: {exc}", "hyperjobs doctor -v, and please report it")
+    return failed(f"unexpected {type(exc).__name__}: {exc}", "please report it, with this line")
