@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from hyperjobs.errors import StoreError
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.flavour import Flavour
 from hyperjobs.store.mount import MOUNTS
@@ -117,11 +116,3 @@ class Case:
             yield look
         finally:
             look.close()
-
-    def has_records(self) -> bool:
-        """Whether an agent, or a command, has ever kept records of this store here."""
-        try:
-            with self.state():
-                return True
-        except StoreError:
-            return False

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LONG_AGO: Final = timedelta(days=8)
 _RESTORE: Final = (
-    "hyperjobs backup list; hyperjobs restore --dry-run; nothing is deleted meanwhile once the agent knows"
+    "hyperjobs backup list; hyperjobs restore --dry-run; hyperjobs integrity has the agent delete nothing meanwhile"
 )
 _INDEXES: Final = {
     "idx_status": "status",

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from hyperjobs.errors import StoreReadOnlyError
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.state import StateFile, state_stem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-    import apsw
 
 
 class StateLook(StateFile):
@@ -36,16 +32,13 @@ class StateLook(StateFile):
         self._connection = Connection(self.path, read_only=True, busy_timeout_s=1.0, may_be_remote=True)
         self._db = self._connection.raw
 
-    @contextmanager
-    def writing(self) -> Iterator[apsw.Connection]:
+    def writing(self) -> NoReturn:
         """Refuse.
 
         Raises:
             StoreReadOnlyError: always.
         """
-        if self.path:
-            raise StoreReadOnlyError(f"{self.path}: no such records in it yet")
-        yield self._db
+        raise StoreReadOnlyError(f"{self.path}: no such records in it yet")
 
     def close(self) -> None:
         """Close the file."""
