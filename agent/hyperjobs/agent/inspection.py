@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _COPIES = 2
+_BUSY_S = 1.0
+"""A store that is locked for longer as a whole is a finding, and nothing to wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,13 @@ class Finding:
         option: that it is about.
         message: what is so, and what to do.
         is_wrong: it would keep something from working; else it is a warning.
+        reason: ``no_space`` or ``to_be_made``, where that is what it is.
     """
 
     option: str
     message: str
     is_wrong: bool = True
+    reason: str = ""
 
 
 def inspect(config: Config) -> Iterator[Finding]:
@@ -69,7 +73,7 @@ def _store(config: Config) -> tuple[int, list[Finding]]:
     if config.store.create and not path.exists():
         return 0, list(_directory("store.path", path.parent, makes_parents=True))
     try:
-        connection = Connection(path, read_only=True)
+        connection = Connection(path, read_only=True, busy_timeout_s=_BUSY_S)
         try:
             recognition = recognise(connection)
             require_job_store(recognition, path)
@@ -117,7 +121,7 @@ def _to_be_made(option: str, path: Path, *, makes_parents: bool) -> Iterator[Fin
     elif not os.access(parent, os.W_OK | os.X_OK):
         yield Finding(option, f"{path}: is not there, and {parent} cannot be written; make it for who runs the agent")
     else:
-        yield Finding(option, f"{path}: is not there yet; the agent makes it", is_wrong=False)
+        yield Finding(option, f"{path}: is not there yet; the agent makes it", is_wrong=False, reason="to_be_made")
 
 
 def _destinations(config: Config) -> Iterator[Finding]:
@@ -149,7 +153,7 @@ def _room(option: str, path: Path, needed_bytes: int) -> Iterator[Finding]:
             f"{path}: {free_bytes / 2**20:,.1f} MiB are free on its disk, and {needed_bytes / 2**20:,.1f} MiB needed; "
             "make room"
         )
-        yield Finding(option, message, is_wrong=free_bytes < needed_bytes)
+        yield Finding(option, message, is_wrong=free_bytes < needed_bytes, reason="no_space")
 
 
 def _existing(path: Path) -> Path:

@@ -115,6 +115,10 @@ if TYPE_CHECKING:
             "Say which metrics and labels dashboards and rules ask for that this agent does not export.",
         ),
         "notify": ("hyperjobs.cli.notify:notify_group", "Try the channels of notifications."),
+        "doctor": (
+            "hyperjobs.cli.doctor:doctor_command",
+            "Say what is wrong with the store and its host, and what to do about it.",
+        ),
         "config": ("hyperjobs.cli.config:config_group", "Check, show or describe the configuration."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -49,6 +49,8 @@ class EventKind(StrEnum):
     RESUME = "resume"
     IMPORT = "import"
     COPY = "copy"
+    FIX = "fix"
+    FIX_UNDO = "fix-undo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from hyperjobs.errors import NotAJobStoreError, StoreRefusedError
+from hyperjobs.errors import NotAJobStoreError, StoreDamagedError, StoreRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -87,8 +87,17 @@ class Recognition:
 
 
 def recognise(connection: Connection) -> Recognition:
-    """Return what the connected file is; reads the schema, writes nothing, refuses nothing."""
-    schema = connection.rows("SELECT type, name, tbl_name, sql FROM sqlite_schema")
+    """Return what the connected file is; reads the schema, writes nothing, refuses nothing.
+
+    Raises:
+        StoreDamagedError: the schema is no text.
+    """
+    try:
+        schema = connection.rows("SELECT type, name, tbl_name, sql FROM sqlite_schema")
+    except UnicodeDecodeError as exc:
+        raise StoreDamagedError(
+            f"{connection.path}: the file is damaged: its schema is no UTF-8; restore the newest verified backup"
+        ) from exc
     names = {str(name).lower() for _, name, _, _ in schema}
     if not names:
         return Recognition(flavour=Flavour.EMPTY)

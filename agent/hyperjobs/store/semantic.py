@@ -72,6 +72,7 @@ def check_rows(  # noqa: PLR0913 - all but the first three have a default
     keep_on: Callable[[], None] = lambda: None,
     progress: Callable[[int, int], object] = lambda _done, _all: None,
     rest: Callable[[float], object] = lambda _seconds: None,
+    findings: Findings | None = None,
 ) -> Findings:
     """Look at every job; some 4 s for a million, in snapshots of a few milliseconds.
 
@@ -84,11 +85,12 @@ def check_rows(  # noqa: PLR0913 - all but the first three have a default
         rest: called between two chunks with the seconds the last one took. Beside writers it should wait as long: while
             one snapshot follows the other at once, no checkpoint gets to the end of the -wal, and a writer whose -wal
             has more than 1,000 frames makes one, with its syncs, at every commit.
+        findings: to add to, for one who wants what was found before a check is ended.
 
     Raises:
         StoreDamagedError: SQLite cannot read on.
     """
-    findings = Findings()
+    findings = Findings() if findings is None else findings
     jobs, end = connection.rows("SELECT (SELECT count(*) FROM jobs),(SELECT max(rowid) FROM jobs)")[0]
     scan = _Scan(flavour, now, end)
     while True:
