@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from dataclasses import replace
 
 import apsw
@@ -83,6 +84,11 @@ def lines(hj):
         each.process.communicate()
 
 
+def without_size(environment):
+    """Whoever runs the tests may have said how wide the terminal is; the tests have one of their own."""
+    return {name: value for name, value in environment.items() if name not in {"COLUMNS", "LINES"}}
+
+
 class Screen:
     """The program on a terminal of its own."""
 
@@ -95,7 +101,7 @@ class Screen:
             stdin=self.theirs,
             stdout=self.theirs,
             stderr=self.theirs,
-            env=hj.env({"HYPERJOBS_STORE__PATH": str(hj.store), "TERM": "xterm-256color"}),
+            env=without_size(hj.env({"HYPERJOBS_STORE__PATH": str(hj.store), "TERM": "xterm-256color"})),
             cwd=hj.home,
             start_new_session=True,
         )
@@ -109,7 +115,9 @@ class Screen:
         self.written += os.read(self.ours, 65536).decode(errors="replace")
 
     def until(self, pattern):
+        ends = time.monotonic() + DEADLINE_S  # a screen goes on being drawn, also a wrong one
         while not re.search(pattern, self.frame()):
+            assert time.monotonic() < ends, self.frame()
             self.read()
 
     def frame(self):
@@ -264,6 +272,15 @@ def test_a_terminal_that_shrinks_gets_a_screen_that_fits(screen):
     lines = [line.rstrip() for line in watched.frame().replace("\r", "").split("\n")]
     assert len(lines) <= 8
     assert max(map(len, lines)) <= 50
+
+
+def test_a_narrow_terminal_cuts_names_and_neither_ids_nor_numbers(hj, screen):
+    sql(hj, "UPDATE jobs SET vm_name='a-machine-with-a-rather-long-name' WHERE id='job-4'")
+
+    watched = screen(width=72)
+
+    assert re.search(r"job-4 .*45\.5 .*unknown", watched.frame())
+    assert "a-machine-with-a-rather-long-name" not in watched.frame()
 
 
 def test_a_jobs_texts_cannot_drive_the_screen(hj, screen):

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from hyperjobs.store.watch import Running, Sight, Watch
 
 _LEAST = timedelta(seconds=0.2)
+_BAR = "PROGRESS"
+_BAR_WIDTH = 20
+_CUT = frozenset({"VM", _BAR, "ERROR"})
+_LONGEST_ID = 24
+"""As hypersdk makes them: ``migration-20260818-00000``."""
 _FRAME_LINES = 6
 """Heading, two table headings, blank line, trouble, and how to leave."""
 
@@ -146,7 +151,7 @@ class _Shown:
                     sight = watch.look()
                     self._ended = [*reversed(sight.ended), *self._ended]
                     next_s = self._clock.monotonic() + interval_s
-                live.update(self._screen(sight, console.size.height), refresh=True)
+                live.update(self._screen(sight, *console.size), refresh=True)
                 if keys.wait(next_s - self._clock.monotonic()).lower().startswith("q"):
                     return
 
@@ -162,8 +167,8 @@ class _Shown:
             "stalled": each.stood_s >= self._stalled_s,
         }
 
-    def _screen(self, sight: Sight, height: int) -> Group:
-        """All that is on the screen, no higher than the terminal."""
+    def _screen(self, sight: Sight, width: int, height: int) -> Group:
+        """All that is on the screen, no larger than the terminal."""
         from rich.console import Group  # noqa: PLC0415 - only where a person looks
         from rich.text import Text  # noqa: PLC0415 - as above
 
@@ -179,24 +184,24 @@ class _Shown:
             said = f"cannot be read, this is of before: {sight.trouble}"
             parts.append(Text(printable(said), style="bold red", no_wrap=True, overflow="ellipsis"))
         parts += [
-            self._running_table(sight.running[:above], now),
+            self._running_table(sight.running[:above], now, width),
             Text(""),
-            self._ended_table(self._ended[:below], now),
+            self._ended_table(self._ended[:below], now, width),
         ]
         parts.append(Text("q ends", style="dim"))
         return Group(*parts)
 
-    def _running_table(self, running: list[Running], now: datetime) -> Any:
+    def _running_table(self, running: list[Running], now: datetime, width: int) -> Any:
         from rich.progress_bar import ProgressBar  # noqa: PLC0415 - only where a person looks
 
-        table = _table("ID", "VM", "PROGRESS", ">%", ">%/MIN", ">SPEED", ">LEFT", ">FOR", "")
+        table = _table("ID", "VM", _BAR, ">%", ">%/MIN", ">SPEED", ">LEFT", ">FOR", "")
         for each in running:
             job = each.job
             is_stalled = each.stood_s >= self._stalled_s
             table.add_row(
                 printable(job.id),
                 printable(job.vm_name),
-                ProgressBar(total=100, completed=job.progress, width=20),
+                ProgressBar(total=100, completed=job.progress),
                 f"{job.progress:.1f}",
                 "-" if each.percent_per_s is None else f"{60 * each.percent_per_s:.1f}",
                 "-" if each.bytes_per_s is None else f"{show_bytes(int(each.bytes_per_s))}/s",
@@ -205,9 +210,10 @@ class _Shown:
                 f"stalled for {show_seconds(each.stood_s)}" if is_stalled else "",
                 style="yellow" if is_stalled else None,
             )
+        _fit(table, width)
         return table
 
-    def _ended_table(self, ended: list[Job], now: datetime) -> Any:
+    def _ended_table(self, ended: list[Job], now: datetime, width: int) -> Any:
         table = _table("ENDED", "VM", "STATUS", ">AGO", "ERROR")
         for job in ended:
             table.add_row(
@@ -217,6 +223,7 @@ class _Shown:
                 show_age(job.completed_at, now=now),
                 printable(job.error),
             )
+        _fit(table, width)
         return table
 
 
@@ -228,3 +235,20 @@ def _table(*titles: str) -> Any:
         justify: Any = "right" if title.startswith(">") else "left"
         table.add_column(title.removeprefix(">"), justify=justify, no_wrap=True, overflow="ellipsis")
     return table
+
+
+def _fit(table: Any, width: int) -> None:
+    """Share out a terminal's columns: where there are too few, bars, names and errors are cut, and neither a number nor an id."""
+    from rich.cells import cell_len  # noqa: PLC0415 - only where a person looks
+
+    left = width
+    for column in table.columns:
+        texts = [str(text) for text in (column.header, *column.cells) if column.header != _BAR]
+        column.width = max(map(cell_len, texts), default=_BAR_WIDTH)
+        if column.header not in _CUT:
+            column.width = min(column.width, _LONGEST_ID)
+            left -= column.width
+        left -= table.padding[1]
+    for column in sorted((each for each in table.columns if each.header in _CUT), key=lambda each: each.header != _BAR):
+        column.width = max(min(column.width, left // 3 if column.header == _BAR else left), 1)
+        left -= column.width
