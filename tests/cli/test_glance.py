@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import apsw
 import pytest
 
 from hyperjobs.agent.lock import AgentLock
+from support.imports import loaded
 
 
 @pytest.fixture
@@ -131,19 +130,11 @@ def test_a_store_that_cannot_be_read_is_told_and_so_is_the_rest(hj):
     assert "backup" in lines(done)
 
 
-def test_it_costs_little(hj):
-    def cpu_s():
-        child = subprocess.Popen(
-            [sys.executable, "-m", "hyperjobs"],
-            env=hj.env({"HYPERJOBS_STORE__PATH": str(hj.store)}),
-            cwd=hj.home,
-            stdout=subprocess.DEVNULL,
-        )
-        _, status, used = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        return used.ru_utime + used.ru_stime
+def test_it_loads_nothing_that_only_the_agent_needs(hj):
+    found = loaded(env=hj.env({"HYPERJOBS_STORE__PATH": str(hj.store)}))
 
-    assert min(cpu_s() for _ in range(5)) < 0.3  # 0.2 s on an idle machine
+    assert "hyperjobs.cli.program" in found
+    assert not found & {"apscheduler", "asyncio", "bcrypt", "boto3", "jinja2", "prometheus_client", "hyperjobs.web.app"}
 
 
 def sql(hj, statement):
