@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import smtplib
 import socket
-import ssl
-import threading
 import time
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from typing import TYPE_CHECKING, Final
 
-from hyperjobs.errors import ConfigError
 from hyperjobs.notify.channel import NotSentError
+from hyperjobs.notify.transport import client_context, cut_off
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -50,11 +49,7 @@ class Smtp:
     _context: ssl.SSLContext = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        try:
-            context = ssl.create_default_context(cafile=self.ca_file)
-        except (OSError, ssl.SSLError) as exc:
-            raise ConfigError(f"{self.ca_file}: holds no certificates that can be used") from exc
-        object.__setattr__(self, "_context", context)
+        object.__setattr__(self, "_context", client_context(self.ca_file))
 
     def send(self, event: Event, *, timeout_s: float) -> None:
         """Send one mail; see the protocol."""
@@ -81,17 +76,14 @@ class Smtp:
             )
         else:
             server = smtplib.SMTP(self.host, self.port, local_hostname=name, timeout=timeout_s)
-        timer = threading.Timer(max(0.0, until_s - time.monotonic()), _cut, (server,))
-        timer.daemon = True
-        timer.start()
         try:
-            if self.tls == STARTTLS:
-                server.starttls(context=self._context)
-            yield server
-            with contextlib.suppress(smtplib.SMTPException, OSError):
-                server.quit()  # it has the mail already
+            with cut_off(lambda: server.sock, until_s):  # which is another one after STARTTLS
+                if self.tls == STARTTLS:
+                    server.starttls(context=self._context)
+                yield server
+                with contextlib.suppress(smtplib.SMTPException, OSError):
+                    server.quit()  # it has the mail already
         finally:
-            timer.cancel()
             server.close()
 
     def _mail(self, event: Event) -> EmailMessage:
@@ -104,12 +96,6 @@ class Smtp:
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(self.words.text(event))
         return mail
-
-
-def _cut(server: smtplib.SMTP) -> None:
-    with contextlib.suppress(OSError):
-        if server.sock is not None:
-            socket.socket.shutdown(server.sock, socket.SHUT_RDWR)
 
 
 def _refused(host: str, exc: smtplib.SMTPException) -> NotSentError:
