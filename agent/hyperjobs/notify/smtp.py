@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hyperjobs.notify.event import Event
     from hyperjobs.secret import Secret
 
+_READY: Final = 220
 _FINAL_FROM: Final = 500
 STARTTLS, TLS, NONE = "starttls", "tls", "none"
 
@@ -59,25 +60,28 @@ class Smtp:
                 if self.username is not None and self.password is not None:
                     server.login(self.username, self.password.reveal())
                 server.send_message(self._mail(event), self.sender, list(self.to))
-        except smtplib.SMTPException as exc:
-            raise _refused(self.host, exc) from None
-        except (OSError, ValueError) as exc:
+        except (smtplib.SMTPException, OSError, ValueError) as exc:
             if time.monotonic() >= until_s:
                 raise NotSentError(f"{self.host} did not answer in time") from None
+            if isinstance(exc, smtplib.SMTPException):
+                raise _refused(self.host, exc) from None
             said = getattr(exc, "verify_message", None) or getattr(exc, "strerror", None) or type(exc).__name__
             raise NotSentError(f"{self.host}: {said}") from None
 
     @contextlib.contextmanager
     def _session(self, timeout_s: float, until_s: float) -> Iterator[smtplib.SMTP]:
         name = socket.gethostname()  # a full name would be asked of DNS, which may take its time
-        if self.tls == TLS:
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                self.host, self.port, local_hostname=name, timeout=timeout_s, context=self._context
-            )
-        else:
-            server = smtplib.SMTP(self.host, self.port, local_hostname=name, timeout=timeout_s)
+        server = (
+            smtplib.SMTP_SSL(local_hostname=name, timeout=timeout_s, context=self._context)
+            if self.tls == TLS
+            else smtplib.SMTP(local_hostname=name, timeout=timeout_s)
+        )
+        server._host = self.host  # type: ignore[attr-defined]  # noqa: SLF001 - whom TLS expects: connect() forgets it
         try:
-            with cut_off(lambda: server.sock, until_s):  # which is another one after STARTTLS
+            with cut_off(lambda: server.sock, until_s):  # from the greeting on; after STARTTLS it is another socket
+                code, said = server.connect(self.host, self.port)
+                if code != _READY:
+                    raise smtplib.SMTPConnectError(code, said)
                 if self.tls == STARTTLS:
                     server.starttls(context=self._context)
                 yield server
