@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from hyperjobs.errors import HyperjobsError, StoreError
-from hyperjobs.maintenance.disk import disk_errors
-from hyperjobs.maintenance.prune.archive import Archive
-from hyperjobs.maintenance.prune.name import ArchiveName
+from hyperjobs.maintenance.prune.archive import Archive, archiving
 from hyperjobs.maintenance.prune.summary import still_there
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
@@ -81,14 +79,10 @@ def delete_jobs(  # noqa: PLR0913 - what it works with, each by name
         recognition = recognise(connection)
         require_hypersdk(recognition, store, "deleting jobs")
         refuse_triggers(recognition, store, "deleting jobs")
-        directory.prepare()
-        what = "the archive could not be kept; no job is deleted that is not in it"
-        stack.enter_context(disk_errors(directory.path, what))
-        stack.enter_context(directory.locked())
+        stack.enter_context(archiving(directory))
         require_room(directory.path, len(jobs) * _ROW_BYTES // 8, "an archive of deleted jobs")
-        at = clock.now().replace(microsecond=0)
-        name = ArchiveName(directory.next_sequence(), at, store.name.removesuffix(".db"))
-        archive = Archive(directory, name, store=store, cutoffs=Cutoffs({}), clock=clock)
+        archive = Archive.following(directory, store=store, cutoffs=Cutoffs({}), now=clock.now(), clock=clock)
+        stack.callback(archive.discard_empty)
         stack.callback(archive.close)
         try:
             size = len(jobs) if is_atomic else _FRAME_JOBS
@@ -101,12 +95,7 @@ def delete_jobs(  # noqa: PLR0913 - what it works with, each by name
         except BaseException:
             archive.break_off(connection, is_told=False)
             raise
-        finally:
-            archive.close()
-            if archive.is_finished and not archive.tally.jobs.total():  # nothing was deleted: no archive of it
-                for file in (name.manifest, name.data):
-                    (directory.path / file).unlink(missing_ok=True)
-        done.run = str(name) if done.deleted else ""
+        done.run = str(archive.name) if done.deleted else ""
     return done
 
 
