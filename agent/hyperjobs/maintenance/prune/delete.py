@@ -92,7 +92,7 @@ def delete_jobs(  # noqa: PLR0913 - what it works with, each by name
                 deleting = _Deleting(connection, archive, done, force=force, is_atomic=is_atomic)
                 deleting.run(jobs[start : start + size], is_stopping)
             archive.finish()
-        except BaseException:
+        except BaseException:  # KeyboardInterrupt and a stop too; it is raised again
             archive.break_off(connection, is_told=False)
             raise
         done.run = str(archive.name) if done.deleted else ""
