@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.store.error_kind import kind_of
 from hyperjobs.store.instant import parse
-from hyperjobs.store.ledger.select import fetch
+from hyperjobs.store.ledger.select import as_text, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,12 +34,20 @@ class FailureGroup:
     """
 
     kind: str
-    provider: str | None
+    provider: str | None = None
     jobs: int = 0
     first_at: datetime | None = None
     last_at: datetime | None = None
     example_id: str = ""
     example: str = ""
+
+    def add(self, at: datetime | None, job_id: str, error: str) -> None:
+        """Count one; of those that ended in one instant, or nobody knows when, the last one added is the newest."""
+        self.jobs += 1
+        if at is not None:
+            self.first_at = min(self.first_at or at, at)
+        if self.last_at is None or (at is not None and at >= self.last_at):
+            self.last_at, self.example_id, self.example = at, job_id, error
 
 
 def group_failures(  # noqa: PLR0913 - what is asked, each by name
@@ -73,13 +81,13 @@ def group_failures(  # noqa: PLR0913 - what is asked, each by name
             )
         )
         for _, job_id, whose, error, *times in rows:
-            at = next((found for found in map(parse, times) if found is not None), None)
-            named = _text(whose)
+            at = ended_at(*times)
+            named = as_text(whose)
             if (provider is not None and named != provider) or not _is_in(at, since, until):
                 continue
-            text = _text(error)
+            text = as_text(error)
             key = kind_of(text), named if by_provider else None
-            _add(groups.setdefault(key, FailureGroup(kind=key[0], provider=key[1])), at, _text(job_id), text)
+            groups.setdefault(key, FailureGroup(kind=key[0], provider=key[1])).add(at, as_text(job_id), text)
         if len(rows) < _PAGE_ROWS:
             break
         last = rows[-1][0]
@@ -87,21 +95,12 @@ def group_failures(  # noqa: PLR0913 - what is asked, each by name
     return sorted(groups.values(), key=lambda group: (-group.jobs, group.kind, group.provider or ""))
 
 
+def ended_at(*times: Any) -> datetime | None:
+    """When a failed job ended, by its ``completed_at``, ``started_at`` and ``created_at``: the first that can be read."""
+    return next((found for found in map(parse, times) if found is not None), None)
+
+
 def _is_in(at: datetime | None, since: datetime | None, until: datetime | None) -> bool:
     if at is None:
         return since is None and until is None
     return (since is None or at >= since) and (until is None or at < until)
-
-
-def _add(group: FailureGroup, at: datetime | None, job_id: str, error: str) -> None:
-    group.jobs += 1
-    if at is not None:
-        group.first_at = min(group.first_at or at, at)
-    if group.jobs == 1 or (at is not None and (group.last_at is None or at >= group.last_at)):
-        group.last_at, group.example_id, group.example = at or group.last_at, job_id, error
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return "" if value is None else str(value)
