@@ -11,6 +11,7 @@ from hyperjobs.maintenance.backup.directory import sync_directory
 from hyperjobs.maintenance.backup.pack import new_file
 from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.restore.kept import kept_name
+from hyperjobs.maintenance.restore.staging import UNTOUCHED
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.facts import read_store_facts
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOCK_WAIT_S = 10.0
-_UNTOUCHED = "a restore failed before anything was changed"
 
 
 def restore_live(
@@ -96,12 +96,12 @@ class _Stop:
 
 def _keep(store: Path, copy: Path, kept: Path, stop: _Stop) -> None:
     """Copy the store as it is, and let the copy appear once it is whole: what a kill leaves is cleared with its folder."""
-    with disk_errors(store.parent, _UNTOUCHED):
+    with disk_errors(store.parent, UNTOUCHED):
         copy.unlink(missing_ok=True)
         new_file(copy).close()
     _copy(store, copy, stop)
     stop.pass_by()
-    with disk_errors(store.parent, _UNTOUCHED):
+    with disk_errors(store.parent, UNTOUCHED):
         if os.path.lexists(kept):  # of a restore that had the lock before us, in the same second
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(kept))
         copy.rename(kept)  # no link, which a kill could leave with two names
