@@ -15,8 +15,11 @@ from support.agents import launched, started
 from support.backups import store_of
 from support.disks import small_disk
 from support.processes import get
+from support.tools import give_up
 
 _MASK = 'mount --bind "$0" /proc/$$/mountinfo && exec "$@"'
+pytestmark = pytest.mark.tool("root", "unshare")
+
 ALLOWED = {"HYPERJOBS_STORE__NETWORK_FILESYSTEM": "allow"}
 
 
@@ -34,7 +37,7 @@ def masked(store, tmp_path):
     words = ["unshare", "--mount", "sh", "-c", _MASK, str(table)]
     tried = subprocess.run([*words, "true"], capture_output=True, text=True, check=False)
     if tried.returncode:
-        pytest.skip(f"no mount can be put over the table of mounts here: {tried.stderr.strip()}")
+        give_up(f"no mount can be put over the table of mounts here: {tried.stderr.strip()}")
     return words
 
 

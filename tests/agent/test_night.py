@@ -15,6 +15,7 @@ from hyperjobs.maintenance.task import Report
 from hyperjobs.store.runs import Outcome
 from hyperjobs.testing import START, FakeClock
 from support.ledgers import insert, make_store
+from support.processes import until
 from support.scrapes import hand_turned, value
 
 DEADLINE_S = 30
@@ -23,13 +24,17 @@ EVENING = START.replace(hour=23, minute=0)
 
 def await_runs(agent, count):
     """The runs, the oldest first, once there are so many that ended and are no checkpoints."""
-    until = time.monotonic() + DEADLINE_S
-    while time.monotonic() < until:
+
+    def ended():
         runs = [run for run in agent.workshop.runs.latest(limit=1000) if run.task != "checkpoint"]
-        if len(runs) >= count and all(run.outcome is not None for run in runs):
-            return runs[::-1]
-        time.sleep(0.01)
-    raise AssertionError(runs)
+        return runs[::-1] if len(runs) >= count and all(run.outcome is not None for run in runs) else None
+
+    return until(ended, f"{count} runs that ended", timeout_s=DEADLINE_S)
+
+
+def await_start(agent, task):
+    """Return once a run of the task goes on."""
+    until(lambda: task in {run.task for run in agent.workshop.runs.running()}, f"a run of {task}", timeout_s=DEADLINE_S)
 
 
 @pytest.fixture
@@ -109,9 +114,7 @@ def test_a_stop_ends_the_run_that_is_under_way_and_begins_no_other(night):
 
     night.care.night._tasks["integrity-quick"] = Long()
     sleep_until(night, EVENING + timedelta(hours=2, minutes=30, seconds=1))
-    until = time.monotonic() + DEADLINE_S
-    while "integrity-quick" not in {run.task for run in night.workshop.runs.running()} and time.monotonic() < until:
-        time.sleep(0.01)
+    await_start(night, "integrity-quick")
 
     began = time.monotonic()
     assert night.care.night.stop(5.0)
@@ -148,9 +151,7 @@ def test_a_reload_lets_the_run_that_is_under_way_come_to_its_end(night):
 
     night.care.night._tasks["integrity-quick"] = Long()
     sleep_until(night, EVENING + timedelta(hours=2, minutes=30, seconds=1))
-    until = time.monotonic() + DEADLINE_S
-    while "integrity-quick" not in {run.task for run in night.workshop.runs.running()} and time.monotonic() < until:
-        time.sleep(0.01)
+    await_start(night, "integrity-quick")
 
     assert not night.care.night.retire()
     done.set()
@@ -183,9 +184,7 @@ def test_a_run_that_the_stop_ended_is_made_again_at_the_next_start(night):
 
     night.care.night._tasks["integrity-quick"] = Long()
     sleep_until(night, EVENING + timedelta(hours=2, minutes=20))
-    until = time.monotonic() + DEADLINE_S
-    while "integrity-quick" not in {run.task for run in night.workshop.runs.running()} and time.monotonic() < until:
-        time.sleep(0.01)
+    await_start(night, "integrity-quick")
     assert night.care.night.stop(5.0)
 
     again = Night(night.workshop)

@@ -167,6 +167,7 @@ def test_a_store_that_is_missing_is_said_with_what_to_do(tmp_path):
         seen = turned.overview()
 
     assert (seen.store.is_readable, seen.store.reason, seen.store.read_at) == (False, "missing", None)
+    assert (seen.jobs, seen.providers, seen.success) == (None, (), ())  # nobody knows them, which is not 0
     assert seen.notices[0].id == "store"
     assert seen.level is Level.CRITICAL
     assert "store.path" in seen.notices[0].remedy

@@ -247,6 +247,17 @@ def test_a_fifo_is_refused_and_not_waited_for(tmp_path):
     assert "it is not a regular file" in refused(tmp_path / "fifo", environ={})
 
 
+def test_dev_null_is_no_file_whatever_names_it(tmp_path):
+    environ = {"HYPERJOBS_STORE__PATH": str(tmp_path / "jobs.db")}
+
+    for named in (
+        load_config(Path("/dev/null"), environ=environ),
+        load_config(environ={**environ, "HYPERJOBS_CONFIG": "/dev/null"}),
+    ):
+        assert named.source is None
+        assert named.store.path == tmp_path / "jobs.db"
+
+
 def test_a_device_is_refused():
     assert "it is not a regular file" in refused(Path("/dev/zero"), environ={})
 

@@ -16,6 +16,7 @@ import pytest
 
 from support.processes import free_port, get, running
 from support.scrapes import copy_fixture
+from support.tools import give_up
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = f"localhost/python:{sys.version_info.major}.{sys.version_info.minor}"
@@ -24,8 +25,7 @@ UID = 65532
 
 pytestmark = [
     pytest.mark.long,
-    pytest.mark.tool("buildah", "debootstrap", "unshare", "setpriv"),
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for debootstrap and mounts"),
+    pytest.mark.tool("root", "buildah", "debootstrap", "unshare", "setpriv"),
 ]
 
 
@@ -53,7 +53,7 @@ def image(environment, tmp_path_factory, wheels_alone):
     done("debootstrap", "--variant=minbase", "--include=python3,python3-venv", "bookworm", rootfs)
     version = done("chroot", rootfs, "python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])").strip()
     if version != BASE.rpartition(":")[2]:
-        pytest.skip(f"the wheels are for {BASE}, and Debian's Python is {version}")
+        give_up(f"the wheels are for {BASE}, and Debian's Python is {version}")
     base = done("buildah", "from", "scratch", env=environment).strip()
     done("buildah", "add", base, rootfs, "/", env=environment)
     done("buildah", "commit", "--rm", base, BASE, env=environment)

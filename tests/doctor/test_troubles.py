@@ -41,7 +41,6 @@ from support.doctor_host import Host
 from support.processes import agent, running
 
 PAGE = 4096
-IS_ROOT = os.geteuid() == 0
 
 
 def levels(findings):
@@ -214,7 +213,7 @@ def test_a_network_file_system_is_refused_by_its_type(host, tmp_path):
 # users
 
 
-@pytest.mark.skipif(not IS_ROOT, reason="only root can look as another user")
+@pytest.mark.tool("root")
 def test_files_are_looked_at_as_the_agents_user(tmp_path):
     with tempfile.TemporaryDirectory() as open_to_all:
         Path(open_to_all).chmod(0o755)
@@ -229,7 +228,7 @@ def test_files_are_looked_at_as_the_agents_user(tmp_path):
         assert host.one("permissions")["level"] == "ok"
 
 
-@pytest.mark.skipif(not IS_ROOT, reason="only root can look as another user")
+@pytest.mark.tool("root")
 def test_a_directory_that_keeps_the_agents_user_out_is_told(host):
     found = host.one("permissions", "--user", "nobody")
 
@@ -237,7 +236,7 @@ def test_a_directory_that_keeps_the_agents_user_out_is_told(host):
     assert "keeps this user out" in found["message"]
 
 
-@pytest.mark.skipif(not IS_ROOT, reason="only root can give files away")
+@pytest.mark.tool("root")
 def test_a_wal_of_another_user_is_named(host):
     keeper = apsw.Connection(str(host.store))
     keeper.execute("UPDATE jobs SET progress=1")
@@ -510,7 +509,7 @@ def test_a_row_that_has_no_one_right_answer_is_not_sent_to_the_fix(bare):
     assert "--fix" not in bare.one("rows")["remedy"]
 
 
-@pytest.mark.skipif(not IS_ROOT, reason="only root can be another user")
+@pytest.mark.tool("root")
 def test_another_user_is_told_what_root_would_see(tmp_path):
     with tempfile.TemporaryDirectory() as open_to_all:
         Path(open_to_all).chmod(0o755)

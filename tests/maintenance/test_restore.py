@@ -239,6 +239,43 @@ def test_a_live_restore_is_seen_by_who_has_the_store_open_and_they_go_on(store, 
     assert ids(kept) == OLD | {"new"}
 
 
+def test_a_live_restore_heals_a_store_whose_pages_are_damaged_and_keeps_them(store, directory):
+    name = back_up(store, directory)
+    data = bytearray(store.read_bytes())
+    for start in range(3 * 4096, len(data), 4096):
+        data[start + 100 : start + 700] = os.urandom(600)
+    store.write_bytes(data)
+    user = apsw.Connection(str(store))
+    user.set_busy_timeout(10_000)
+    with pytest.raises(apsw.CorruptError):
+        user.execute("PRAGMA cell_size_check=1; SELECT * FROM jobs").fetchall()
+
+    with staged(directory.path, name, store) as (database, _):
+        kept = restore_live(database, store, now=NOW)
+
+    assert {row[0] for row in user.execute("SELECT id FROM jobs")} == OLD
+    assert user.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    user.close()
+    assert kept.read_bytes()[3 * 4096 :] == data[3 * 4096 :]
+
+
+def test_a_live_restore_into_a_store_with_a_rollback_journal_switches_it_to_wal(store, directory):
+    name = back_up(store, directory)
+    add(store, "new")
+    user = apsw.Connection(str(store))
+    user.set_busy_timeout(10_000)
+    assert user.execute("PRAGMA journal_mode=DELETE").fetchall() == [("delete",)]
+
+    with staged(directory.path, name, store) as (database, _):
+        kept = restore_live(database, store, now=NOW)
+
+    assert {row[0] for row in user.execute("SELECT id FROM jobs")} == OLD
+    insert(user, "after")
+    user.close()
+    assert ids(store) == OLD | {"after"}
+    assert ids(kept) == OLD | {"new"}
+
+
 def test_a_stop_of_a_live_restore_is_obeyed_until_the_store_is_copied_and_leaves_it_as_it_was(store, directory):
     """Each look at the stop is answered with yes once; what comes after the last look has been done."""
     name = back_up(store, directory)

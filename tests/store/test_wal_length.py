@@ -135,6 +135,27 @@ def test_a_reader_of_the_newest_is_waited_for_a_few_milliseconds_at_most(
     reader.close()
 
 
+def test_beside_litestream_nothing_but_passive_is_asked_for(
+    path: Path, connection: Connection, writer: Neighbour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.with_name(f".{path.name}-litestream").mkdir()
+    writer.write(_LONG)
+    reader = Neighbour(path).db  # as Litestream does all along
+    reader.execute("BEGIN").execute("SELECT count(*) FROM jobs").fetchall()
+    asked: set[Mode] = set()
+
+    def noted(where: Connection, mode: Mode) -> Moved:
+        asked.add(mode)
+        return checkpoint(where, mode)
+
+    monkeypatch.setattr(wal_length, "checkpoint", noted)
+    monkeypatch.setattr(wal_length, "_FREE_TRIES", 0)
+    assert not WalLength(connection, lambda _seconds: None).keep_short()
+
+    assert asked == {Mode.PASSIVE, Mode.LOOK}
+    reader.close()
+
+
 def test_a_stop_ends_the_waiting(path: Path, connection: Connection, writer: Neighbour) -> None:
     pauses: list[float] = []
 

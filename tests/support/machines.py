@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from support.processes import running
+from support.tools import give_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,7 +63,7 @@ class Machine:
 def machine(directory: Path, *, is_installed: bool = True) -> Iterator[Machine]:
     """A machine for the length of a block, with the program under /opt/hyperjobs, or for somebody to install it on."""
     if os.geteuid() != 0:
-        pytest.skip("needs root, to mount and to change users")
+        give_up("needs root, to mount and to change users")
     root = directory / "machine"
     for place in PLACES:
         (root / place).mkdir(parents=True)

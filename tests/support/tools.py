@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -38,8 +40,17 @@ _WHEELS = {
 }
 
 
+# ... and what is no program, with how to come by it.
+_STATES = {
+    "root": (lambda: os.geteuid() == 0, "run the tests as root"),
+    "ipv6": (lambda: socket.has_ipv6 and Path("/proc/net/if_inet6").exists(), "boot a kernel with IPv6"),
+}
+
+
 def is_present(tool: str) -> bool:
-    """Whether this machine has the tool: a program, or ``go-sqlite3`` with all that building it takes."""
+    """Whether this machine has the tool: a program, ``go-sqlite3`` with all that building it takes, ``root`` or ``ipv6``."""
+    if tool in _STATES:
+        return _STATES[tool][0]()
     if tool == "go-sqlite3":
         return _GO_DRIVER.is_dir() and all(shutil.which(program) for program in ("go", "gcc"))
     return path_of(tool) is not None
@@ -54,8 +65,14 @@ def require(tool: str) -> None:
     """Return when the tool is here; else skip the test, or fail it where CI=true."""
     if is_present(tool):
         return
-    remedy = _WHEELS.get(tool) or f"apt-get install {_PACKAGES.get(tool, tool)}"
-    message = f"{tool} is missing: {remedy}"
+    remedy = (
+        _STATES[tool][1] if tool in _STATES else _WHEELS.get(tool) or f"apt-get install {_PACKAGES.get(tool, tool)}"
+    )
+    give_up(f"{tool} is missing: {remedy}")
+
+
+def give_up(message: str) -> NoReturn:
+    """Skip the test for what this machine cannot do; where CI=true it can, or the test has failed."""
     if os.environ.get("CI") == "true":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)

@@ -11,6 +11,7 @@ import pytest
 
 from hyperjobs.errors import HyperjobsError
 from hyperjobs.web.listen import ListenError, bind_all, bound_address, parse_address
+from support.tools import give_up
 from support.web_client import split_address
 
 
@@ -67,7 +68,7 @@ def test_an_unknown_name_is_explained():
         bind_all(["no-such-host.invalid:0"])
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.tool("root", "unshare")
 def test_a_privileged_port_is_explained():
     code = "from hyperjobs.web.listen import bind_all\ntry: bind_all(['127.0.0.1:81'])\nexcept Exception as error: print(error)"
     command = [
@@ -83,7 +84,7 @@ def test_a_privileged_port_is_explained():
         [*command, sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ}
     )
     if "privileged" not in ended.stdout and ended.stderr:
-        pytest.skip(f"no user to try it as: {ended.stderr[-200:]}")
+        give_up(f"no user to try it as: {ended.stderr[-200:]}")
 
     assert "privileged" in ended.stdout
     assert "CAP_NET_BIND_SERVICE" in ended.stdout

@@ -185,13 +185,18 @@ def test_one_password_is_computed_at_a_time_the_same_once_and_too_many_are_turne
 
 
 def test_closing_waits_for_no_password(monkeypatch):
-    may_end = threading.Event()
-    monkeypatch.setattr(module.bcrypt, "checkpw", lambda *_: may_end.wait(10))
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def slow(*_):
+        has_begun.set()
+        return may_end.wait(10)
+
+    monkeypatch.setattr(module.bcrypt, "checkpw", slow)
 
     async def leave():
         checker = PasswordChecker()
         task = asyncio.create_task(checker.is_user(header("alice", "x"), USERS))
-        await asyncio.sleep(0)
+        assert await asyncio.to_thread(has_begun.wait, 10)
         await checker.close()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -326,7 +326,7 @@ def test_a_process_without_a_free_descriptor_still_answers():
             client.close()
 
 
-@pytest.mark.skipif(not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists(), reason="no IPv6 here")
+@pytest.mark.tool("ipv6")
 def test_several_addresses_of_both_families_are_served(start):
     server = start(listen=("127.0.0.1:0", "[::1]:0"))
 

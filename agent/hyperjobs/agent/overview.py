@@ -158,7 +158,7 @@ class Overviews:
     def _with_numbers(self, seen: Overview, known: StoreOverview, parts: _Parts) -> Overview:
         """What the store says, or last said: the page shows since when."""
         now = seen.at
-        jobs, providers = counts_of(known.view)
+        jobs, providers = counts_of(known.view) if known.view.is_ready else (None, ())
         stalled = self._stalled()
         seen = replace(
             seen,

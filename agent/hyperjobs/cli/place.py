@@ -134,6 +134,8 @@ def raw_option(file: Path, section: str, name: str, *, instead: str) -> Any:
     """
     from hyperjobs.config.document import DocumentError, Table, parse  # noqa: PLC0415 - YAML only here
 
+    if file == Path(os.devnull):  # as the agent takes it: no file
+        return None
     try:
         root = parse(file.read_bytes())
     except (OSError, DocumentError) as exc:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
+NO_FILE = Path(os.devnull)
 _CONFIGURATION = Origin("configuration")
 _NO_OVERRIDES: Mapping[str, str | Sequence[str]] = MappingProxyType({})
 
@@ -42,7 +43,8 @@ def load_config(
 
     Args:
         path: the file to read. Without it: ``HYPERJOBS_CONFIG``, else ``/etc/hyperjobs/hyperjobs.yaml``, else
-            ``~/.config/hyperjobs/hyperjobs.yaml``, else none; ``Config.source`` says which.
+            ``~/.config/hyperjobs/hyperjobs.yaml``, else none; ``Config.source`` says which. ``/dev/null`` is none, for when
+            the usual one cannot be read.
         environ: the environment; ``HYPERJOBS_STORE__PATH`` sets ``store.path``.
         overrides: flags, dotted option to text, or to a list of texts for an option that is a list.
         require_store: whether ``store.path`` must be set.
@@ -52,6 +54,8 @@ def load_config(
     """
     problems = Problems()
     source = path or locate(environ, problems)
+    if source == NO_FILE:
+        source = None
     settings: Settings = {
         ("store", "state_dir"): Setting(str(default_state_dir(environ)), Origin("environment")),
         ("maintenance", "backup", "directory"): Setting(str(default_backups(environ)), Origin("environment")),

@@ -39,6 +39,7 @@ __all__ = ["Connection", "check_path", "translate"]
 T = TypeVar("T")
 
 _SYNCHRONOUS: Final = frozenset({"OFF", "NORMAL", "FULL", "EXTRA"})
+_READ: Final = "BEGIN"
 _FIRST_WAIT_S: Final = 0.001
 _LONGEST_WAIT_S: Final = 0.05
 """Between two tries for a lock; the writers' transactions are far shorter, so a longer wait only adds delay."""
@@ -170,7 +171,7 @@ class Connection:
         The snapshot is let go when ``work`` ends, however it ends. ``work`` is called again when the store was
         busy, so it must start from scratch. Inside a transaction of this connection it simply joins it.
         """
-        return self._in_transaction("BEGIN", work)
+        return self._in_transaction(_READ, work)
 
     def write(self, work: Callable[[apsw.Connection], T]) -> T:
         """Return what ``work`` gives, having committed all it wrote, or nothing of it when it raised.
@@ -342,11 +343,20 @@ class Connection:
         raw.execute(begin)
         try:
             result = work(raw)
-            raw.execute("COMMIT")
-        except BaseException:
+            self._commit(is_read=begin == _READ)
+        except BaseException:  # a stop and Ctrl-C too: nothing may be left open; it is raised again
             self.rollback()
             raise
         return result
+
+    def _commit(self, *, is_read: bool) -> None:
+        try:
+            self.raw.execute("COMMIT")
+        except apsw.CorruptError:
+            # Damage that a statement met, and that its caller coped with, is told here once more.
+            if not is_read:
+                raise
+            self.rollback()
 
     def rollback(self) -> None:
         """End an open transaction without its changes; does nothing when SQLite already rolled it back."""

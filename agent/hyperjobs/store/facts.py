@@ -42,6 +42,12 @@ class FileFacts:
     filesystem_size_bytes: int
 
 
+def read_geometry(db: apsw.Connection) -> tuple[int, int]:
+    """Pages, and the size of one in bytes: from the file's head alone, so that no other page need be whole."""
+    pages, page_size = (int(str(db.execute(f"PRAGMA {name}").fetchall()[0][0])) for name in ("page_count", "page_size"))
+    return pages, page_size
+
+
 def read_store_facts(db: apsw.Connection) -> StoreFacts:
     """The facts in the caller's read snapshot."""
 

@@ -14,6 +14,7 @@ from hyperjobs.store.ledger.options import LedgerOptions
 from hyperjobs.store.ledger.rollup import has_counts, period_stats
 from hyperjobs.store.ledger.select import fetch
 from hyperjobs.store.ledger.view import read_view
+from hyperjobs.store.ledger.window import WINDOWS
 from hyperjobs.store.models import JobStats, JobStatus
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from hyperjobs.store.connection import Connection
 
-PERIODS: Final = {"24h": timedelta(hours=24), "7d": timedelta(days=7)}
 _MOST_SCANNED: Final = 20_000
 """Finished rows whose ends are parsed, 3 µs each; with more of them, and no ledger, a period is not counted."""
 _MOST_WAITING: Final = 10_000
@@ -75,11 +75,13 @@ def _read(db: apsw.Connection, flavour: Flavour, now: datetime) -> Glance:
     glance = Glance(flavour=flavour, has_ledger=view.is_ready, jobs=dict(jobs))
     has_hours = bool(db.execute("SELECT 1 FROM sqlite_schema WHERE name='hyperjobs_hour'").fetchall())
     finished = sum(jobs[status] for status in JobStatus if status.is_finished)
-    for name, length in PERIODS.items():
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    for name, hours in WINDOWS.items():  # those of the metric and of the status page, so that all three say the same
+        since = hour - timedelta(hours=hours - 1)
         if has_hours and has_counts(db):
-            glance.success[name] = period_stats(db, now - length, None, None, now=now)[0]
+            glance.success[name] = period_stats(db, since, None, None, now=now)[0]
         elif finished <= _MOST_SCANNED:
-            glance.success[name] = statistics.count_finished(db, None, now - length, None)[0]
+            glance.success[name] = statistics.count_finished(db, None, since, None)[0]
     _read_waiting(db, glance)
     return glance
 

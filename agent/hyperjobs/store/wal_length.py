@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from hyperjobs.store.neighbour import litestream_beside
 from hyperjobs.store.wal import Mode, checkpoint
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class WalLength:
             checkpoint(self._connection, Mode.PASSIVE)
             if not checkpoint(self._connection, Mode.LOOK).remaining:
                 return False  # whoever writes next begins it
+        if litestream_beside(self._connection, self._connection.path):
+            return False  # it reads all along, and asks its neighbours for PASSIVE alone
         before, self._connection.busy_timeout_s = self._connection.busy_timeout_s, _LOCK_WAIT_S
         try:
             checkpoint(self._connection, Mode.RESTART)

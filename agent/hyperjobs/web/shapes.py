@@ -263,7 +263,7 @@ class Overview:
 
     Attributes:
         notices: the gravest first; none when all is well.
-        running_jobs: how many run; ``running`` has the longest of them.
+        jobs: of all providers; ``None`` while nobody has counted them.
         failures_read: how many of the newest failed jobs ``failures`` was made of.
         runs: the newest of each task, newest first.
         has_jobs: whether ids, names and errors may be shown; without it ``running`` and ``failures`` are empty.
@@ -273,7 +273,7 @@ class Overview:
     version: str
     store: Store
     notices: tuple[Notice, ...] = ()
-    jobs: Counts = field(default_factory=Counts)
+    jobs: Counts | None = None
     providers: tuple[Counts, ...] = ()
     success: tuple[Success, ...] = ()
     hours: tuple[Hour, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from datetime import timedelta
 
 import pytest
@@ -151,6 +152,7 @@ def test_a_missing_store_is_the_first_thing_said(serve, show, width):
     assert heading.lower().startswith("critical the store cannot be read")
     assert "store.path" in shown.page.locator(".remedy").first.inner_text()
     assert "Not known." in text_of(shown, "running")
+    assert re.search(r"Running\s+-\s+not known\s+Failed\s+-\s+not known", text_of(shown, "figures"))
     assert shown.page.locator(".state.critical > svg").count() == 1
     assert shown.overflow_px() <= 0
     assert shown.complaints() == []

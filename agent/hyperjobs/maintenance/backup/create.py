@@ -16,7 +16,7 @@ from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.content import Content
-from hyperjobs.store.facts import read_store_facts
+from hyperjobs.store.facts import read_geometry
 from hyperjobs.store.flavour import recognise, require_job_store
 from hyperjobs.store.snapshot import Copied, Pace, copy_snapshot
 from hyperjobs.store.version import sqlite_version
@@ -118,8 +118,8 @@ def take_backup(  # noqa: PLR0913 - all but the first two by name
 
 def database_bytes(source: Connection) -> int:
     """Size of the copy that a backup would make."""
-    facts = source.read(read_store_facts)
-    return facts.pages * facts.page_size_bytes
+    pages, page_size = source.read(read_geometry)
+    return pages * page_size
 
 
 def room_needed(size: int, compression: str) -> int:

@@ -100,7 +100,7 @@ class LiveStore:
         try:
             yield
         except _DescribedDamageError as exc:
-            self._sound(turn, str(exc), exc.messages)
+            self._sound(turn, exc.brief, exc.messages)
             raise
         except StoreDamagedError as exc:
             self._sound(turn, str(exc), [str(exc)])
@@ -141,6 +141,9 @@ class _DescribedDamageError(StoreDamagedError):
             f"{path}: damaged: {'; '.join(messages)}: restore the newest verified backup with 'hyperjobs restore'"
         )
         self.messages = messages
+        more = f", and {len(messages) - 1} more: 'hyperjobs runs' has them" if len(messages) > 1 else ""
+        self.brief = f"{path}: damaged: {messages[0]}{more}"
+        """For a freeze, which every command that it holds up repeats."""
 
 
 def _has_bytes(path: Path) -> bool:

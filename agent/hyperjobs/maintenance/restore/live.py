@@ -14,7 +14,7 @@ from hyperjobs.maintenance.restore.kept import kept_name
 from hyperjobs.maintenance.restore.staging import UNTOUCHED
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
-from hyperjobs.store.facts import read_store_facts
+from hyperjobs.store.facts import read_geometry
 from hyperjobs.store.snapshot import Pace, copy_snapshot, overwrite
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def restore_live(
 
     Raises:
         StoreInterruptedError: a stop came; the store is as it was, and there is no copy of it.
-        StoreRefusedError: the two have different page sizes, which an open store in WAL mode cannot change.
+        StoreRefusedError: the two have different page sizes, which an open store in WAL mode cannot change; or the store
+            has a rollback journal and cannot be switched to WAL.
         StoreBusyError: the store's lock was not to be had.
         StoreFullError: no room for the copy, or for the -wal that grows by the size of the backup.
     """
@@ -54,16 +55,15 @@ def restore_live(
     try:
         source = Connection(database, immutable=True)
         try:
-            facts, new = live.read(read_store_facts), source.read(read_store_facts)
-            if facts.page_size_bytes != new.page_size_bytes:
+            (pages, page_size), (new_pages, new_page_size) = live.read(read_geometry), source.read(read_geometry)
+            if page_size != new_page_size:
                 raise StoreRefusedError(
-                    f"{target}: has pages of {facts.page_size_bytes} bytes and the backup of {new.page_size_bytes}; "
+                    f"{target}: has pages of {page_size} bytes and the backup of {new_page_size}; "
                     "stop its users and restore without --live",
                     reason="page_size",
                 )
-            require_room(
-                target.parent, (facts.pages + new.pages) * facts.page_size_bytes, "a restore into the open store"
-            )
+            require_room(target.parent, (pages + new_pages) * page_size, "a restore into the open store")
+            _use_wal(live)
             # Copied under the lock: what a writer commits up to the very end is in it, or comes after the restore.
             overwrite(live, source, lambda: _keep(target, database.with_name("before"), kept, stop))
         finally:
@@ -71,6 +71,15 @@ def restore_live(
     finally:
         live.close()
     return kept
+
+
+def _use_wal(live: Connection) -> None:
+    """Switch a store to WAL, as hypersdk's own client does: with a rollback journal the lock would keep out the copy too."""
+    if live.value("PRAGMA journal_mode") != "wal" and live.value("PRAGMA journal_mode=WAL") != "wal":
+        raise StoreRefusedError(
+            f"{live.path}: has a rollback journal and cannot use WAL; stop its users and restore without --live",
+            reason="no_wal",
+        )
 
 
 class _Stop:
