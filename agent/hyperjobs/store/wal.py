@@ -105,17 +105,18 @@ def empty(connection: Connection, wait: Callable[[float], object]) -> Moved:
     return moved
 
 
-def use_wal(connection: Connection) -> None:
-    """Switch a store to WAL, once: without it every long read, the first count above all, would stop the writers.
+def use_wal(connection: Connection, refusal: str) -> None:
+    """Switch a store to WAL, once, as hypersdk's own client does; does nothing where it is.
+
+    Args:
+        connection: in no transaction.
+        refusal: what is said of a store that cannot be switched.
 
     Raises:
-        StoreRefusedError: it cannot be (reason ``no_wal``).
+        StoreRefusedError: this is one (reason ``no_wal``).
     """
     if connection.value("PRAGMA journal_mode") != "wal" and connection.value("PRAGMA journal_mode=WAL") != "wal":
-        raise StoreRefusedError(
-            f"{connection.path}: cannot use WAL, so a ledger would stop its writers; set store.ledger to scan",
-            reason="no_wal",
-        )
+        raise StoreRefusedError(f"{connection.path}: {refusal}", reason="no_wal")
 
 
 def wal_bytes(path: Path) -> int:

@@ -16,6 +16,7 @@ from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.facts import read_geometry
 from hyperjobs.store.snapshot import Pace, copy_snapshot, overwrite
+from hyperjobs.store.wal import use_wal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOCK_WAIT_S = 10.0
+_NO_WAL = "has a rollback journal and cannot use WAL; stop its users and restore without --live"
 
 
 def restore_live(
@@ -63,7 +65,8 @@ def restore_live(
                     reason="page_size",
                 )
             require_room(target.parent, (pages + new_pages) * page_size, "a restore into the open store")
-            _use_wal(live)
+            # with a rollback journal the lock would keep out the copy too
+            use_wal(live, _NO_WAL)
             # Copied under the lock: what a writer commits up to the very end is in it, or comes after the restore.
             overwrite(live, source, lambda: _keep(target, database.with_name("before"), kept, stop))
         finally:
@@ -71,15 +74,6 @@ def restore_live(
     finally:
         live.close()
     return kept
-
-
-def _use_wal(live: Connection) -> None:
-    """Switch a store to WAL, as hypersdk's own client does: with a rollback journal the lock would keep out the copy too."""
-    if live.value("PRAGMA journal_mode") != "wal" and live.value("PRAGMA journal_mode=WAL") != "wal":
-        raise StoreRefusedError(
-            f"{live.path}: has a rollback journal and cannot use WAL; stop its users and restore without --live",
-            reason="no_wal",
-        )
 
 
 class _Stop:

@@ -41,6 +41,7 @@ _FOLDS_A_TURN = 100
 _HELD_S = 0.05
 """The next look at a file that was replaced, while others of this process still hold what was there before."""
 _TRIM_EVERY_S = 600.0
+_NO_WAL = "cannot use WAL, so a ledger would stop its writers; set store.ledger to scan"
 _TRIM_ROWS = 1_000
 
 
@@ -161,7 +162,8 @@ class Keeper:
             connection = Connection(self._path, synchronous="NORMAL", busy_timeout_s=_OPEN_WAIT_S, clock=self._clock)
             try:
                 self._require_hypersdk(connection)
-                use_wal(connection)
+                # without it every long read, the first count above all, would stop the writers
+                use_wal(connection, _NO_WAL)
                 connection.busy_timeout_s = _LOCK_WAIT_S
             except BaseException:
                 connection.close()
