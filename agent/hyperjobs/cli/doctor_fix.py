@@ -14,7 +14,7 @@ from hyperjobs.cli.stop import Progress, Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.task import workshop
 from hyperjobs.cli.text import printable
-from hyperjobs.errors import MaintenanceHeldError, StoreRefusedError
+from hyperjobs.errors import StoreRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def fix_rows(  # noqa: PLR0913 - one for each option
         if is_dry or not plan.rows:
             _show_plan(plan, as_json=as_json)
             return stop.code
-        _require_free(shop)
+        shop.holds.require_unfrozen(shop.store)  # rows of a store in doubt are not to be touched
         if not yes:
             if not as_json:
                 _show_plan(plan, as_json=False)
@@ -115,14 +115,6 @@ def _turn(shop: Workshop, stop: Stop, progress: Progress, *, is_dry: bool) -> Tu
 
 def _images(shop: Workshop) -> Path:
     return shop.config.store.state_dir / _IMAGES
-
-
-def _require_free(shop: Workshop) -> None:
-    """Return when nothing holds maintenance: rows of a store in doubt are not to be touched."""
-    for held in shop.holds.frozen():
-        raise MaintenanceHeldError(
-            f"{shop.store}: frozen ({held.reason}): {held.message}; see to that first, then 'hyperjobs unfreeze'"
-        )
 
 
 def _back_up(shop: Workshop, stop: Stop) -> str:

@@ -23,7 +23,7 @@ from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.task import workshop
 from hyperjobs.cli.text import printable
-from hyperjobs.errors import HyperjobsError, MaintenanceHeldError
+from hyperjobs.errors import HyperjobsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -140,7 +140,7 @@ def run_edit(context: click.Context, place: StorePlace, chosen: Chosen, wish: Wi
         import_module(module)
     with workshop(context, place) as shop, Stop() as stop:
         path = Path(os.path.realpath(shop.store))
-        _refuse_frozen(shop, path)
+        shop.holds.require_unfrozen(path)
         jobs, failed = _look(path, chosen, edit, force=wish.force)
         if failed and wish.atomic:
             _say(failed)
@@ -161,14 +161,6 @@ def run_edit(context: click.Context, place: StorePlace, chosen: Chosen, wish: Wi
             _record(shop, edit, jobs, done, wish, started_at=started_at, is_whole=not stop.code)
         _show(edit, jobs, done, wish)
     return stop.code or _code(done.failed)
-
-
-def _refuse_frozen(shop: Workshop, path: Path) -> None:
-    for held in shop.holds.frozen():
-        raise MaintenanceHeldError(
-            f"{path}: frozen since {held.since:%Y-%m-%dT%H:%M:%SZ} ({held.reason}: {held.message}), so no job is edited; "
-            "look into it, then 'hyperjobs unfreeze --reason …'"
-        )
 
 
 def _look(path: Path, chosen: Chosen, edit: Edit, *, force: bool) -> tuple[list[Job], dict[str, HyperjobsError]]:

@@ -126,15 +126,10 @@ def refuse_frozen(context: click.Context, place: StorePlace) -> None:
         MaintenanceHeldError: it is frozen.
     """
     from hyperjobs.agent.workshop import opened_workshop  # noqa: PLC0415 - maintenance only where it is done
-    from hyperjobs.errors import MaintenanceHeldError  # noqa: PLC0415 - as above
     from hyperjobs.store.state import state_stem  # noqa: PLC0415 - as above
 
     config, store = place.load(), place.find()
     if not (config.store.state_dir / f"{state_stem(store)}.db").exists():
         return  # without a state nobody can have frozen it, and none is made for a look
     with opened_workshop(config, store, clock=setting_of(context).clock) as shop:
-        frozen = shop.holds.frozen()
-    if frozen:
-        raise MaintenanceHeldError(
-            f"{place.find()}: is frozen ({frozen[0].reason}): {frozen[0].message}; look, then 'hyperjobs unfreeze --reason WHY'"
-        )
+        shop.holds.require_unfrozen(store)
