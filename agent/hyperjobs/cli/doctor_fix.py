@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyperjobs.cli.ask import ask
-from hyperjobs.cli.event import add_event
+from hyperjobs.cli.event import add_event, recording
 from hyperjobs.cli.lazy import nearest
 from hyperjobs.cli.stop import Progress, Stop
 from hyperjobs.cli.table import emit, emit_json
-from hyperjobs.cli.task import workshop
+from hyperjobs.cli.task import run_once, workshop
 from hyperjobs.cli.text import printable
 from hyperjobs.errors import StoreRefusedError
 
@@ -56,16 +56,14 @@ def fix_rows(  # noqa: PLR0913 - one for each option
                 _show_plan(plan, as_json=False)
             ask(f"{printable(str(shop.store))}: mend {plan.rows:,} rows, after a backup? [y/N] ")
         backup = _back_up(shop, stop)
-        started_at, fixed = shop.clock.now(), Fixed("")
+        started_at, fixed, outcome = shop.clock.now(), Fixed(""), "interrupted"
         try:
             fix(shop.store, _images(shop), plan, only=only, turn=turn, fixed=fixed)
-        except BaseException:
-            if fixed.rows:
-                _record(shop, "fix", fixed, started_at, backup=backup, outcome="interrupted")
-            raise
+            outcome = "ok"
         finally:
             progress.end()
-        _record(shop, "fix", fixed, started_at, backup=backup)
+            if fixed.rows or outcome == "ok":
+                _record(shop, "fix", fixed, started_at, backup=backup, outcome=outcome)
         if as_json:
             emit_json({"dry_run": False, **_fixed_shape(fixed), "backup": backup})
         else:
@@ -124,18 +122,7 @@ def _back_up(shop: Workshop, stop: Stop) -> str:
         StoreRefusedError: there is none.
         HyperjobsError: it could not be taken.
     """
-    progress = Progress()
-    try:
-        finished = shop.runner.run(
-            shop.task("backup", is_rotating=False),
-            is_dry=False,
-            is_stopping=stop.is_set,
-            wait=stop.wait,
-            progress=progress,
-        )
-    finally:
-        progress.end()
-    assert finished is not None  # noqa: S101 - a run without a slot is never the second one of it
+    finished = run_once(shop, shop.task("backup", is_rotating=False), stop)
     if finished.error is not None:
         raise finished.error
     name = finished.run.detail.get("name")
@@ -148,7 +135,8 @@ def _record(  # noqa: PLR0913 - what a record is made of
     shop: Workshop, task: str, fixed: Fixed, started_at: datetime, *, backup: str = "", outcome: str = "ok"
 ) -> None:
     detail: dict[str, Any] = _fixed_shape(fixed) | ({"backup": backup} if backup else {})
-    add_event(shop, task, _said(task, fixed), started_at=started_at, detail=detail, outcome=outcome)
+    with recording():
+        add_event(shop, task, _said(task, fixed), started_at=started_at, detail=detail, outcome=outcome)
 
 
 def _said(task: str, fixed: Fixed) -> str:

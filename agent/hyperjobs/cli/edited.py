@@ -16,20 +16,20 @@ import click
 
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
-from hyperjobs.cli.event import add_event
+from hyperjobs.cli.event import add_event, recording
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import verbose_option
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.task import workshop
 from hyperjobs.cli.text import printable
-from hyperjobs.errors import HyperjobsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hyperjobs.agent.workshop import Workshop
     from hyperjobs.cli.chosen import Chosen
+    from hyperjobs.errors import HyperjobsError
     from hyperjobs.store.models import Job, JobStatus
     from hyperjobs.store.sqlite import SQLiteJobStore
 
@@ -245,7 +245,6 @@ def _code(failed: Mapping[str, HyperjobsError]) -> int:
 def _record(  # noqa: PLR0913 - what a record is made of
     shop: Workshop, edit: Edit, jobs: Sequence[Job], done: Edited, wish: Wish, *, started_at: Any, is_whole: bool
 ) -> None:
-    """Record what has been done already: a record that cannot be written is said, and undoes nothing."""
     changed = set(done.changed)
     old = Counter(str(job.status) for job in jobs if job.id in changed)
     which = done.changed[0] if len(changed) == 1 else f"{len(changed):,} jobs"
@@ -258,15 +257,6 @@ def _record(  # noqa: PLR0913 - what a record is made of
         "ids": done.changed[:_RECORDED_IDS],
         **({"undo": done.undo} if done.undo else {}),
     }
-    try:
-        add_event(
-            shop,
-            edit.task,
-            said,
-            started_at=started_at,
-            reason=wish.reason,
-            detail=detail,
-            outcome="ok" if is_whole else "interrupted",
-        )
-    except (HyperjobsError, OSError) as exc:
-        sys.stderr.write(f"hyperjobs: it is done, and 'hyperjobs runs' will not know of it: {printable(str(exc))}\n")
+    outcome = "ok" if is_whole else "interrupted"
+    with recording():
+        add_event(shop, edit.task, said, started_at=started_at, reason=wish.reason, detail=detail, outcome=outcome)
