@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from hyperjobs.agent.workshop import Workshop
     from hyperjobs.cli.place import StorePlace
     from hyperjobs.doctor.fix import Fixed, Plan
-    from hyperjobs.maintenance.task import Turn
 
 _IMAGES = "fixes"
 
@@ -42,7 +41,7 @@ def fix_rows(  # noqa: PLR0913 - one for each option
     only = set(kinds) or set(KINDS)
     with workshop(context, place) as shop, Stop() as stop:
         progress = Progress()
-        turn = _turn(shop, stop, progress, is_dry=is_dry)
+        turn = stop.turn(shop.clock, progress, is_dry=is_dry)
         try:
             plan = plan_fix(shop.store, only, turn)
         finally:
@@ -84,7 +83,7 @@ def undo_rows(  # noqa: PLR0913 - as above
             ask(f"{printable(str(shop.store))}: put the rows of {printable(run)} back as they were? [y/N] ")
         started_at = shop.clock.now()
         try:
-            undone = undo_fix(shop.store, _images(shop), run, _turn(shop, stop, progress, is_dry=is_dry))
+            undone = undo_fix(shop.store, _images(shop), run, stop.turn(shop.clock, progress, is_dry=is_dry))
         finally:
             progress.end()
         if not is_dry:
@@ -96,19 +95,6 @@ def undo_rows(  # noqa: PLR0913 - as above
         else:
             emit(_said("fix-undo", undone))
     return stop.code
-
-
-def _turn(shop: Workshop, stop: Stop, progress: Progress, *, is_dry: bool) -> Turn:
-    from hyperjobs.maintenance.task import Turn  # noqa: PLC0415 - only where it is done
-
-    return Turn(
-        now=shop.clock.now(),
-        clock=shop.clock,
-        is_stopping=stop.is_set,
-        wait=stop.wait,
-        progress=progress,
-        is_dry=is_dry,
-    )
 
 
 def _images(shop: Workshop) -> Path:

@@ -61,24 +61,12 @@ def stoppable(
     context: click.Context, *, is_dry: bool = False, heeds_signals: bool = True
 ) -> Iterator[tuple[Turn, Stop]]:
     """A turn that Ctrl-C and SIGTERM end, with its progress on the terminal."""
-    from hyperjobs.maintenance.task import Turn  # noqa: PLC0415 - only where work is done
-
     clock = setting_of(context).clock
     progress = Rate(clock)
     stop = Stop()
     with stop if heeds_signals else contextlib.nullcontext():
         try:
-            yield (
-                Turn(
-                    now=clock.now(),
-                    clock=clock,
-                    is_stopping=stop.is_set,
-                    wait=stop.wait,
-                    progress=progress,
-                    is_dry=is_dry,
-                ),
-                stop,
-            )
+            yield stop.turn(clock, progress, is_dry=is_dry), stop
         finally:
             progress.end()
 
