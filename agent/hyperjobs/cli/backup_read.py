@@ -11,7 +11,7 @@ import click
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.backup_list import Listed, show_backups
 from hyperjobs.cli.backup_setting import directory_option, settings, store_of
-from hyperjobs.cli.destination import backup_there, configured_destination, destination_option
+from hyperjobs.cli.destination import LATEST, backup_there, configured_destination, destination_option
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.stop import Stop
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from hyperjobs.maintenance.backup.manifest import Manifest
     from hyperjobs.maintenance.backup.name import BackupName
 
-LATEST = "latest"
 STORE = "store"
 _DAMAGED = 3
 

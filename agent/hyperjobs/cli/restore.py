@@ -14,6 +14,7 @@ from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
 from hyperjobs.cli.backup_setting import directory_option, host_of, settings, store_of
 from hyperjobs.cli.destination import (
+    LATEST,
     backup_before,
     backup_there,
     configured_destination,
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from hyperjobs.maintenance.backup.destination.protocol import Destination
     from hyperjobs.maintenance.backup.manifest import Manifest
     from hyperjobs.maintenance.backup.name import BackupName
-
-LATEST = "latest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
