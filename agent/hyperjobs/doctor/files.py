@@ -86,9 +86,9 @@ def look_at_permissions(case: Case) -> Iterator[Finding]:
         return
     store, *others = case.outlook.files
     user, found = case.outlook.user, list(_denied(case, store, others))
-    owners = {each.owner for each in (store, *others) if not each.path.endswith(str(case.path.parent))}
-    if store.path == str(case.path) and len(owners) > 1:
-        named = ", ".join(each.text() for each in (store, *others) if each.path.startswith(store.path))
+    own = [each for each in case.outlook.files if each.path != str(case.path.parent)]
+    if store.path == str(case.path) and len({each.owner for each in own}) > 1:
+        named = ", ".join(each.text() for each in own)
         found.append(
             warning(
                 f"the store's files belong to different users: {named}",
