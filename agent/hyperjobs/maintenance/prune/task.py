@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.errors import ArchiveDamagedError, ConfigError, StoreInterruptedError
-from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.maintenance.prune.archive import Archive
-from hyperjobs.maintenance.prune.directory import ArchiveDirectory
+from hyperjobs.maintenance.prune.directory import NOT_KEPT, ArchiveDirectory
 from hyperjobs.maintenance.prune.expire import expired, remove
 from hyperjobs.maintenance.prune.guard import refuse_clock_jump
-from hyperjobs.maintenance.prune.name import ArchiveName
 from hyperjobs.maintenance.prune.plan import (
     Plan,
     by_status,
@@ -146,16 +144,9 @@ class PruneTask:
             archive: Archive | None = None
             notes: dict[str, Any] = {}
             if self._directory is not None:
-                self._directory.prepare()
-                what = "the archive could not be kept; no job is deleted that is not in it"
-                stack.enter_context(disk_errors(self._directory.path, what))
-                stack.enter_context(self._directory.locked())
+                stack.enter_context(self._directory.adding(NOT_KEPT))
                 notes = self._recover(self._directory, connection, turn)
-                name = ArchiveName(
-                    self._directory.next_sequence(),
-                    turn.now.replace(microsecond=0),
-                    self._store.name.removesuffix(".db"),
-                )
+                name = self._directory.next_name(self._store, turn.now)
                 archive = Archive(self._directory, name, store=self._store, cutoffs=plan.rule.cutoffs, clock=turn.clock)
                 stack.callback(archive.close)
             self._require_room(plan)
