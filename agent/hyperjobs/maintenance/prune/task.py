@@ -25,6 +25,7 @@ from hyperjobs.maintenance.prune.plan import (
 from hyperjobs.maintenance.prune.reading import manifest_of, recover
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.maintenance.task import Report
+from hyperjobs.size import mebibytes
 from hyperjobs.store.flavour import recognise, require_hypersdk
 from hyperjobs.store.pruning import Pruning, refuse_triggers
 
@@ -134,7 +135,7 @@ class PruneTask:
             return self._foretold(plan) if turn.is_dry else self._prune(connection, plan, turn)
 
     def _foretold(self, plan: Plan) -> Report:
-        where = "" if self._directory is None else f", archived into about {_mebibytes(plan.archive_bytes)}"
+        where = "" if self._directory is None else f", archived into about {mebibytes(plan.archive_bytes)}"
         if not plan.going:
             where = ""
         return Report(summary=f"would prune {_described(plan, plan.going)}{where}", detail=plan.detail())
@@ -223,7 +224,7 @@ class PruneTask:
         where = ""
         if archive is not None and archive.bytes:
             detail |= {"archive": str(archive.name), "archive_bytes": archive.bytes}
-            where = f"; archive {archive.name}, {_mebibytes(archive.bytes)}"
+            where = f"; archive {archive.name}, {mebibytes(archive.bytes)}"
         return Report(
             summary=f"pruned {_described(plan, pruning.done.total)}{where}",
             detail=detail,
@@ -244,7 +245,3 @@ def _advice(counts: dict[str, int]) -> Report:
         detail={"would_prune_jobs": counts},
         skipped="no_retention",
     )
-
-
-def _mebibytes(size: int) -> str:
-    return f"{size / 2**20:,.1f} MiB"
