@@ -41,7 +41,7 @@ COMPRESSIONS = ["zstd", "gzip", "none"]
     },
 )
 def backup_group() -> None:
-    """Take, list, show and verify backups of a store."""
+    """Take, list, prove, compare, keep and delete backups of a store."""
 
 
 @backup_group.command("create")
