@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -86,12 +85,6 @@ def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = decorate(command)
     return functools.wraps(command)(command)
-
-
-def note(text: str) -> None:
-    """Say something beside what goes to standard output."""
-    sys.stdout.flush()
-    sys.stderr.write(f"{text}\n")
 
 
 def said(what: str, done: Imported, *, dry_run: bool) -> str:
