@@ -1,4 +1,4 @@
-"""Failed jobs by the kind of their error, over any period."""
+"""Failed jobs by the kind of their error: what a kind comes to, and all kinds of any period."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ _COLUMNS: Final = ("rowid", "id", "provider", "substr(error,1,2000)", "completed
 
 
 @dataclass(slots=True, kw_only=True)
-class FailureGroup:
+class Failures:
     """Failed jobs whose errors are of one kind.
 
     Attributes:
         kind: the error without ids, numbers, hosts, paths and sizes; empty when there was none.
-        provider: theirs; ``None`` when the groups are not by provider.
         first_at: when the earliest of them ended; ``None`` when no time of them can be read.
         last_at: when the newest did.
         example_id: of the newest one.
@@ -34,12 +33,26 @@ class FailureGroup:
     """
 
     kind: str
-    provider: str | None
     jobs: int = 0
     first_at: datetime | None = None
     last_at: datetime | None = None
     example_id: str = ""
     example: str = ""
+
+    def add(self, at: datetime | None, job_id: str, error: str) -> None:
+        """Count one more job, which ended at this time; of those that ended together the one added last is the newest."""
+        self.jobs += 1
+        if at is not None:
+            self.first_at = min(self.first_at or at, at)
+        if self.last_at is None or (at is not None and at >= self.last_at):
+            self.last_at, self.example_id, self.example = at, job_id, error
+
+
+@dataclass(slots=True, kw_only=True)
+class FailureGroup(Failures):
+    """Those of one kind, and of one provider when the groups are by provider; else that is ``None``."""
+
+    provider: str | None
 
 
 def group_failures(  # noqa: PLR0913 - what is asked, each by name
@@ -73,13 +86,13 @@ def group_failures(  # noqa: PLR0913 - what is asked, each by name
             )
         )
         for _, job_id, whose, error, *times in rows:
-            at = next((found for found in map(parse, times) if found is not None), None)
-            named = _text(whose)
+            at = ended_at(*times)
+            named = plain_text(whose)
             if (provider is not None and named != provider) or not _is_in(at, since, until):
                 continue
-            text = _text(error)
+            text = plain_text(error)
             key = kind_of(text), named if by_provider else None
-            _add(groups.setdefault(key, FailureGroup(kind=key[0], provider=key[1])), at, _text(job_id), text)
+            groups.setdefault(key, FailureGroup(kind=key[0], provider=key[1])).add(at, plain_text(job_id), text)
         if len(rows) < _PAGE_ROWS:
             break
         last = rows[-1][0]
@@ -93,15 +106,13 @@ def _is_in(at: datetime | None, since: datetime | None, until: datetime | None) 
     return (since is None or at >= since) and (until is None or at < until)
 
 
-def _add(group: FailureGroup, at: datetime | None, job_id: str, error: str) -> None:
-    group.jobs += 1
-    if at is not None:
-        group.first_at = min(group.first_at or at, at)
-    if group.jobs == 1 or (at is not None and (group.last_at is None or at >= group.last_at)):
-        group.last_at, group.example_id, group.example = at or group.last_at, job_id, error
+def ended_at(*times: Any) -> datetime | None:
+    """When a job ended: the first of its ``completed_at``, ``started_at`` and ``created_at`` that can be read."""
+    return next((found for found in map(parse, times) if found is not None), None)
 
 
-def _text(value: Any) -> str:
+def plain_text(value: Any) -> str:
+    """A value as text, whatever was written there; nothing is empty."""
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     return "" if value is None else str(value)

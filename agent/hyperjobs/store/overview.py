@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from hyperjobs.store.error_kind import kind_of
 from hyperjobs.store.facts import read_store_facts
+from hyperjobs.store.failures import Failures, ended_at, plain_text
 from hyperjobs.store.flavour import Flavour
 from hyperjobs.store.instant import EPOCH, parse
 from hyperjobs.store.ledger.hours import read_hours
@@ -55,25 +56,11 @@ class RunningJob:
 
 
 @dataclass(slots=True, kw_only=True)
-class FailureKind:
-    """Failed jobs whose errors are of one kind.
+class FailureKind(Failures):
+    """Those of one kind among the newest, how many of them are of the last day, and whose they are."""
 
-    Attributes:
-        kind: the error without ids, numbers, hosts, paths and sizes; empty when there was none.
-        first_at: when the earliest of them ended; ``None`` when no time of them can be read.
-        last_at: when the newest did.
-        example_id: of the newest one.
-        example: its error, cut to 2,000 characters.
-    """
-
-    kind: str
-    jobs: int = 0
     jobs_24h: int = 0
-    first_at: datetime | None = None
-    last_at: datetime | None = None
     providers: set[str] = field(default_factory=set)
-    example_id: str = ""
-    example: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,11 +118,11 @@ def _read_running(db: apsw.Connection, now: datetime) -> list[RunningJob]:
     rest = "FROM jobs WHERE status='running' ORDER BY rowid DESC LIMIT ?"
     found = [
         RunningJob(
-            id=_text(row[0]),
-            name=_text(row[1]),
-            vm_name=_text(row[2]),
-            provider=_text(row[3]),
-            user=_text(row[4]),
+            id=plain_text(row[0]),
+            name=plain_text(row[1]),
+            vm_name=plain_text(row[2]),
+            provider=plain_text(row[3]),
+            user=plain_text(row[4]),
             since=parse(row[5]) or parse(row[6]),
             progress=min(max(float(row[7]), 0.0), 100.0) if isinstance(row[7], int | float) else 0.0,
         )
@@ -150,27 +137,17 @@ def _read_failures(db: apsw.Connection, now: datetime) -> tuple[list[FailureKind
         "substr(provider,1,128)",
         "substr(error,1,2000)",
         "completed_at",
+        "started_at",
         "created_at",
     )
     rest = "FROM jobs WHERE status='failed' ORDER BY rowid DESC LIMIT ?"
     kinds: dict[str, FailureKind] = {}
     rows = fetch(db, columns, rest, (MOST_FAILED,))
-    for job_id, provider, error, completed, created in rows:
-        kind = kinds.setdefault(name := kind_of(_text(error)), FailureKind(kind=name))
-        at = parse(completed) or parse(created)
-        kind.jobs += 1
-        kind.providers.add(_text(provider))
-        if at is not None:
-            kind.jobs_24h += (now - at).total_seconds() < 24 * _HOUR_S
-            kind.first_at = min(kind.first_at or at, at)
-        if kind.jobs == 1 or (at is not None and (kind.last_at is None or at > kind.last_at)):
-            kind.last_at = at if at is not None else kind.last_at
-            kind.example_id, kind.example = _text(job_id), _text(error)
+    for job_id, provider, error, *times in reversed(rows):
+        text, at = plain_text(error), ended_at(*times)
+        kind = kinds.setdefault(name := kind_of(text), FailureKind(kind=name))
+        kind.add(at, plain_text(job_id), text)
+        kind.providers.add(plain_text(provider))
+        kind.jobs_24h += at is not None and (now - at).total_seconds() < 24 * _HOUR_S
     order = sorted(kinds.values(), key=lambda kind: kind.last_at or EPOCH, reverse=True)
     return sorted(order, key=lambda kind: (-kind.jobs_24h, -kind.jobs)), len(rows)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return "" if value is None else str(value)

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from hyperjobs.errors import HyperjobsError, StoreError
-from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.prune.archive import Archive
-from hyperjobs.maintenance.prune.name import ArchiveName
+from hyperjobs.maintenance.prune.directory import NOT_KEPT
 from hyperjobs.maintenance.prune.summary import still_there
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
@@ -81,13 +80,9 @@ def delete_jobs(  # noqa: PLR0913 - what it works with, each by name
         recognition = recognise(connection)
         require_hypersdk(recognition, store, "deleting jobs")
         refuse_triggers(recognition, store, "deleting jobs")
-        directory.prepare()
-        what = "the archive could not be kept; no job is deleted that is not in it"
-        stack.enter_context(disk_errors(directory.path, what))
-        stack.enter_context(directory.locked())
+        stack.enter_context(directory.adding(NOT_KEPT))
         require_room(directory.path, len(jobs) * _ROW_BYTES // 8, "an archive of deleted jobs")
-        at = clock.now().replace(microsecond=0)
-        name = ArchiveName(directory.next_sequence(), at, store.name.removesuffix(".db"))
+        name = directory.next_name(store, clock.now())
         archive = Archive(directory, name, store=store, cutoffs=Cutoffs({}), clock=clock)
         stack.callback(archive.close)
         try:

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.errors import ArchiveDamagedError, ConfigError, StoreInterruptedError
-from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.maintenance.prune.archive import Archive
-from hyperjobs.maintenance.prune.directory import ArchiveDirectory
+from hyperjobs.maintenance.prune.directory import NOT_KEPT, ArchiveDirectory
 from hyperjobs.maintenance.prune.expire import expired, remove
 from hyperjobs.maintenance.prune.guard import refuse_clock_jump
-from hyperjobs.maintenance.prune.name import ArchiveName
 from hyperjobs.maintenance.prune.plan import (
     Plan,
     by_status,
@@ -27,6 +25,7 @@ from hyperjobs.maintenance.prune.plan import (
 from hyperjobs.maintenance.prune.reading import manifest_of, recover
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.maintenance.task import Report
+from hyperjobs.size import mebibytes
 from hyperjobs.store.flavour import recognise, require_hypersdk
 from hyperjobs.store.pruning import Pruning, refuse_triggers
 
@@ -136,7 +135,7 @@ class PruneTask:
             return self._foretold(plan) if turn.is_dry else self._prune(connection, plan, turn)
 
     def _foretold(self, plan: Plan) -> Report:
-        where = "" if self._directory is None else f", archived into about {_mebibytes(plan.archive_bytes)}"
+        where = "" if self._directory is None else f", archived into about {mebibytes(plan.archive_bytes)}"
         if not plan.going:
             where = ""
         return Report(summary=f"would prune {_described(plan, plan.going)}{where}", detail=plan.detail())
@@ -146,16 +145,9 @@ class PruneTask:
             archive: Archive | None = None
             notes: dict[str, Any] = {}
             if self._directory is not None:
-                self._directory.prepare()
-                what = "the archive could not be kept; no job is deleted that is not in it"
-                stack.enter_context(disk_errors(self._directory.path, what))
-                stack.enter_context(self._directory.locked())
+                stack.enter_context(self._directory.adding(NOT_KEPT))
                 notes = self._recover(self._directory, connection, turn)
-                name = ArchiveName(
-                    self._directory.next_sequence(),
-                    turn.now.replace(microsecond=0),
-                    self._store.name.removesuffix(".db"),
-                )
+                name = self._directory.next_name(self._store, turn.now)
                 archive = Archive(self._directory, name, store=self._store, cutoffs=plan.rule.cutoffs, clock=turn.clock)
                 stack.callback(archive.close)
             self._require_room(plan)
@@ -232,7 +224,7 @@ class PruneTask:
         where = ""
         if archive is not None and archive.bytes:
             detail |= {"archive": str(archive.name), "archive_bytes": archive.bytes}
-            where = f"; archive {archive.name}, {_mebibytes(archive.bytes)}"
+            where = f"; archive {archive.name}, {mebibytes(archive.bytes)}"
         return Report(
             summary=f"pruned {_described(plan, pruning.done.total)}{where}",
             detail=detail,
@@ -253,7 +245,3 @@ def _advice(counts: dict[str, int]) -> Report:
         detail={"would_prune_jobs": counts},
         skipped="no_retention",
     )
-
-
-def _mebibytes(size: int) -> str:
-    return f"{size / 2**20:,.1f} MiB"
