@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import urllib.error
 import urllib.parse
 import urllib.request
 from contextlib import contextmanager
@@ -35,6 +34,7 @@ class Demo:
         agent: the agent's address, without a slash at the end.
         prometheus: that of Prometheus; ``None`` where it is not asked for or not installed.
         alertmanager: that of Alertmanager, likewise.
+        inbox: the ``host:port`` of who is told.
         store: path of the store.
         directory: where everything is kept.
         environment: what ``hyperjobs`` needs beside ``--config`` to work on this demo.
@@ -44,6 +44,7 @@ class Demo:
     agent: str
     prometheus: str | None
     alertmanager: str | None
+    inbox: str
     store: Path
     directory: Path
     environment: dict[str, str]
@@ -112,14 +113,15 @@ def living(  # noqa: PLR0913 - all but the directory have a default
     directory = directory.resolve()
     is_watched = with_prometheus and program("prometheus") is not None
     is_alerted = is_watched and program("alertmanager") is not None
-    agent = address(port, "--port")
+    agent, inbox = address(port, "--port"), address(0, "the inbox")
     demo = Demo(
         agent=f"http://{agent}",
         prometheus=f"http://{address(prometheus_port, '--prometheus-port')}" if is_watched else None,
         alertmanager=f"http://{address(alertmanager_port, '--alertmanager-port')}" if is_alerted else None,
+        inbox=inbox,
         store=directory / "jobs.db",
         directory=directory,
-        environment=_environment(directory, agent, address(0, "the inbox")),
+        environment=_environment(directory, agent, inbox),
         children=Children(directory / LOGS),
     )
     lived = directory / "lived"
@@ -159,7 +161,7 @@ def _live_through_the_past(demo: Demo, seed: int, days: float) -> str:
 
 
 def _start_agent(demo: Demo) -> None:
-    demo.children.start("inbox", [*_PYTHON, "demo.inbox", demo.environment["DEMO_INBOX"][7:-1]], env=_OURS)
+    demo.children.start("inbox", [*_PYTHON, "demo.inbox", demo.inbox], env=_OURS)
     demo.children.start("agent", [*_PYTHON, "hyperjobs", "run", "--config", CONFIG], env=demo.environment)
     page = f"{demo.agent}/metrics"
     demo.children.until(lambda: "hyperjobs_ledger_ready 1.0" in fetch(page), "the agent's first count")

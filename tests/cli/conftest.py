@@ -6,9 +6,9 @@ import os
 import pty
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import apsw
 import pytest
@@ -18,7 +18,7 @@ from hyperjobs.cli.program import program
 from hyperjobs.cli.setting import Setting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 NOW = datetime(2026, 9, 10, 12, 0, tzinfo=UTC)
@@ -157,6 +157,23 @@ class Program:
         return subprocess.run(
             [sys.executable, "-m", "hyperjobs", *words], env=dict(env or self.env()), check=False, **settings
         )  # type: ignore[call-overload, no-any-return]
+
+    def in_its_place(self, **options: str) -> Program:
+        """The same with state and backups beside the store, and with options as the environment has them."""
+        places = {
+            "HYPERJOBS_STORE__STATE_DIR": str(self.store.parent / "state"),
+            "HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(self.store.parent / "backups"),
+        }
+        return replace(self, environment={**self.environment, **places, **options})
+
+    def sql(self, *statements: str, values: Sequence[object] = ()) -> list[Any]:
+        """Run statements on the store as another program does, which waits for locks; the rows of the last."""
+        db = apsw.Connection(str(self.store))
+        db.set_busy_timeout(5_000)
+        try:
+            return [db.execute(statement, values).fetchall() for statement in statements][-1]
+        finally:
+            db.close()
 
     def shell(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run a bash script in which ``hj`` is the program."""

@@ -18,26 +18,18 @@ from hyperjobs.maintenance.backup.directory import BackupDirectory
 
 @pytest.fixture
 def hj(hj):
-    return replace(hj, environment=own_places(hj))
+    return hj.in_its_place()
 
 
 @pytest.fixture
 def bare(bare):
-    return replace(bare, environment=own_places(bare))
+    return bare.in_its_place()
 
 
 @pytest.fixture
 def backed_up(hj):
     assert hj.run("backup", "create").returncode == 0
     return hj
-
-
-def own_places(hj):
-    """Backups and state beside the store, whoever runs the tests."""
-    return {
-        "HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(backups(hj)),
-        "HYPERJOBS_STORE__STATE_DIR": str(hj.store.parent / "state"),
-    }
 
 
 def backups(hj):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import apsw
@@ -20,17 +19,7 @@ RETENTION = {"HYPERJOBS_MAINTENANCE__PRUNE__RETENTION__COMPLETED": "365d"}
 
 @pytest.fixture
 def hj(hj):
-    place = hj.store.parent
-    environment = {
-        "HYPERJOBS_STORE__STATE_DIR": str(place / "state"),
-        "HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(place / "backups"),
-        "HYPERJOBS_MAINTENANCE__RESERVE": "0",
-    }
-    return replace(hj, environment=environment)
-
-
-def with_environment(hj, **more):
-    return replace(hj, environment={**hj.environment, **more})
+    return hj.in_its_place(HYPERJOBS_MAINTENANCE__RESERVE="0")
 
 
 def add_old_jobs(hj, count=20):
@@ -104,12 +93,12 @@ def test_damage_is_exit_3_freezes_and_unfreeze_ends_it(hj):
     checked = hj.run("integrity")
     assert (checked.returncode, checked.stderr.count("\n")) == (3, 1)
 
-    refused = with_environment(hj, **RETENTION).run("prune", "--yes")
+    refused = hj.in_its_place(**RETENTION).run("prune", "--yes")
     assert refused.returncode == 6
     assert "unfreeze" in refused.stderr
     shutil.copyfile(hj.store.with_suffix(".good"), hj.store)
     assert "unfrozen: damaged" in hj.run("unfreeze", "--reason", "restored").stdout
-    assert with_environment(hj, **RETENTION).run("prune", "--yes").returncode == 0
+    assert hj.in_its_place(**RETENTION).run("prune", "--yes").returncode == 0
 
 
 def test_prune_without_a_retention_deletes_nothing_and_with_one_it_asks(hj):
@@ -117,7 +106,7 @@ def test_prune_without_a_retention_deletes_nothing_and_with_one_it_asks(hj):
     assert hj.run("prune", "--yes").returncode == 0
     assert jobs_in(hj) == 25
 
-    set_ = with_environment(hj, **RETENTION, HYPERJOBS_MAINTENANCE__PRUNE__MAX_SHARE="100%")
+    set_ = hj.in_its_place(**RETENTION, HYPERJOBS_MAINTENANCE__PRUNE__MAX_SHARE="100%")
     assert "would prune 20 of 25" in set_.run("prune", "--dry-run").stdout
     assert set_.run("prune").returncode == 2
     assert jobs_in(hj) == 25
@@ -129,7 +118,7 @@ def test_prune_without_a_retention_deletes_nothing_and_with_one_it_asks(hj):
 
 def test_a_clock_that_jumped_is_refused_until_a_person_trusts_it_for_good(hj):
     add_old_jobs(hj)
-    set_ = with_environment(hj, **RETENTION)
+    set_ = hj.in_its_place(**RETENTION)
     assert set_.run("runs").returncode == 0
     clock = SystemClock()
     state = StateFile(hj.store.parent / "state", hj.store, clock=clock)
@@ -182,7 +171,7 @@ def test_root_leaves_nothing_that_the_agents_user_could_not_write_to(hj):
         if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
             parent.chmod(parent.stat().st_mode | 0o001)  # the test's own folders, so that the user gets there
     add_old_jobs(hj)
-    set_ = with_environment(hj, **RETENTION)
+    set_ = hj.in_its_place(**RETENTION)
 
     for command in (["prune", "--yes"], ["backup", "create"], ["checkpoint"]):
         done = set_.run(*command)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperjobs.cli.cursor import parse_cursor, write_cursor
+from hyperjobs.store.cursor import parse_cursor, write_cursor
 from hyperjobs.store.models import JobCursor
 
 

@@ -8,7 +8,6 @@ import pty
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 
 import apsw
 import pytest
@@ -21,23 +20,15 @@ DEADLINE_S = 60
 
 @pytest.fixture
 def hj(hj):
-    return replace(hj, environment={"HYPERJOBS_STORE__STATE_DIR": str(hj.store.parent / "state")})
-
-
-def sql(hj, statement, *values):
-    db = apsw.Connection(str(hj.store))
-    try:
-        return db.execute(statement, values).fetchall()
-    finally:
-        db.close()
+    return hj.in_its_place()
 
 
 def rows(hj):
-    return {row[0]: row for row in sql(hj, "SELECT * FROM jobs")}
+    return {row[0]: row for row in hj.sql("SELECT * FROM jobs")}
 
 
 def status(hj, job_id):
-    return sql(hj, "SELECT status FROM jobs WHERE id=?", job_id)[0][0]
+    return hj.sql("SELECT status FROM jobs WHERE id=?", values=[job_id])[0][0]
 
 
 def events(hj, task):
@@ -161,7 +152,7 @@ def test_a_person_is_asked_with_the_count_and_only_yes_is_yes(hj, word, code, af
 def test_a_job_that_its_writer_finished_while_the_person_thought_is_left_as_the_writer_has_it(hj):
     person = Typing(hj, "cancel", "job-4", "job-5")
     person.until("[y/N]")
-    sql(hj, "UPDATE jobs SET status='completed',completed_at='2026-09-10 11:59:59+00:00' WHERE id='job-4'")
+    hj.sql("UPDATE jobs SET status='completed',completed_at='2026-09-10 11:59:59+00:00' WHERE id='job-4'")
 
     assert person.answer("y") == 4
     assert "a writer changed 'job-4' meanwhile (it was running and is completed now)" in person.text
@@ -171,16 +162,16 @@ def test_a_job_that_its_writer_finished_while_the_person_thought_is_left_as_the_
 def test_a_job_whose_writer_reports_progress_meanwhile_is_still_cancelled(hj):
     person = Typing(hj, "cancel", "job-4")
     person.until("[y/N]")
-    sql(hj, "UPDATE jobs SET progress=99,total_size=5 WHERE id='job-4'")
+    hj.sql("UPDATE jobs SET progress=99,total_size=5 WHERE id='job-4'")
 
     assert person.answer("y") == 0
-    assert sql(hj, "SELECT status,progress,total_size FROM jobs WHERE id='job-4'") == [("cancelled", 99.0, 5)]
+    assert hj.sql("SELECT status,progress,total_size FROM jobs WHERE id='job-4'") == [("cancelled", 99.0, 5)]
 
 
 def test_atomic_is_all_or_none_also_when_a_writer_is_faster(hj):
     person = Typing(hj, "cancel", "job-4", "job-5", "--atomic")
     person.until("[y/N]")
-    sql(hj, "UPDATE jobs SET status='failed' WHERE id='job-5'")
+    hj.sql("UPDATE jobs SET status='failed' WHERE id='job-5'")
 
     assert person.answer("y") == 4
     assert (status(hj, "job-4"), status(hj, "job-5")) == ("running", "failed")
@@ -222,7 +213,7 @@ def test_what_list_writes_can_be_piped_in(hj, form):
 
 def test_an_id_with_a_tab_or_a_backslash_in_it_survives_the_pipe(hj):
     odd = "a\tb\\n\x1b"
-    sql(hj, "UPDATE jobs SET id='a'||char(9)||'b'||char(92)||'n'||char(27) WHERE id='job-5'")
+    hj.sql("UPDATE jobs SET id='a'||char(9)||'b'||char(92)||'n'||char(27) WHERE id='job-5'")
 
     done = hj.run("cancel", "-", "--yes", input=hj.run("list", "--status", "pending").stdout)
 
@@ -279,7 +270,7 @@ def test_a_frozen_store_is_not_edited(hj):
 
 @pytest.mark.parametrize("words", [["cancel", "job-4"], ["delete", "job-1"]])
 def test_a_store_with_strange_triggers_is_not_edited(hj, words):
-    sql(hj, "CREATE TRIGGER strange AFTER UPDATE ON jobs BEGIN DELETE FROM jobs; END")
+    hj.sql("CREATE TRIGGER strange AFTER UPDATE ON jobs BEGIN DELETE FROM jobs; END")
 
     done = hj.run(*words, "--yes")
 
@@ -323,7 +314,7 @@ def test_a_pinned_job_is_not_deleted_also_by_force(hj):
 def test_a_deletion_that_deletes_nothing_leaves_no_archive(hj):
     person = Typing(hj, "delete", "job-1")
     person.until("[y/N]")
-    sql(hj, "UPDATE jobs SET error='edited' WHERE id='job-1'")
+    hj.sql("UPDATE jobs SET error='edited' WHERE id='job-1'")
 
     assert person.answer("y") == 4
     assert "job-1" in rows(hj)
@@ -342,8 +333,7 @@ def test_an_atomic_deletion_that_a_pin_came_before_deletes_none(hj):
 
 def test_what_is_deleted_beside_a_writer_was_archived_as_it_was_deleted(hj):
     """A writer is at half of the jobs the whole time: what went must come back as it last was."""
-    sql(
-        hj,
+    hj.sql(
         "WITH RECURSIVE n(i) AS (VALUES(0) UNION ALL SELECT i+1 FROM n WHERE i<59)"
         " INSERT INTO jobs SELECT 'd-'||i,name,vm_name,vm_path,provider,output_dir,status,"
         "created_at,started_at,completed_at,progress,error,metadata,user,total_size,files_count FROM n,jobs"

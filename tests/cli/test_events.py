@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from dataclasses import replace
 
@@ -10,19 +11,17 @@ import apsw
 import pytest
 
 from hyperjobs.cli.person import person
+from hyperjobs.cli.runs import runs_command
+from hyperjobs.store.events import EventKind
 
 
 @pytest.fixture
 def hj(hj):
-    place = hj.store.parent
-    environment = {
-        "HYPERJOBS_STORE__STATE_DIR": str(place / "state"),
-        "HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(place / "backups"),
-        "HYPERJOBS_MAINTENANCE__RESERVE": "0",
-        "HYPERJOBS_MAINTENANCE__PRUNE__RETENTION__COMPLETED": "1h",
-        "HYPERJOBS_MAINTENANCE__PRUNE__MAX_SHARE": "100%",
-    }
-    return replace(hj, environment=environment)
+    return hj.in_its_place(
+        HYPERJOBS_MAINTENANCE__RESERVE="0",
+        HYPERJOBS_MAINTENANCE__PRUNE__RETENTION__COMPLETED="1h",
+        HYPERJOBS_MAINTENANCE__PRUNE__MAX_SHARE="100%",
+    )
 
 
 def said(hj, *words):
@@ -154,6 +153,12 @@ def test_runs_and_events_come_in_the_order_of_time_and_one_kind_can_be_asked_for
     assert [line[5] for line in lines] == [person(), "", person()]
     assert [line.split("\t")[1] for line in hj.run("runs", "freeze").stdout.splitlines()] == ["freeze"]
     assert [line.split("\t")[1] for line in hj.run("runs", "--limit", "1").stdout.splitlines()] == ["unfreeze"]
+
+
+def test_the_help_of_runs_names_every_kind_of_event():
+    said = set(re.findall(r"[a-z-]+", runs_command.help))
+
+    assert set(map(str, EventKind)) <= said
 
 
 def test_a_verify_is_one_line_of_json_a_backup_also_of_one_that_fails(hj):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
-import apsw
 import pytest
 
 from hyperjobs.agent.lock import AgentLock
@@ -15,12 +13,7 @@ from support.imports import loaded
 
 @pytest.fixture
 def hj(hj):
-    place = hj.store.parent
-    environment = {
-        "HYPERJOBS_STORE__STATE_DIR": str(place / "state"),
-        "HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(place / "backups"),
-    }
-    return replace(hj, environment=environment)
+    return hj.in_its_place()
 
 
 def lines(done):
@@ -51,7 +44,7 @@ def test_it_says_how_the_store_is_in_ten_lines_and_writes_nothing(hj):
 
 def test_with_a_ledger_the_numbers_are_the_ledgers(hj):
     assert hj.run("install").returncode == 0
-    sql(hj, "INSERT INTO jobs SELECT 'new',name,vm_name,vm_path,provider,output_dir,'running',created_at,started_at,"
+    hj.sql("INSERT INTO jobs SELECT 'new',name,vm_name,vm_path,provider,output_dir,'running',created_at,started_at,"
         "NULL,0,'','null',user,0,0 FROM jobs WHERE id='job-1'")  # fmt: skip
 
     told = lines(hj.run())
@@ -62,8 +55,7 @@ def test_with_a_ledger_the_numbers_are_the_ledgers(hj):
 
 
 def test_the_success_of_a_day_and_a_week_has_its_number_of_jobs(hj):
-    sql(
-        hj,
+    hj.sql(
         "UPDATE jobs SET completed_at=strftime('%Y-%m-%d %H:%M:%S+00:00','now','-2 hours') WHERE id IN ('job-1','job-3')",
     )
 
@@ -135,11 +127,3 @@ def test_it_loads_nothing_that_only_the_agent_needs(hj):
 
     assert "hyperjobs.cli.program" in found
     assert not found & {"apscheduler", "asyncio", "bcrypt", "boto3", "jinja2", "prometheus_client", "hyperjobs.web.app"}
-
-
-def sql(hj, statement):
-    db = apsw.Connection(str(hj.store))
-    try:
-        return db.execute(statement).fetchall()
-    finally:
-        db.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -12,15 +11,11 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 @pytest.fixture
 def hj(hj):
-    place = hj.store.parent
-    environment = {
-        "HYPERJOBS_STORE__STATE_DIR": str(place / "state"),
-        "HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(place / "backups"),
-        "HYPERJOBS_MAINTENANCE__RESERVE": "0",
-        "HYPERJOBS_MAINTENANCE__PRUNE__RETENTION__COMPLETED": "1h",
-        "HYPERJOBS_MAINTENANCE__PRUNE__MAX_SHARE": "100%",
-    }
-    return replace(hj, environment=environment)
+    return hj.in_its_place(
+        HYPERJOBS_MAINTENANCE__RESERVE="0",
+        HYPERJOBS_MAINTENANCE__PRUNE__RETENTION__COMPLETED="1h",
+        HYPERJOBS_MAINTENANCE__PRUNE__MAX_SHARE="100%",
+    )
 
 
 @pytest.fixture

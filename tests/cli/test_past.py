@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
-import apsw
 import pytest
 
 
 @pytest.fixture(params=["zstd", "none"])
 def hj(hj, request):
-    place = hj.store.parent
-    (place / "tmp").mkdir()
-    environment = {
-        "HYPERJOBS_STORE__STATE_DIR": str(place / "state"),
-        "HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(place / "backups"),
-        "HYPERJOBS_MAINTENANCE__BACKUP__COMPRESS": request.param,
-        "TMPDIR": str(place / "tmp"),
-    }
-    return replace(hj, environment=environment)
-
-
-def sql(hj, *statements):
-    db = apsw.Connection(str(hj.store))
-    for statement in statements:
-        db.execute(statement).fetchall()
-    db.close()
+    (hj.store.parent / "tmp").mkdir()
+    return hj.in_its_place(
+        HYPERJOBS_MAINTENANCE__BACKUP__COMPRESS=request.param,
+        TMPDIR=str(hj.store.parent / "tmp"),
+    )
 
 
 def backup(hj):
@@ -38,8 +25,7 @@ def backup(hj):
 
 
 def edit(hj):
-    sql(
-        hj,
+    hj.sql(
         "DELETE FROM jobs WHERE id='job-1'",
         "UPDATE jobs SET status='completed',progress=100,completed_at='2026-09-10 11:59:59+00:00' WHERE id='job-4'",
         "INSERT INTO jobs SELECT 'job-6',name,vm_name,vm_path,provider,output_dir,status,created_at,started_at,"
@@ -161,7 +147,7 @@ def test_two_backups_are_compared_and_the_other_way_round_is_the_mirror(hj):
 def test_a_person_gets_a_table_with_the_counts_above_it_and_is_told_of_the_rest(hj):
     backup(hj)
     edit(hj)
-    sql(hj, "UPDATE jobs SET user='carol'")
+    hj.sql("UPDATE jobs SET user='carol'")
 
     code, said = hj.on_terminal("diff", "--ids", "1", env={"NO_COLOR": "1"})
 

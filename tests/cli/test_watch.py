@@ -28,15 +28,7 @@ INTERVAL = ("--interval", "0.2s")
 
 @pytest.fixture
 def hj(hj):
-    return replace(hj, environment={"HYPERJOBS_STORE__STATE_DIR": str(hj.store.parent / "state")})
-
-
-def sql(hj, *statements):
-    db = apsw.Connection(str(hj.store))
-    db.set_busy_timeout(5000)
-    for statement in statements:
-        db.execute(statement).fetchall()
-    db.close()
+    return hj.in_its_place()
 
 
 def ready(descriptor):
@@ -155,7 +147,7 @@ def test_a_pipe_gets_a_line_for_each_change_and_none_without(hj, lines):
     first = watch.next("running")
     assert (first["job"]["id"], first["percent_per_minute"], first["seconds_left"]) == ("job-4", None, None)
 
-    sql(hj, "UPDATE jobs SET progress=60,total_size=1048576 WHERE id='job-4'")
+    hj.sql("UPDATE jobs SET progress=60,total_size=1048576 WHERE id='job-4'")
     moved = watch.next("progress")
     assert moved["job"]["progress"] == 60
     assert moved["percent_per_minute"] > 0
@@ -163,9 +155,9 @@ def test_a_pipe_gets_a_line_for_each_change_and_none_without(hj, lines):
     assert 0 < moved["seconds_left"] < 3600
     assert moved["stalled"] is False
 
-    sql(hj, "UPDATE jobs SET status='running',started_at=created_at WHERE id='job-5'")
+    hj.sql("UPDATE jobs SET status='running',started_at=created_at WHERE id='job-5'")
     assert watch.next("running")["job"]["id"] == "job-5"
-    sql(hj, "UPDATE jobs SET status='failed',error='lost' WHERE id='job-5'", "DELETE FROM jobs WHERE id='job-4'")
+    hj.sql("UPDATE jobs SET status='failed',error='lost' WHERE id='job-5'", "DELETE FROM jobs WHERE id='job-4'")
     ended = watch.next("ended")
     assert (ended["job"]["id"], ended["job"]["error"]) == ("job-5", "lost")
     assert watch.next("gone")["id"] == "job-4"
@@ -179,14 +171,14 @@ def test_a_job_that_stands_is_told_once(hj, lines):
     watch = lines("--stalled-after", "1s")
 
     assert watch.next("stalled")["job"]["id"] == "job-4"
-    sql(hj, "UPDATE jobs SET progress=46 WHERE id='job-4'")
+    hj.sql("UPDATE jobs SET progress=46 WHERE id='job-4'")
     assert watch.next("progress")["stalled"] is False
     assert watch.next("stalled")["job"]["progress"] == 46
 
 
 def test_only_jobs_that_fit_are_watched(hj, lines):
     watch = lines("--user", "alice")
-    sql(hj, "UPDATE jobs SET status='running' WHERE id='job-5'")  # job-4 is bob's
+    hj.sql("UPDATE jobs SET status='running' WHERE id='job-5'")  # job-4 is bob's
 
     assert watch.next("running")["job"]["id"] == "job-5"
 
@@ -198,7 +190,7 @@ def test_a_store_that_goes_away_and_comes_back_is_watched_on(hj, lines):
 
     hj.store.rename(aside)
     assert watch.next("unreadable")["reason"] == "missing"
-    sql(replace(hj, store=aside), "UPDATE jobs SET progress=70 WHERE id='job-4'")
+    replace(hj, store=aside).sql("UPDATE jobs SET progress=70 WHERE id='job-4'")
     aside.rename(hj.store)
     assert watch.next("readable")
     assert watch.next("progress")["job"]["progress"] == 70
@@ -218,7 +210,7 @@ def test_nothing_is_held_between_looks(hj, lines):
     watch = lines("--interval", "60s")
     watch.next("running")
 
-    sql(hj, "UPDATE jobs SET progress=50 WHERE id='job-4'")
+    hj.sql("UPDATE jobs SET progress=50 WHERE id='job-4'")
     db = apsw.Connection(str(hj.store))
     assert db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0][0] == 0
     db.close()
@@ -238,9 +230,9 @@ def test_a_screen_shows_progress_and_what_ended_and_follows_both(hj, screen):
     assert "unknown" in watched.frame()
     assert "job-3" in watched.frame()  # failed before
 
-    sql(hj, "UPDATE jobs SET progress=60,total_size=1048576 WHERE id='job-4'")
+    hj.sql("UPDATE jobs SET progress=60,total_size=1048576 WHERE id='job-4'")
     watched.until(r"60\.0 .*/s")
-    sql(hj, "UPDATE jobs SET status='completed' WHERE id='job-4'")
+    hj.sql("UPDATE jobs SET status='completed' WHERE id='job-4'")
     watched.until(r"0 running[\s\S]*job-4 .*completed")
 
 
@@ -275,7 +267,7 @@ def test_a_terminal_that_shrinks_gets_a_screen_that_fits(screen):
 
 
 def test_a_narrow_terminal_cuts_names_and_neither_ids_nor_numbers(hj, screen):
-    sql(hj, "UPDATE jobs SET vm_name='a-machine-with-a-rather-long-name' WHERE id='job-4'")
+    hj.sql("UPDATE jobs SET vm_name='a-machine-with-a-rather-long-name' WHERE id='job-4'")
 
     watched = screen(width=72)
 
@@ -284,7 +276,7 @@ def test_a_narrow_terminal_cuts_names_and_neither_ids_nor_numbers(hj, screen):
 
 
 def test_a_jobs_texts_cannot_drive_the_screen(hj, screen):
-    sql(hj, "UPDATE jobs SET vm_name='vm'||char(27)||']0;owned'||char(7)||char(10)||'x' WHERE id='job-4'")
+    hj.sql("UPDATE jobs SET vm_name='vm'||char(27)||']0;owned'||char(7)||char(10)||'x' WHERE id='job-4'")
 
     watched = screen()
 

@@ -106,7 +106,7 @@ def fill(path: Path, jobs: int, status: str = "completed", prefix: str = "old") 
 
 def test_a_burst_of_failed_jobs_comes_to_the_team_of_jobs_and_ends(stack):
     # a new install is quiet, although nothing waits
-    assert {each["metric"]["alertname"] for each in stack.prometheus.ask('ALERTS{alertname!="HyperJobsDown"}')} == {
+    assert {each["metric"]["alertname"] for each in stack.prometheus.query('ALERTS{alertname!="HyperJobsDown"}')} == {
         "HyperJobsAlive"
     }
 

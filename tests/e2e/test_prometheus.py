@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import urllib.parse
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from support.processes import agent, free_port, get, running
+from support.processes import agent
+from support.prometheus import prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.processes import Agent, Process
+    from support.processes import Agent
 
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "hypersdk-go"
 FINISHED = {"completed", "failed", "cancelled"}
@@ -31,52 +30,9 @@ scrape_configs:
 """
 
 
-class Prometheus:
-    """A running Prometheus server."""
-
-    def __init__(self, process: Process, url: str) -> None:
-        self.process = process
-        self.url = url
-
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """The vector an expression has now; empty while the server starts or has no sample yet."""
-        answer = get(f"{self.url}/api/v1/query?{urllib.parse.urlencode({'query': expression})}")
-        if answer is None or answer.status != 200:
-            return []
-        result: list[dict[str, Any]] = json.loads(answer.text)["data"]["result"]
-        return result
-
-    def by(self, expression: str, *labels: str) -> dict[tuple[str, ...], float]:
-        """The values of an expression by the labels named."""
-        return {
-            tuple(series["metric"].get(label, "") for label in labels): float(series["value"][1])
-            for series in self.query(expression)
-        }
-
-    def scalar(self, expression: str) -> float | None:
-        """The value of an expression that is one series without labels; ``None`` when there is none."""
-        return self.by(expression).get(())
-
-
-@contextmanager
-def prometheus(target: Agent, directory: Path) -> Iterator[Prometheus]:
-    """Debian's Prometheus with the agent as its one target, once it has scraped it, for the length of a block."""
-    config = directory / "prometheus.yml"
-    config.write_text(CONFIG.format(target=target.url.removeprefix("http://")))
-    address = f"127.0.0.1:{free_port()}"
-    command = [
-        "prometheus",
-        f"--config.file={config}",
-        f"--storage.tsdb.path={directory / 'tsdb'}",
-        f"--web.listen-address={address}",
-    ]
-    with running(command) as process:
-        server = Prometheus(process, f"http://{address}")
-        # The first scrape has its own random offset, and the head is flushed late: seconds, not milliseconds.
-        process.until(
-            lambda: server.query("hyperjobs_ledger_ready == 1 and on(instance) up == 1"), "a scrape", timeout_s=60
-        )
-        yield server
+def config(target: Agent) -> str:
+    """The agent as the one target."""
+    return CONFIG.format(target=target.url.removeprefix("http://"))
 
 
 def jobs() -> list[dict[str, Any]]:
@@ -110,7 +66,7 @@ def test_prometheus_reads_exact_numbers_from_a_store_that_go_wrote(served: Agent
         if job["status"] in FINISHED and job.get("started_at") and job.get("completed_at")
     )
 
-    with prometheus(served, tmp_path) as server:
+    with prometheus(config(served), tmp_path) as server:
         assert server.by("hyperjobs_jobs > 0", "provider", "status") == counted
         assert server.scalar("sum(hyperjobs_jobs)") == len(jobs())
         assert server.by("hyperjobs_jobs_created_total", "provider") == created
@@ -129,7 +85,7 @@ def test_prometheus_sees_a_change_at_the_next_scrape(served: Agent, tmp_path: Pa
         error, metadata, user, total_size, files_count)
       VALUES ('new', 'n', 'v', '/v', 'aws', '/o', 'pending', '2026-09-01 00:00:00+00:00', 0, '', 'null', '', 0, 0)"""
 
-    with prometheus(served, tmp_path) as server:
+    with prometheus(config(served), tmp_path) as server:
         before = server.scalar(pending)
         assert before is not None
         subprocess.run(["sqlite3", tmp_path / "jobs.db", change], check=True, timeout=30)

@@ -14,14 +14,6 @@ from hyperjobs.metrics.catalogue import PREFIX, catalogue
 from hyperjobs.store.ledger.buckets import DEFAULT_BUCKETS
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
-TITLES = {
-    "jobs": "Jobs",
-    "store": "Store",
-    "ledger": "Ledger",
-    "agent": "Agent",
-    "tasks": "Tasks",
-    "backup": "Backup",
-}
 
 
 def table(entries) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import threading
-import urllib.parse
 import urllib.request
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from support.processes import free_port, get, running
+from support.prometheus import prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from support.processes import Process
+    from support.prometheus import Prometheus
 
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "alertmanager" / "alertmanager.yml"
 
@@ -130,26 +131,6 @@ def alertmanager(directory: Path, receiver: str) -> Iterator[Alertmanager]:
         yield server
 
 
-class Prometheus:
-    """A running Prometheus that scrapes one agent, evaluates rules and sends alerts."""
-
-    def __init__(self, process: Process, url: str) -> None:
-        self.process = process
-        self.url = url
-
-    def ask(self, query: str) -> list[dict[str, Any]]:
-        """The vector that an expression has now; empty while there is none."""
-        answer = get(f"{self.url}/api/v1/query?{urllib.parse.urlencode({'query': query})}")
-        if answer is None or answer.status != 200:
-            return []
-        result: list[dict[str, Any]] = json.loads(answer.text)["data"]["result"]
-        return result
-
-    def until(self, query: str, what: str) -> None:
-        """Wait until an expression has a value."""
-        self.process.until(lambda: self.ask(query), what, timeout_s=40)
-
-
 _PROMETHEUS = """
 global: {{scrape_interval: 1s, scrape_timeout: 900ms, evaluation_interval: 1s}}
 rule_files: ["{rules}/*.yml"]
@@ -161,13 +142,8 @@ scrape_configs: [{{job_name: hyperjobs, static_configs: [{{targets: ["{target}"]
 @contextmanager
 def watching(target: str, rules: Path, alertmanager: str, directory: Path) -> Iterator[Prometheus]:
     """Debian's Prometheus with these rules, once it has seen the agent's jobs, for the length of a block."""
-    config = directory / "prometheus.yml"
     names = {"target": target.removeprefix("http://"), "alertmanager": alertmanager.removeprefix("http://")}
-    config.write_text(_PROMETHEUS.format(rules=rules, **names))
-    address = f"127.0.0.1:{free_port()}"
-    command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={directory / 'tsdb'}"]
     # What it sends before it has found the Alertmanager, in its first seconds, is lost; it would say it again in a minute.
-    with running([*command, f"--web.listen-address={address}", "--rules.alert.resend-delay=2s"]) as process:
-        server = Prometheus(process, f"http://{address}")
-        server.until("hyperjobs_ledger_ready == 1 and on (instance) up == 1", "a scrape")
+    config = _PROMETHEUS.format(rules=rules, **names)
+    with prometheus(config, directory, "--rules.alert.resend-delay=2s") as server:
         yield server

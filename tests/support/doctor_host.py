@@ -73,8 +73,9 @@ class Host:
         db.close()
 
     def sql(self, *statements: str) -> list[tuple[Any, ...]]:
-        """Run statements as another program does; the rows of the last."""
+        """Run statements as another program does, which waits for locks; the rows of the last."""
         db = apsw.Connection(str(self.store))
+        db.set_busy_timeout(5_000)
         rows: list[Any] = []
         for statement in statements:
             rows = db.execute(statement).fetchall()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import http.server
 import tempfile
@@ -36,13 +37,16 @@ _SPANS: Final = {"hyperjobs-overview": "now-48h", "hyperjobs-jobs": "now-10d"}
 """What of the time there is most to be seen; of the rest what the demo has lived."""
 
 
+@contextlib.contextmanager
 def served(directory: Path) -> Iterator[str]:
-    """The address of a server of the built page, for as long as it is asked for."""
+    """The address of a server of the built page, for the length of a block."""
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(directory))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 def shoot(browser: Browser, address: str, file: Path, *, width: int = 1600) -> None:
@@ -65,15 +69,14 @@ def main() -> None:
     words.add_argument("--theme", choices=("dark", "light"), default="dark")
     given = words.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as directory, sync_playwright() as driver:
+    with tempfile.TemporaryDirectory() as directory, served(given.page) as address, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=[*_FLAGS])
-        for address in served(given.page):
-            if given.prometheus:
-                _all(browser, address, given.prometheus, given)
-            else:
-                with living(Path(directory), speed=20, say=print) as demo:
-                    time.sleep(given.minutes * 60)
-                    _all(browser, address, demo.prometheus or "", given)
+        if given.prometheus:
+            _all(browser, address, given.prometheus, given)
+        else:
+            with living(Path(directory), speed=20, say=print) as demo:
+                time.sleep(given.minutes * 60)
+                _all(browser, address, demo.prometheus or "", given)
         browser.close()
 
 

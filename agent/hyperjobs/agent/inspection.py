@@ -11,6 +11,7 @@ from hyperjobs.agent.options import archive_directory, destinations_of
 from hyperjobs.errors import HyperjobsError
 from hyperjobs.maintenance.backup.create import database_bytes, room_needed
 from hyperjobs.maintenance.backup.destination.opening import open_destination
+from hyperjobs.size import mebibytes
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.flavour import Flavour, recognise, require_job_store
 
@@ -150,8 +151,7 @@ def _room(option: str, path: Path, needed_bytes: int) -> Iterator[Finding]:
     free_bytes = system.f_bavail * system.f_frsize
     if free_bytes < _COPIES * needed_bytes:
         message = (
-            f"{path}: {free_bytes / 2**20:,.1f} MiB are free on its disk, and {needed_bytes / 2**20:,.1f} MiB needed; "
-            "make room"
+            f"{path}: {mebibytes(free_bytes)} are free on its disk, and {mebibytes(needed_bytes)} needed; make room"
         )
         yield Finding(option, message, is_wrong=free_bytes < needed_bytes, reason="no_space")
 

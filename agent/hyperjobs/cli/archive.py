@@ -125,7 +125,6 @@ def undo_command(  # noqa: PLR0913 - one for each option
     """
     from hyperjobs.maintenance.prune.directory import ArchiveDirectory  # noqa: PLC0415 - SQLite only where it is used
     from hyperjobs.maintenance.prune.undo import undo  # noqa: PLC0415 - as above
-    from hyperjobs.maintenance.task import Turn  # noqa: PLC0415 - as above
 
     store = place.find()
     where = ArchiveDirectory(_archives(place, directory))
@@ -142,7 +141,7 @@ def undo_command(  # noqa: PLR0913 - one for each option
 
     started_at, done = clock.now(), None
     with Stop() as stop:
-        turn = Turn(now=started_at, clock=clock, is_stopping=stop.is_set, wait=stop.wait, progress=tell, is_dry=dry_run)
+        turn = stop.turn(clock, tell, is_dry=dry_run)
         try:
             done = undo(store, where, str(name), turn, any_store=any_store)
         finally:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import click
 
 from hyperjobs.cli.lazy import nearest
+from hyperjobs.duration import format_duration, parse_duration
 from hyperjobs.store.models import JobStatus
 
 ALL = "all"
@@ -42,6 +44,31 @@ class StatusWords(click.ParamType):  # type: ignore[type-arg]  # generic only in
                 hint = nearest(word, dict.fromkeys(STATUS_WORDS))
                 self.fail(f"{word!r} is none of {', '.join(STATUS_WORDS)}{hint}", param, ctx)
         return tuple(JobStatus(word) for word in words)
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
+    """A length of time with its unit.
+
+    Args:
+        least: the shortest that is taken.
+    """
+
+    name = "duration"
+
+    def __init__(self, *, least: timedelta = timedelta(0)) -> None:
+        self.least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """The length, or a usage error."""
+        if isinstance(value, timedelta):
+            return value
+        try:
+            length = parse_duration(str(value))
+        except ValueError as exc:
+            self.fail(f"{value!r} {exc}", param, ctx)
+        if length < self.least:
+            self.fail(f"{value!r} is less than {format_duration(self.least)}", param, ctx)
+        return length
 
 
 class Count(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click

@@ -17,6 +17,7 @@ from hyperjobs.cli.stop import Progress, Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 from hyperjobs.errors import StoreRefusedError
+from hyperjobs.size import mebibytes
 
 COMPRESSIONS = ["zstd", "gzip", "none"]
 
@@ -40,7 +41,7 @@ COMPRESSIONS = ["zstd", "gzip", "none"]
     },
 )
 def backup_group() -> None:
-    """Take, list, show and verify backups of a store."""
+    """Take, list, prove, compare, keep and delete backups of a store."""
 
 
 @backup_group.command("create")
@@ -133,5 +134,5 @@ def _hand_out(  # noqa: PLR0913 - one for each option
     if as_json:
         emit_json(asdict(manifest))
     else:
-        emit(f"{printable(str(path))}: {manifest.jobs:,} jobs, {manifest.bytes / 2**20:,.1f} MiB, verified")
+        emit(f"{printable(str(path))}: {manifest.jobs:,} jobs, {mebibytes(manifest.bytes)}, verified")
     return 0

@@ -15,6 +15,7 @@ from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
+from hyperjobs.size import mebibytes
 
 
 @click.command("adopt")
@@ -49,7 +50,7 @@ def adopt_command(context: click.Context, *, file: str, as_json: bool, directory
         return stop.code
     manifest = done.manifest
     of = "" if manifest.flavour == "hypersdk" else f" of the {manifest.flavour} flavour"
-    said = f"{backups.path / manifest.name}: {manifest.jobs:,} jobs{of}, {manifest.bytes / 2**20:,.1f} MiB, verified"
+    said = f"{backups.path / manifest.name}: {manifest.jobs:,} jobs{of}, {mebibytes(manifest.bytes)}, verified"
     if as_json:
         emit_json(asdict(manifest))
     else:

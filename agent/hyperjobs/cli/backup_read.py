@@ -11,7 +11,7 @@ import click
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.backup_list import Listed, show_backups
 from hyperjobs.cli.backup_setting import directory_option, settings, store_of
-from hyperjobs.cli.destination import backup_there, configured_destination, destination_option
+from hyperjobs.cli.destination import LATEST, backup_there, configured_destination, destination_option
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.stop import Stop
@@ -19,6 +19,7 @@ from hyperjobs.cli.table import emit, emit_json, emit_values
 from hyperjobs.cli.text import printable
 from hyperjobs.cli.timetable import view_at
 from hyperjobs.errors import BackupDamagedError, BackupNotFoundError
+from hyperjobs.size import mebibytes
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from hyperjobs.maintenance.backup.manifest import Manifest
     from hyperjobs.maintenance.backup.name import BackupName
 
-LATEST = "latest"
 STORE = "store"
 _DAMAGED = 3
 
@@ -208,7 +208,7 @@ def _stands(where: Path, entry: Entry, stop: Stop, *, now: datetime, as_json: bo
     except BackupDamagedError as exc:
         _say_damaged(str(where), entry.name, exc, as_json=as_json)
         return False
-    size = f"{manifest.jobs:,} jobs, {manifest.bytes / 2**20:,.1f} MiB"
+    size = f"{manifest.jobs:,} jobs, {mebibytes(manifest.bytes)}"
     doubt = f"; does not count: {manifest.found}" if manifest.found else ""
     if is_failed(where, entry.name):
         doubt = f"; failed before, so it does not count until {entry.name}{FAILED} is removed"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hyperjobs.cli.setting import setting_of, verbose_option
-from hyperjobs.cli.table import Column, emit_json, emit_table, emit_values
+from hyperjobs.cli.table import Column, emit_json, emit_table, emit_values, note
 from hyperjobs.cli.timetable import json_option, view_at
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def check_metrics_command(
     else:
         for finding in shown:
             _emit(finding, as_json=as_json)
-    click.echo(_summary(report, len(files)), err=True)
+    note(_summary(report, len(files)))
     return _FOUND if report.faults else 0
 
 

@@ -14,6 +14,7 @@ import click
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.selection import Selection, filter_options, status_option
 from hyperjobs.errors import HyperjobsError, JobNotFoundError
+from hyperjobs.store.models import JobFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -75,19 +76,7 @@ def chosen_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _choose(ids: tuple[str, ...], selection: Selection, *, where: bool) -> Chosen:
-    wanted = selection.filter
-    has_filters = any(
-        value is not None
-        for value in (
-            wanted.status,
-            wanted.provider,
-            wanted.user,
-            wanted.vm_name,
-            wanted.since,
-            wanted.until,
-            wanted.text,
-        )
-    )
+    has_filters = selection.filter != JobFilter()
     if where:
         if ids:
             raise click.UsageError("give ids, or --where with filters, not both")

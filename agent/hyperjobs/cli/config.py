@@ -5,33 +5,21 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from hyperjobs.cli.effect import ack_command, diff_effect_command
+from hyperjobs.cli.place import config_option
 from hyperjobs.cli.setting import verbose_option
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 from hyperjobs.clock import SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from hyperjobs.config import Config
 
 _WRONG = 2
-
-
-def _config_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    option = click.option(
-        "--config",
-        "file",
-        metavar="FILE",
-        help="The configuration file; by default HYPERJOBS_CONFIG, else the usual places.",
-    )
-    decorated: Callable[..., Any] = option(command)
-    return decorated
 
 
 @click.group("config")
@@ -40,7 +28,7 @@ def config_group() -> None:
 
 
 @config_group.command("check")
-@_config_option
+@config_option
 @click.option("--host", is_flag=True, help="Look at this machine too: the store, directories, keys and room.")
 @click.option("--json", "as_json", is_flag=True, help="With --host: JSON Lines, one for each finding.")
 @verbose_option
@@ -82,7 +70,7 @@ def _show_findings(config: Config, *, as_json: bool) -> bool:
 
 
 @config_group.command("show")
-@_config_option
+@config_option
 @verbose_option
 def show_command(*, file: str | None) -> None:
     """Show the configuration that results from defaults, file and environment; secrets are hidden."""

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hyperjobs.store.cursor import parse_cursor, write_cursor
+from hyperjobs.store.cursor import parse_cursor
 
 if TYPE_CHECKING:
     from hyperjobs.store.models import Job, JobCursor
-
-__all__ = ["Cursor", "parse_cursor", "write_cursor"]
 
 
 class Cursor(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click

@@ -9,6 +9,7 @@ import click
 
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.backup_setting import directory_option, settings, store_of
+from hyperjobs.cli.destination import LATEST
 from hyperjobs.cli.moment import parse_moment
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import View, view_options
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from hyperjobs.store.compare import Difference
 
 STORE = "store"
-LATEST = "latest"
 _KINDS = {"only_a": "only in A", "only_b": "only in B", "changed": "changed"}
 
 

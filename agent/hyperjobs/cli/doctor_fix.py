@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyperjobs.cli.ask import ask
-from hyperjobs.cli.event import add_event
+from hyperjobs.cli.event import add_event, recording
 from hyperjobs.cli.lazy import nearest
 from hyperjobs.cli.stop import Progress, Stop
 from hyperjobs.cli.table import emit, emit_json
-from hyperjobs.cli.task import workshop
+from hyperjobs.cli.task import run_once, workshop
 from hyperjobs.cli.text import printable
-from hyperjobs.errors import MaintenanceHeldError, StoreRefusedError
+from hyperjobs.errors import StoreRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from hyperjobs.agent.workshop import Workshop
     from hyperjobs.cli.place import StorePlace
     from hyperjobs.doctor.fix import Fixed, Plan
-    from hyperjobs.maintenance.task import Turn
 
 _IMAGES = "fixes"
 
@@ -42,7 +41,7 @@ def fix_rows(  # noqa: PLR0913 - one for each option
     only = set(kinds) or set(KINDS)
     with workshop(context, place) as shop, Stop() as stop:
         progress = Progress()
-        turn = _turn(shop, stop, progress, is_dry=is_dry)
+        turn = stop.turn(shop.clock, progress, is_dry=is_dry)
         try:
             plan = plan_fix(shop.store, only, turn)
         finally:
@@ -50,22 +49,20 @@ def fix_rows(  # noqa: PLR0913 - one for each option
         if is_dry or not plan.rows:
             _show_plan(plan, as_json=as_json)
             return stop.code
-        _require_free(shop)
+        shop.holds.require_unfrozen(shop.store)  # rows of a store in doubt are not to be touched
         if not yes:
             if not as_json:
                 _show_plan(plan, as_json=False)
             ask(f"{printable(str(shop.store))}: mend {plan.rows:,} rows, after a backup? [y/N] ")
         backup = _back_up(shop, stop)
-        started_at, fixed = shop.clock.now(), Fixed("")
+        started_at, fixed, outcome = shop.clock.now(), Fixed(""), "interrupted"
         try:
             fix(shop.store, _images(shop), plan, only=only, turn=turn, fixed=fixed)
-        except BaseException:
-            if fixed.rows:
-                _record(shop, "fix", fixed, started_at, backup=backup, outcome="interrupted")
-            raise
+            outcome = "ok"
         finally:
             progress.end()
-        _record(shop, "fix", fixed, started_at, backup=backup)
+            if fixed.rows or outcome == "ok":
+                _record(shop, "fix", fixed, started_at, backup=backup, outcome=outcome)
         if as_json:
             emit_json({"dry_run": False, **_fixed_shape(fixed), "backup": backup})
         else:
@@ -86,7 +83,7 @@ def undo_rows(  # noqa: PLR0913 - as above
             ask(f"{printable(str(shop.store))}: put the rows of {printable(run)} back as they were? [y/N] ")
         started_at = shop.clock.now()
         try:
-            undone = undo_fix(shop.store, _images(shop), run, _turn(shop, stop, progress, is_dry=is_dry))
+            undone = undo_fix(shop.store, _images(shop), run, stop.turn(shop.clock, progress, is_dry=is_dry))
         finally:
             progress.end()
         if not is_dry:
@@ -100,29 +97,8 @@ def undo_rows(  # noqa: PLR0913 - as above
     return stop.code
 
 
-def _turn(shop: Workshop, stop: Stop, progress: Progress, *, is_dry: bool) -> Turn:
-    from hyperjobs.maintenance.task import Turn  # noqa: PLC0415 - only where it is done
-
-    return Turn(
-        now=shop.clock.now(),
-        clock=shop.clock,
-        is_stopping=stop.is_set,
-        wait=stop.wait,
-        progress=progress,
-        is_dry=is_dry,
-    )
-
-
 def _images(shop: Workshop) -> Path:
     return shop.config.store.state_dir / _IMAGES
-
-
-def _require_free(shop: Workshop) -> None:
-    """Return when nothing holds maintenance: rows of a store in doubt are not to be touched."""
-    for held in shop.holds.frozen():
-        raise MaintenanceHeldError(
-            f"{shop.store}: frozen ({held.reason}): {held.message}; see to that first, then 'hyperjobs unfreeze'"
-        )
 
 
 def _back_up(shop: Workshop, stop: Stop) -> str:
@@ -132,18 +108,7 @@ def _back_up(shop: Workshop, stop: Stop) -> str:
         StoreRefusedError: there is none.
         HyperjobsError: it could not be taken.
     """
-    progress = Progress()
-    try:
-        finished = shop.runner.run(
-            shop.task("backup", is_rotating=False),
-            is_dry=False,
-            is_stopping=stop.is_set,
-            wait=stop.wait,
-            progress=progress,
-        )
-    finally:
-        progress.end()
-    assert finished is not None  # noqa: S101 - a run without a slot is never the second one of it
+    finished = run_once(shop, shop.task("backup", is_rotating=False), stop)
     if finished.error is not None:
         raise finished.error
     name = finished.run.detail.get("name")
@@ -156,7 +121,8 @@ def _record(  # noqa: PLR0913 - what a record is made of
     shop: Workshop, task: str, fixed: Fixed, started_at: datetime, *, backup: str = "", outcome: str = "ok"
 ) -> None:
     detail: dict[str, Any] = _fixed_shape(fixed) | ({"backup": backup} if backup else {})
-    add_event(shop, task, _said(task, fixed), started_at=started_at, detail=detail, outcome=outcome)
+    with recording():
+        add_event(shop, task, _said(task, fixed), started_at=started_at, detail=detail, outcome=outcome)
 
 
 def _said(task: str, fixed: Fixed) -> str:

@@ -16,20 +16,20 @@ import click
 
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
-from hyperjobs.cli.event import add_event
+from hyperjobs.cli.event import add_event, recording
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import verbose_option
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.task import workshop
 from hyperjobs.cli.text import printable
-from hyperjobs.errors import HyperjobsError, MaintenanceHeldError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hyperjobs.agent.workshop import Workshop
     from hyperjobs.cli.chosen import Chosen
+    from hyperjobs.errors import HyperjobsError
     from hyperjobs.store.models import Job, JobStatus
     from hyperjobs.store.sqlite import SQLiteJobStore
 
@@ -140,7 +140,7 @@ def run_edit(context: click.Context, place: StorePlace, chosen: Chosen, wish: Wi
         import_module(module)
     with workshop(context, place) as shop, Stop() as stop:
         path = Path(os.path.realpath(shop.store))
-        _refuse_frozen(shop, path)
+        shop.holds.require_unfrozen(path)
         jobs, failed = _look(path, chosen, edit, force=wish.force)
         if failed and wish.atomic:
             _say(failed)
@@ -161,14 +161,6 @@ def run_edit(context: click.Context, place: StorePlace, chosen: Chosen, wish: Wi
             _record(shop, edit, jobs, done, wish, started_at=started_at, is_whole=not stop.code)
         _show(edit, jobs, done, wish)
     return stop.code or _code(done.failed)
-
-
-def _refuse_frozen(shop: Workshop, path: Path) -> None:
-    for held in shop.holds.frozen():
-        raise MaintenanceHeldError(
-            f"{path}: frozen since {held.since:%Y-%m-%dT%H:%M:%SZ} ({held.reason}: {held.message}), so no job is edited; "
-            "look into it, then 'hyperjobs unfreeze --reason …'"
-        )
 
 
 def _look(path: Path, chosen: Chosen, edit: Edit, *, force: bool) -> tuple[list[Job], dict[str, HyperjobsError]]:
@@ -253,7 +245,6 @@ def _code(failed: Mapping[str, HyperjobsError]) -> int:
 def _record(  # noqa: PLR0913 - what a record is made of
     shop: Workshop, edit: Edit, jobs: Sequence[Job], done: Edited, wish: Wish, *, started_at: Any, is_whole: bool
 ) -> None:
-    """Record what has been done already: a record that cannot be written is said, and undoes nothing."""
     changed = set(done.changed)
     old = Counter(str(job.status) for job in jobs if job.id in changed)
     which = done.changed[0] if len(changed) == 1 else f"{len(changed):,} jobs"
@@ -266,15 +257,6 @@ def _record(  # noqa: PLR0913 - what a record is made of
         "ids": done.changed[:_RECORDED_IDS],
         **({"undo": done.undo} if done.undo else {}),
     }
-    try:
-        add_event(
-            shop,
-            edit.task,
-            said,
-            started_at=started_at,
-            reason=wish.reason,
-            detail=detail,
-            outcome="ok" if is_whole else "interrupted",
-        )
-    except (HyperjobsError, OSError) as exc:
-        sys.stderr.write(f"hyperjobs: it is done, and 'hyperjobs runs' will not know of it: {printable(str(exc))}\n")
+    outcome = "ok" if is_whole else "interrupted"
+    with recording():
+        add_event(shop, edit.task, said, started_at=started_at, reason=wish.reason, detail=detail, outcome=outcome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from hyperjobs.cli.text import printable
 from hyperjobs.errors import HyperjobsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     import click
@@ -53,6 +54,15 @@ def add_event(  # noqa: PLR0913 - what a record is made of
     )
 
 
+@contextlib.contextmanager
+def recording() -> Iterator[None]:
+    """For a block that records what has been done already: a record that cannot be written is said, and undoes nothing."""
+    try:
+        yield
+    except (HyperjobsError, OSError) as exc:
+        sys.stderr.write(f"hyperjobs: it is done, and 'hyperjobs runs' will not know of it: {printable(str(exc))}\n")
+
+
 def record_event(  # noqa: PLR0913 - as above
     context: click.Context,
     place: StorePlace,
@@ -63,17 +73,11 @@ def record_event(  # noqa: PLR0913 - as above
     detail: Mapping[str, Any] | None = None,
     outcome: str = "ok",
 ) -> None:
-    """Record what has been done already: a record that cannot be written is said, and undoes nothing.
-
-    The last act of a command: root goes on as the agent's user from here.
-    """
+    """Record what has been done already, as the last act of a command: root goes on as the agent's user from here."""
     from hyperjobs.cli.task import workshop  # noqa: PLC0415 - maintenance only where it is done
 
-    try:
-        with workshop(context, place) as shop:
-            add_event(shop, task, summary, started_at=started_at, detail=detail, outcome=outcome)
-    except (HyperjobsError, OSError) as exc:
-        sys.stderr.write(f"hyperjobs: it is done, and 'hyperjobs runs' will not know of it: {printable(str(exc))}\n")
+    with recording(), workshop(context, place) as shop:
+        add_event(shop, task, summary, started_at=started_at, detail=detail, outcome=outcome)
 
 
 def event_record(event: Event) -> dict[str, Any]:

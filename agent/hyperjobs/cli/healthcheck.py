@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hyperjobs.cli.place import CONFIG_VARIABLE, raw_option, usual_files
+from hyperjobs.cli.place import configuration_file, raw_option
 from hyperjobs.cli.setting import verbose_option
 from hyperjobs.cli.table import emit
 from hyperjobs.errors import AgentUnhealthyError, ConfigError
@@ -155,11 +155,10 @@ def _option(file: str | None, environment: Mapping[str, str], name: str) -> tupl
     variable = f"HYPERJOBS_WEB__{name.upper()}"
     if text := environment.get(variable):
         return _read(text, variable), variable
-    named = file or environment.get(CONFIG_VARIABLE)
-    files = [Path(named)] if named else [path for path in usual_files(environment) if os.access(path, os.R_OK)]
-    for path in files[:1]:
-        return raw_option(path, "web", name, instead="name the agent's address with --url"), str(path)
-    return None, "the default"
+    path = configuration_file(file, environment)
+    if path is None:
+        return None, "the default"
+    return raw_option(path, "web", name, instead="name the agent's address with --url"), str(path)
 
 
 def _read(text: str, variable: str) -> Any:

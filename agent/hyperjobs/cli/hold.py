@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.argument import Duration, UnicodeText
 from hyperjobs.cli.event import add_event
 from hyperjobs.cli.moment import write_instant
 from hyperjobs.cli.place import StorePlace, store_options
@@ -14,31 +15,14 @@ from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.task import workshop
 from hyperjobs.cli.text import printable
-from hyperjobs.duration import parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import timedelta
 
     from hyperjobs.store.holds import Held
 
 _LONGEST_REASON = 200
-
-
-class _Duration(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
-    """A duration with its unit."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Read it."""
-        try:
-            length = parse_duration(str(value))
-        except ValueError as exc:
-            self.fail(f"{value!r} {exc}", param, ctx)
-        if not length:
-            self.fail(f"{value!r} is no time at all", param, ctx)
-        return length
+_SHORTEST = timedelta(milliseconds=1)
 
 
 class _Reason(UnicodeText):
@@ -67,7 +51,9 @@ def _shape(held: Held) -> dict[str, Any]:
 
 
 @click.command("pause")
-@click.option("--for", "length", type=_Duration(), required=True, metavar="DURATION", help="How long: 30m, 2h, 1d.")
+@click.option(
+    "--for", "length", type=Duration(least=_SHORTEST), required=True, metavar="DURATION", help="How long: 30m, 2h, 1d."
+)
 @click.option("--reason", type=_Reason(), required=True, help="Why, for whoever finds it paused.")
 @_json_option
 @store_options

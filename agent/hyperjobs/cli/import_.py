@@ -13,9 +13,9 @@ from hyperjobs.cli.ask import ask
 from hyperjobs.cli.event import record_event
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
-from hyperjobs.cli.table import emit, emit_json
+from hyperjobs.cli.table import emit, emit_json, note
 from hyperjobs.cli.text import printable
-from hyperjobs.cli.transfer import note, policy_options, refuse_frozen, said, stoppable
+from hyperjobs.cli.transfer import policy_options, refuse_frozen, said, stoppable
 
 if TYPE_CHECKING:
     from hyperjobs.maintenance.transfer.reading import Rejected

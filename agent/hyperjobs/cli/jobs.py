@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
-from hyperjobs.cli.cursor import write_cursor
 from hyperjobs.cli.moment import show_age, show_instant, write_instant
 from hyperjobs.cli.past import Past, past_options
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import Selection, View, filter_options, page_options, status_option, view_options
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.shape import job_shape
-from hyperjobs.cli.table import STATUS_STYLES, Column, emit_json, emit_table, emit_values
+from hyperjobs.cli.table import STATUS_STYLES, Column, emit_json, emit_table, emit_values, note
+from hyperjobs.store.cursor import write_cursor
 from hyperjobs.store.models import Job, JobFilter, JobStatus
 
 if TYPE_CHECKING:
@@ -187,13 +186,13 @@ def _show_table(jobs: Sequence[Job], table: Sequence[Column[Job]], view: View) -
     if jobs:
         emit_table(table, jobs, view)
     else:
-        _note("no jobs")
+        note("no jobs")
 
 
 def _hint(context: click.Context, cursor: str) -> None:
     """Name the command for the next page: the same words, from the last job on."""
     words = ["hyperjobs", *_without(_PAGE_OPTIONS, setting_of(context).words or (str(context.info_name),))]
-    _note(f"there are more; next page: {shlex.join([*words, '--after', cursor])}")
+    note(f"there are more; next page: {shlex.join([*words, '--after', cursor])}")
 
 
 def _without(options: Collection[str], words: Iterable[str]) -> Iterator[str]:
@@ -205,8 +204,3 @@ def _without(options: Collection[str], words: Iterable[str]) -> Iterator[str]:
             yield word
         elif not equals:
             next(rest, None)
-
-
-def _note(text: str) -> None:
-    sys.stdout.flush()  # so that the note comes after the list when both go to one place
-    click.echo(text, err=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hyperjobs.cli.ask import ask
+from hyperjobs.cli.opened import opened
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.table import emit
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hyperjobs.config import Config
-    from hyperjobs.store.connection import Connection
 
 
 @click.command("install")
@@ -35,7 +35,7 @@ def install_command(context: click.Context, *, rebuild: bool, place: StorePlace)
 
     config = place.load()
     bounds = tuple(map(float, config.metrics.duration_buckets))
-    with _Opened(place) as connection:
+    with opened(place) as connection:
         if rebuild:
             _refuse_while_an_agent_runs(connection.path, config)
         done = install(connection, now=setting_of(context).clock.now(), bounds=bounds, rebuild=rebuild)
@@ -59,7 +59,7 @@ def uninstall_command(context: click.Context, *, yes: bool, dry_run: bool, place
     from hyperjobs.store.ledger.install import uninstall  # noqa: PLC0415 - SQLite only where a store is opened
     from hyperjobs.store.ledger.schema import ours  # noqa: PLC0415 - as above
 
-    with _Opened(place, read_only=dry_run) as connection:
+    with opened(place, read_only=dry_run) as connection:
         path = printable(str(connection.path))
         found = sorted(connection.read(ours))
         if not found:
@@ -74,29 +74,6 @@ def uninstall_command(context: click.Context, *, yes: bool, dry_run: bool, place
         uninstall(connection)
         Reserve(connection.path, clock=setting_of(context).clock).release()
         emit(f"{path}: the ledger is gone")
-
-
-class _Opened:
-    """A job store opened for its ledger; anything else is refused."""
-
-    def __init__(self, place: StorePlace, *, read_only: bool = False) -> None:
-        self._path = place.find()
-        self._read_only = read_only
-
-    def __enter__(self) -> Connection:
-        from hyperjobs.store.connection import Connection  # noqa: PLC0415 - SQLite only where a store is opened
-        from hyperjobs.store.flavour import recognise, require_job_store  # noqa: PLC0415 - as above
-
-        self._connection = Connection(self._path, read_only=self._read_only)
-        try:
-            require_job_store(recognise(self._connection), self._connection.path)
-        except BaseException:
-            self._connection.close()
-            raise
-        return self._connection
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
 
 
 def _refuse_while_an_agent_runs(path: Path, config: Config) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli.place import config_option
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
@@ -27,12 +28,7 @@ def notify_group() -> None:
 @notify_group.command("test")
 @click.argument("channel", required=False)
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
-@click.option(
-    "--config",
-    "file",
-    metavar="FILE",
-    help="The configuration file; by default HYPERJOBS_CONFIG, else the usual places.",
-)
+@config_option
 @verbose_option
 @click.pass_context
 def test_command(context: click.Context, *, channel: str | None, as_json: bool, file: str | None) -> int:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.opened import opened
 from hyperjobs.cli.person import person
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.table import emit, emit_json, emit_values
 from hyperjobs.cli.text import printable
 
-if TYPE_CHECKING:
-    from hyperjobs.store.connection import Connection
+_WHAT = "a pin"
 
 
 @click.command("pin")
@@ -30,12 +28,9 @@ def pin_command(context: click.Context, *, job_id: str, reason: str, place: Stor
     """
     from hyperjobs.store.pins import pin  # noqa: PLC0415 - SQLite only where it is used
 
-    connection = _opened(place)
-    try:
+    with opened(place, _WHAT) as connection:
         pin(connection, job_id, now=setting_of(context).clock.now(), reason=reason, by=person())
-        emit(f"{printable(job_id)}: pinned, no prune deletes it")
-    finally:
-        connection.close()
+    emit(f"{printable(job_id)}: pinned, no prune deletes it")
 
 
 @click.command("unpin")
@@ -46,12 +41,9 @@ def unpin_command(*, job_id: str, place: StorePlace) -> None:
     """Let a pinned job go with the next prune that finds it too old."""
     from hyperjobs.store.pins import unpin  # noqa: PLC0415 - SQLite only where it is used
 
-    connection = _opened(place)
-    try:
+    with opened(place, _WHAT) as connection:
         unpin(connection, job_id)
-        emit(f"{printable(job_id)}: no longer pinned")
-    finally:
-        connection.close()
+    emit(f"{printable(job_id)}: no longer pinned")
 
 
 @click.command("pins")
@@ -62,11 +54,8 @@ def pins_command(*, as_json: bool, place: StorePlace) -> None:
     """List the pinned jobs, the oldest pin first: id, since when, by whom, whether the job is there, why."""
     from hyperjobs.store.pins import read_pins  # noqa: PLC0415 - SQLite only where it is used
 
-    connection = _opened(place, read_only=True)
-    try:
+    with opened(place, _WHAT, read_only=True) as connection:
         pins = connection.read(read_pins)
-    finally:
-        connection.close()
     for pin in pins:
         at = None if pin.at is None else f"{pin.at:%Y-%m-%dT%H:%M:%SZ}"
         if as_json:
@@ -74,17 +63,3 @@ def pins_command(*, as_json: bool, place: StorePlace) -> None:
             emit_json(shape)
         else:
             emit_values((pin.job_id, at, pin.by, "" if pin.is_there else "gone", pin.reason))
-
-
-def _opened(place: StorePlace, *, read_only: bool = False) -> Connection:
-    """The store, if it is one that has jobs to pin."""
-    from hyperjobs.store.connection import Connection  # noqa: PLC0415 - SQLite only where it is used
-    from hyperjobs.store.flavour import recognise, require_hypersdk  # noqa: PLC0415 - as above
-
-    connection = Connection(place.find(), read_only=read_only)
-    try:
-        require_hypersdk(recognise(connection), connection.path, "a pin")
-    except BaseException:
-        connection.close()
-        raise
-    return connection

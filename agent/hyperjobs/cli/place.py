@@ -96,9 +96,8 @@ class StorePlace:
 
     def _said(self, environment: Mapping[str, str], name: str) -> str | None:
         """What the configuration file says of the store under this name."""
-        named = self.config or environment.get(CONFIG_VARIABLE)
-        files = [Path(named)] if named else [file for file in usual_files(environment) if os.access(file, os.R_OK)]
-        found = raw_option(files[0], "store", name, instead=_INSTEAD) if files else None
+        file = configuration_file(self.config, environment)
+        found = raw_option(file, "store", name, instead=_INSTEAD) if file is not None else None
         return found if isinstance(found, str) else None
 
     def open(self) -> SQLiteJobStore:
@@ -113,6 +112,13 @@ def usual_files(environment: Mapping[str, str]) -> list[Path]:
     own = environment.get("XDG_CONFIG_HOME", "")
     directory = Path(own) if own.startswith("/") else _at_home("~/.config")
     return [CONFIG_FILE, directory / "hyperjobs" / "hyperjobs.yaml"]
+
+
+def configuration_file(named: str | None, environment: Mapping[str, str]) -> Path | None:
+    """The configuration file: that of ``--config``, else the environment's, else the first usual one that can be read."""
+    if named := named or environment.get(CONFIG_VARIABLE):
+        return Path(named)
+    return next((file for file in usual_files(environment) if os.access(file, os.R_OK)), None)
 
 
 def _at_home(place: str) -> Path:
@@ -156,3 +162,15 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*args, place=StorePlace(store, config), **options)
 
     return with_place
+
+
+def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--config`` to a command that is about a configuration; it gets the file as ``file``."""
+    option = click.option(
+        "--config",
+        "file",
+        metavar="FILE",
+        help="The configuration file; by default HYPERJOBS_CONFIG, else the usual places.",
+    )
+    decorated: Callable[..., Any] = option(command)
+    return decorated

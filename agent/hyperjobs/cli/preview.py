@@ -12,9 +12,10 @@ import click
 
 from hyperjobs.cli.lazy import nearest
 from hyperjobs.cli.moment import write_instant
+from hyperjobs.cli.place import config_option
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.table import Column, emit_json, emit_table, emit_values
-from hyperjobs.cli.timetable import config_option, configured_entries, json_option, show_minute, view_at
+from hyperjobs.cli.timetable import configured_entries, json_option, show_minute, view_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -51,7 +51,10 @@ if TYPE_CHECKING:
         "healthcheck": ("hyperjobs.cli.healthcheck:healthcheck_command", "Ask the running agent whether it is well."),
         "install": ("hyperjobs.cli.ledger:install_command", "Add the ledger to a store."),
         "uninstall": ("hyperjobs.cli.ledger:uninstall_command", "Take the ledger out of a store again."),
-        "backup": ("hyperjobs.cli.backup:backup_group", "Take, list, show and verify backups of a store."),
+        "backup": (
+            "hyperjobs.cli.backup:backup_group",
+            "Take, list, prove, compare, keep and delete backups of a store.",
+        ),
         "restore": ("hyperjobs.cli.restore:restore_command", "Put a backup in the store's place."),
         "prune": (
             "hyperjobs.cli.prune:prune_group",

@@ -6,7 +6,7 @@ import contextlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,6 +14,7 @@ from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
 from hyperjobs.cli.backup_setting import directory_option, host_of, settings, store_of
 from hyperjobs.cli.destination import (
+    LATEST,
     backup_before,
     backup_there,
     configured_destination,
@@ -31,14 +32,13 @@ from hyperjobs.errors import BackupDamagedError, StoreRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     from hyperjobs.clock import Clock
-    from hyperjobs.maintenance.backup.destination.protocol import Destination
-    from hyperjobs.maintenance.backup.manifest import Manifest
     from hyperjobs.maintenance.backup.name import BackupName
 
-LATEST = "latest"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,10 +166,12 @@ def _require_sense(wish: Wish) -> None:
 
 def _restore(context: click.Context, place: StorePlace, wish: Wish, stop: Stop) -> Restored | None:
     """Do it, or say what would be done."""
+    from hyperjobs.maintenance.restore.staging import staged  # noqa: PLC0415 - SQLite only where it is used
+
     clock, target = setting_of(context).clock, wish.target
     with contextlib.ExitStack() as stack:
         where, name = _found(stack, place, wish, stop)
-        database, manifest = stack.enter_context(_proven(where, name, target, stop))
+        database, manifest = stack.enter_context(_undamaged(staged(where, name, target, stop.keep_on)))
         host = manifest.host if manifest.host != host_of(place) else ""
         if wish.jobs:
             return _restore_jobs(
@@ -220,33 +222,20 @@ def _found(stack: contextlib.ExitStack, place: StorePlace, wish: Wish, stop: Sto
         name = backup_there(there, wish.store, wish.backup, stop.keep_on)
     else:
         name = backup_before(there, wish.store, wish.at, stop.keep_on)
-    return stack.enter_context(_fetched(there, name, wish.target, stop)), name
+    return stack.enter_context(_undamaged(fetched(there, name, wish.target, stop.keep_on))), name
 
 
 @contextlib.contextmanager
-def _proven(where: Path, name: BackupName, target: Path, stop: Stop) -> Iterator[tuple[Path, Manifest]]:
-    """A backup brought beside its target; one that is damaged is refused, as everything unsafe is."""
-    from hyperjobs.maintenance.restore.staging import staged  # noqa: PLC0415 - SQLite only where it is used
-
+def _undamaged(made: AbstractContextManager[T]) -> Iterator[T]:
+    """What ``made`` gives; where that turns out to be damaged it is refused, as everything unsafe is."""
     with contextlib.ExitStack() as stack:
         try:
-            found = stack.enter_context(staged(where, name, target, stop.keep_on))
+            found = stack.enter_context(made)
         except BackupDamagedError as exc:
             raise StoreRefusedError(
                 f"{exc}; nothing was restored: choose another of 'hyperjobs backup list'", reason="backup_damaged"
             ) from exc
         yield found
-
-
-@contextlib.contextmanager
-def _fetched(there: Destination, name: BackupName, target: Path, stop: Stop) -> Iterator[Path]:
-    """A backup of another place brought beside its target; what came damaged is refused."""
-    with contextlib.ExitStack() as stack:
-        try:
-            folder = stack.enter_context(fetched(there, name, target, stop.keep_on))
-        except BackupDamagedError as exc:
-            raise StoreRefusedError(f"{exc}; nothing was restored: choose another", reason="backup_damaged") from exc
-        yield folder
 
 
 def _restore_jobs(database: Path, plan: Restored, wish: Wish, clock: Clock) -> Restored:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli.place import config_option
 from hyperjobs.cli.setting import verbose_option
 
 if TYPE_CHECKING:
@@ -16,12 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@click.option(
-    "--config",
-    "file",
-    metavar="FILE",
-    help="The configuration file; by default HYPERJOBS_CONFIG, else the usual places.",
-)
+@config_option
 @click.option("--store", metavar="PATH", help="The job store to look after, over store.path.")
 @click.option(
     "--listen", metavar="ADDR", multiple=True, help="Serve on this address, host:port, over web.listen; repeatable."

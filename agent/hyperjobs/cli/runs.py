@@ -37,7 +37,7 @@ def runs_command(context: click.Context, *, task: str | None, limit: int, as_jso
     """List the newest runs of maintenance, or of one task, newest first.
 
     What people did is among them: cancel, retry, set-status, delete, import, copy, restore, undo, fix, fix-undo,
-    backup-prune, freeze, unfreeze, pause and resume.
+    backup-prune, backup-adopt, freeze, unfreeze, pause and resume.
     """
     with workshop(context, place) as shop:
         runs, events = shop.runs.latest(task, limit), shop.events.latest(task, limit)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from hyperjobs.cli.moment import show_age, write_instant
+from hyperjobs.cli.place import config_option
 from hyperjobs.cli.preview import preview_command
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.table import Column, emit_json, emit_table, emit_values
-from hyperjobs.cli.timetable import config_option, configured_entries, json_option, show_minute, view_at
+from hyperjobs.cli.timetable import configured_entries, json_option, show_minute, view_at
 from hyperjobs.duration import format_duration
 
 if TYPE_CHECKING:

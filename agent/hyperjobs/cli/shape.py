@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hyperjobs.cli.cursor import write_cursor
 from hyperjobs.cli.moment import write_instant
+from hyperjobs.store.cursor import write_cursor
 
 if TYPE_CHECKING:
     from hyperjobs.store.models import Job, JobEvent, JobStats

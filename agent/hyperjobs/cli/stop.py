@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Self
 from hyperjobs.errors import StoreInterruptedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
+
+    from hyperjobs.clock import Clock
+    from hyperjobs.maintenance.task import Turn
 
 
 class Stop:
@@ -47,6 +51,14 @@ class Stop:
         """Return, or raise StoreInterruptedError when one came."""
         if self.event.is_set():
             raise StoreInterruptedError("stopped before it was done")
+
+    def turn(self, clock: Clock, progress: Callable[[str, int, int], object], *, is_dry: bool) -> Turn:
+        """One run of something that begins now and ends when a signal comes; ``progress`` is told how far it is."""
+        from hyperjobs.maintenance.task import Turn  # noqa: PLC0415 - only where work is done
+
+        return Turn(
+            now=clock.now(), clock=clock, is_stopping=self.is_set, wait=self.wait, progress=progress, is_dry=is_dry
+        )
 
     def _heard(self, number: int, _frame: object) -> None:
         self.code = 128 + number

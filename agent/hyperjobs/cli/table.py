@@ -50,6 +50,12 @@ def emit(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 
+def note(text: str) -> None:
+    """Say something beside the answer, on standard error, after what was written of it when both go to one place."""
+    sys.stdout.flush()
+    sys.stderr.write(f"{text}\n")
+
+
 def emit_values(values: Iterable[object]) -> None:
     """Write one line of tab-separated values; an absent one is empty."""
     emit("\t".join("" if value is None else field(str(value)) for value in values))

@@ -95,16 +95,17 @@ def finish_task(  # noqa: PLR0913 - as run_task
     with workshop(context, place) as shop, Stop() as stop:
         task: Task = shop.task(name, **changes)
         if question and not is_dry:
-            foreseen = _run(shop, task, stop, is_dry=True)
+            foreseen = run_once(shop, task, stop, is_dry=True)
             if foreseen.error is None and foreseen.run.outcome != _SKIPPED:
                 ask(f"{printable(foreseen.run.summary)}; {question} [y/N] ")
         if not is_dry:
             prepare(shop)
-        finished = _run(shop, task, stop, is_dry=is_dry)
+        finished = run_once(shop, task, stop, is_dry=is_dry)
     return finished, stop.code
 
 
-def _run(shop: Workshop, task: Task, stop: Stop, *, is_dry: bool) -> Finished:
+def run_once(shop: Workshop, task: Task, stop: Stop, *, is_dry: bool = False) -> Finished:
+    """Run one task until it is done, or a stop comes, with its progress on the terminal."""
     progress = Progress()
     try:
         finished = shop.runner.run(task, is_dry=is_dry, is_stopping=stop.is_set, wait=stop.wait, progress=progress)

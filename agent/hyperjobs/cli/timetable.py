@@ -25,18 +25,6 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
-def config_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--config``."""
-    option = click.option(
-        "--config",
-        "file",
-        metavar="FILE",
-        help="The configuration file; by default HYPERJOBS_CONFIG, else the usual places.",
-    )
-    decorated: Callable[..., Any] = option(command)
-    return decorated
-
-
 def view_at(now: datetime, *, as_json: bool) -> View:
     """How to show an answer: a table if a person looks."""
     return View(as_json=as_json, as_table=not as_json and sys.stdout.isatty(), utc=False, now=now)

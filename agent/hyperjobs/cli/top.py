@@ -10,6 +10,7 @@ import click
 
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.moment import Moment, show_age, write_instant
+from hyperjobs.cli.opened import opened
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import View, view_options
 from hyperjobs.cli.setting import verbose_option
@@ -62,27 +63,20 @@ def failures_command(  # noqa: PLR0913 - one for each option
 
     Errors are of one kind when they differ only in ids, numbers, hosts, paths, sizes and times.
     """
-    from hyperjobs.store.connection import Connection  # noqa: PLC0415 - SQLite only where a store is read
-    from hyperjobs.store.failures import group_failures  # noqa: PLC0415 - as above
-    from hyperjobs.store.flavour import recognise, require_hypersdk  # noqa: PLC0415 - as above
+    from hyperjobs.store.failures import group_failures  # noqa: PLC0415 - SQLite only where a store is read
 
     first = since if since is not None else view.now - _PERIOD
     if until is not None and first >= until:
         raise click.UsageError("--since is as late as --until or later, so no job can be in between")
-    connection = Connection(place.find(), read_only=True)
-    try:
-        require_hypersdk(recognise(connection), connection.path, "a list of errors")
-        with Stop() as stop:
-            groups = group_failures(
-                connection,
-                since=first,
-                until=until,
-                provider=provider,
-                by_provider=by is not None,
-                keep_on=stop.keep_on,
-            )
-    finally:
-        connection.close()
+    with opened(place, "a list of errors", read_only=True) as connection, Stop() as stop:
+        groups = group_failures(
+            connection,
+            since=first,
+            until=until,
+            provider=provider,
+            by_provider=by is not None,
+            keep_on=stop.keep_on,
+        )
     if stop.code:
         return stop.code
     total = sum(group.jobs for group in groups)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -61,24 +60,12 @@ def stoppable(
     context: click.Context, *, is_dry: bool = False, heeds_signals: bool = True
 ) -> Iterator[tuple[Turn, Stop]]:
     """A turn that Ctrl-C and SIGTERM end, with its progress on the terminal."""
-    from hyperjobs.maintenance.task import Turn  # noqa: PLC0415 - only where work is done
-
     clock = setting_of(context).clock
     progress = Rate(clock)
     stop = Stop()
     with stop if heeds_signals else contextlib.nullcontext():
         try:
-            yield (
-                Turn(
-                    now=clock.now(),
-                    clock=clock,
-                    is_stopping=stop.is_set,
-                    wait=stop.wait,
-                    progress=progress,
-                    is_dry=is_dry,
-                ),
-                stop,
-            )
+            yield stop.turn(clock, progress, is_dry=is_dry), stop
         finally:
             progress.end()
 
@@ -98,12 +85,6 @@ def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = decorate(command)
     return functools.wraps(command)(command)
-
-
-def note(text: str) -> None:
-    """Say something beside what goes to standard output."""
-    sys.stdout.flush()
-    sys.stderr.write(f"{text}\n")
 
 
 def said(what: str, done: Imported, *, dry_run: bool) -> str:
@@ -126,15 +107,10 @@ def refuse_frozen(context: click.Context, place: StorePlace) -> None:
         MaintenanceHeldError: it is frozen.
     """
     from hyperjobs.agent.workshop import opened_workshop  # noqa: PLC0415 - maintenance only where it is done
-    from hyperjobs.errors import MaintenanceHeldError  # noqa: PLC0415 - as above
     from hyperjobs.store.state import state_stem  # noqa: PLC0415 - as above
 
     config, store = place.load(), place.find()
     if not (config.store.state_dir / f"{state_stem(store)}.db").exists():
         return  # without a state nobody can have frozen it, and none is made for a look
     with opened_workshop(config, store, clock=setting_of(context).clock) as shop:
-        frozen = shop.holds.frozen()
-    if frozen:
-        raise MaintenanceHeldError(
-            f"{place.find()}: is frozen ({frozen[0].reason}): {frozen[0].message}; look, then 'hyperjobs unfreeze --reason WHY'"
-        )
+        shop.holds.require_unfrozen(store)

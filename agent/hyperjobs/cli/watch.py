@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli.argument import Duration
 from hyperjobs.cli.moment import show_age, show_seconds, write_instant
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import Selection, View, filter_options, view_options
@@ -17,7 +18,6 @@ from hyperjobs.cli.show import show_bytes
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit_json, new_console, status_text
 from hyperjobs.cli.text import printable
-from hyperjobs.duration import parse_duration
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,26 +38,20 @@ _FRAME_LINES = 6
 """Heading, two table headings, blank line, trouble, and how to leave."""
 
 
-class _Length(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
-    """A length of time, ``2s``."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        try:
-            return parse_duration(str(value))
-        except ValueError as exc:
-            self.fail(f"{value!r} {exc}", param, ctx)
-
-
 @click.command("watch")
 @click.option(
-    "--interval", type=_Length(), default="2s", metavar="DURATION", help="Look so often; 2s, and at least 0.2s."
+    "--interval",
+    type=Duration(least=_LEAST),
+    default="2s",
+    metavar="DURATION",
+    help="Look so often; 2s, and at least 0.2s.",
 )
 @click.option(
-    "--stalled-after", type=_Length(), default="30m", metavar="DURATION", help="Mark a job that stood for so long; 30m."
+    "--stalled-after",
+    type=Duration(),
+    default="30m",
+    metavar="DURATION",
+    help="Mark a job that stood for so long; 30m.",
 )
 @filter_options()
 @view_options
@@ -78,8 +72,6 @@ def watch_command(  # noqa: PLR0913 - one for each option
     On a terminal it draws a screen, until q or Ctrl-C. In a pipe, or with --json, it writes a line of JSON for each
     change, until it is stopped.
     """
-    if interval < _LEAST:
-        raise click.UsageError("--interval: give 0.2s or more")
     from hyperjobs.store.state import state_stem  # noqa: PLC0415 - SQLite only where a store is read
     from hyperjobs.store.watch import Watch  # noqa: PLC0415 - as above
 
@@ -88,7 +80,7 @@ def watch_command(  # noqa: PLR0913 - one for each option
     state = place.load().store.state_dir / f"{state_stem(path)}.db"
     watch = Watch(path, selection.filter, clock=clock, state=state)
     ended = watch.newest_ended()  # a store that is not there is said now; one that goes later may come back
-    shown = _Shown(clock, stalled_after.total_seconds(), view, str(path), ended)
+    shown = _Shown(clock, stalled_after.total_seconds(), str(path), ended)
     with Stop() as stop:
         if view.as_table:
             shown.draw(watch, interval.total_seconds(), stop)
@@ -100,10 +92,9 @@ def watch_command(  # noqa: PLR0913 - one for each option
 class _Shown:
     """What is told of each look."""
 
-    def __init__(self, clock: Clock, stalled_s: float, view: View, path: str, ended: list[Job]) -> None:
+    def __init__(self, clock: Clock, stalled_s: float, path: str, ended: list[Job]) -> None:
         self._clock = clock
         self._stalled_s = stalled_s
-        self._view = view
         self._path = path
         self._ended = ended
 

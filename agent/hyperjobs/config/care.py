@@ -16,10 +16,9 @@ from hyperjobs.cron.expression import parse_schedule
 from hyperjobs.cron.window import parse_window
 from hyperjobs.cron.zone import find_zone
 from hyperjobs.duration import MAX_DURATION, format_duration
+from hyperjobs.size import format_size, parse_size
 
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%")
-_SIZE = re.compile(r"([0-9]{1,9})(B|KiB|MiB|GiB|TiB)?")
-_SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _STATUSES = ("completed", "failed", "cancelled")
 _LARGEST_BYTES = 1 << 40
 _SHORTEST_AGE = timedelta(hours=1)
@@ -124,19 +123,10 @@ def read_size(value: object) -> int:
     """Bytes, by their unit."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
-    if found is None or (found[2] is None and found[1] != "0"):
-        raise ValueError("must be a size with its unit, such as 64MiB, or 0")
-    size = int(found[1]) * _SIZES[found[2] or "B"]
+    size = parse_size(value if isinstance(value, str) else "")
     if size > _LARGEST_BYTES:
         raise ValueError("must be at most 1TiB")
     return size
-
-
-def show_size(size: int) -> str:
-    """Bytes by the largest unit that divides them."""
-    unit = next((unit for unit in reversed(_SIZES) if size and size % _SIZES[unit] == 0), None)
-    return f"{size // _SIZES[unit]}{unit}" if unit else "0"
 
 
 def read_label(value: object) -> str:
@@ -216,7 +206,7 @@ Share = Annotated[
 Size = Annotated[
     int,
     BeforeValidator(read_size),
-    PlainSerializer(show_size, return_type=str, when_used="json"),
+    PlainSerializer(format_size, return_type=str, when_used="json"),
     WithJsonSchema({"type": ["string", "integer"], "examples": ["64MiB"]}),
 ]
 unique_names = AfterValidator(_unique_names)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from pydantic import AfterValidator, PrivateAttr
 
-from hyperjobs.config.care import Size, show_size
+from hyperjobs.config.care import Size  # noqa: TC001 - pydantic reads annotations when it makes the models
 from hyperjobs.config.maintenance import Maintenance
 from hyperjobs.config.notify import Channel, unique_channels
 from hyperjobs.config.section import Section, option, section
@@ -35,6 +35,7 @@ from hyperjobs.config.values import (
     split_listen_address,
 )
 from hyperjobs.duration import format_duration
+from hyperjobs.size import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -358,5 +359,5 @@ def _limit(field: FieldInfo, name: str) -> str | None:
         return format_duration(limit)
     extra = field.json_schema_extra
     if isinstance(limit, int) and isinstance(extra, dict) and extra.get("unit") == "size":
-        return show_size(limit)
+        return format_size(limit)
     return None if limit is None else str(limit)

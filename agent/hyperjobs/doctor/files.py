@@ -10,6 +10,7 @@ from hyperjobs.doctor.finding import NO_SPACE, REFUSED, Finding, failed, ok, ski
 from hyperjobs.maintenance.backup.create import room_needed
 from hyperjobs.maintenance.restore.kept import kept_stores
 from hyperjobs.maintenance.scratch import is_any_at_work
+from hyperjobs.size import mebibytes
 from hyperjobs.store.connection import check_path
 from hyperjobs.store.facts import read_store_facts
 from hyperjobs.store.flavour import Flavour, recognise, require_job_store
@@ -49,7 +50,7 @@ def look_at_store(case: Case) -> Iterator[Finding]:
     version = facts.schema_version or "none"
     ledger = f", ledger version {recognition.ledger_version}" if recognition.ledger_version else ""
     yield ok(
-        f"{case.path}: {_WORDS[recognition.flavour]}, schema version {version}{ledger}, {mib(size)}",
+        f"{case.path}: {_WORDS[recognition.flavour]}, schema version {version}{ledger}, {mebibytes(size)}",
         path=str(case.path),
         flavour=str(recognition.flavour),
         schema_version=facts.schema_version,
@@ -86,9 +87,9 @@ def look_at_permissions(case: Case) -> Iterator[Finding]:
         return
     store, *others = case.outlook.files
     user, found = case.outlook.user, list(_denied(case, store, others))
-    owners = {each.owner for each in (store, *others) if not each.path.endswith(str(case.path.parent))}
-    if store.path == str(case.path) and len(owners) > 1:
-        named = ", ".join(each.text() for each in (store, *others) if each.path.startswith(store.path))
+    own = [each for each in case.outlook.files if each.path != str(case.path.parent)]
+    if store.path == str(case.path) and len({each.owner for each in own}) > 1:
+        named = ", ".join(each.text() for each in own)
         found.append(
             warning(
                 f"the store's files belong to different users: {named}",
@@ -130,17 +131,21 @@ def look_at_room(case: Case) -> Iterator[Finding]:
     remedy = f"make room on the disk of {case.path.parent}, then 'hyperjobs checkpoint'"
     vacuum = 2 * space.size_bytes + space.wal_bytes
     if free < _FULL_BYTES:
-        message = f"{mib(free)} are free on the store's disk, less than the {mib(_FULL_BYTES)} that writers need"
+        message = (
+            f"{mebibytes(free)} are free on the store's disk, less than the {mebibytes(_FULL_BYTES)} that writers need"
+        )
         yield failed(message, remedy, NO_SPACE, **detail)
     elif not inodes:
         yield failed("no inode is left on the store's disk: no file can be made", remedy, NO_SPACE, **detail)
     elif inodes < _FEW_INODES:
         yield warning(f"only {inodes} inodes are left on the store's disk", remedy, **detail)
     elif free < vacuum:
-        yield warning(f"{mib(free)} are free, and a full VACUUM needs {mib(vacuum)}", remedy, **detail)
+        yield warning(f"{mebibytes(free)} are free, and a full VACUUM needs {mebibytes(vacuum)}", remedy, **detail)
     else:
         backup = room_needed(space.size_bytes, str(case.config.maintenance.backup.compress))
-        yield ok(f"{mib(free)} are free; a VACUUM needs {mib(vacuum)}, a backup {mib(backup)}", **detail)
+        yield ok(
+            f"{mebibytes(free)} are free; a VACUUM needs {mebibytes(vacuum)}, a backup {mebibytes(backup)}", **detail
+        )
 
 
 def look_at_pages(case: Case) -> Iterator[Finding]:
@@ -148,7 +153,7 @@ def look_at_pages(case: Case) -> Iterator[Finding]:
     with case.opened(1.0) as connection:
         space = read_space(connection)
     detail = {"free_share": round(space.free_share, 4), "free_bytes": space.free_bytes}
-    message = f"{space.free_share:.0%} of the file's pages are free ({mib(space.free_bytes)})"
+    message = f"{space.free_share:.0%} of the file's pages are free ({mebibytes(space.free_bytes)})"
     if space.free_share >= _MUCH_FREE and space.free_bytes > _FULL_BYTES:
         yield warning(f"{message}: reads pass over them", _vacuum(space), **detail)
     else:
@@ -167,7 +172,7 @@ def look_for_leftovers(case: Case) -> Iterator[Finding]:
         found.append(ok(f"{_list(temporary)}: of a backup at work, or the next one clears it"))
     if kept := kept_stores(case.path):
         size = sum(each.file.stat().st_size for each in kept)
-        said = f"{len(kept)} store{'s' * (len(kept) > 1)} that restores replaced, {mib(size)}: {_list([k.file for k in kept])}"
+        said = f"{len(kept)} store{'s' * (len(kept) > 1)} that restores replaced, {mebibytes(size)}: {_list([k.file for k in kept])}"
         backup = case.config.maintenance.backup
         found.append(
             warning(f"{said}; no backup is scheduled, so none is ever cleared", "rm the ones that nobody needs")
@@ -192,9 +197,4 @@ def _list(paths: list[Path]) -> str:
 
 
 def _vacuum(space: Space) -> str:
-    return f"hyperjobs vacuum --dry-run says what {mib(space.free_bytes)} would cost, hyperjobs vacuum does it"
-
-
-def mib(size_bytes: int) -> str:
-    """Bytes as a person reads them."""
-    return f"{size_bytes / 2**20:,.1f} MiB"
+    return f"hyperjobs vacuum --dry-run says what {mebibytes(space.free_bytes)} would cost, hyperjobs vacuum does it"

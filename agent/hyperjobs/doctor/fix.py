@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.doctor.images import Images, find_images, read_head, read_images
 from hyperjobs.errors import StoreRefusedError
-from hyperjobs.maintenance.backup.catalogue import source_sha256, stem_of
+from hyperjobs.maintenance.backup.catalogue import source_sha256
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.maintenance.prune.directory import ArchiveDirectory
-from hyperjobs.maintenance.prune.name import ArchiveName
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.cells import is_same, text_of
 from hyperjobs.store.flavour import COLUMNS, recognise, require_hypersdk
@@ -122,15 +121,14 @@ def fix(  # noqa: PLR0913 - what it works with, three of it by name
 
     Raises:
         ArchiveBusyError: another fix is at work.
-        StoreFullError: there is no room.
+        StoreFullError: there is no room, in the store's file system or for what is kept.
         StoreInterruptedError: a stop came.
         StoreError: the store could not do it; batches that were committed stay.
     """
     real, directory = Path(os.path.realpath(store)), ArchiveDirectory(images)
-    directory.prepare()
-    with directory.locked(), _opened(real, turn) as connection:
+    with directory.adding("the rows as they were could not be kept"), _opened(real, turn) as connection:
         require_room(real.parent, plan.rows * _ROW_BYTES, _WHAT)
-        name = ArchiveName(directory.next_sequence(), turn.clock.now(), stem_of(real))
+        name = directory.next_name(real, turn.clock.now())
         fixed = Fixed("") if fixed is None else fixed
         fixed.run = str(name)
         writer = Images(directory, name, source_sha256(real))

@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from hyperjobs.doctor.files import mib
 from hyperjobs.doctor.finding import LOCKED, Finding, failed, ok, skipped, warning
 from hyperjobs.errors import StoreError
+from hyperjobs.size import mebibytes
 from hyperjobs.store.holder import openers_of
 from hyperjobs.store.locks import WRITING, locks_on, unseen
 from hyperjobs.store.process import Process, process_of
@@ -165,7 +165,7 @@ def look_at_wal(case: Case) -> Iterator[Finding]:
     frames = {"frames": wal.last, "moved": wal.moved} if wal is not None else {}
     oldest = _oldest(readers, case)
     if oldest is None:
-        said = f"{mib(size)}, and no reader holds it back"
+        said = f"{mebibytes(size)}, and no reader holds it back"
         if size > _LONG_WAL_BYTES:
             yield warning(said, "hyperjobs checkpoint --truncate", bytes=size, **frames)
         else:
@@ -180,9 +180,9 @@ def look_at_wal(case: Case) -> Iterator[Finding]:
         remedy = (
             f"kill -CONT {process.pid} lets it go on" if process.is_stopped else f"let it end, or kill {process.pid}"
         )
-        yield warning(f"{mib(size)}, and it grows: {who}", f"{remedy}; then hyperjobs checkpoint", **detail)
+        yield warning(f"{mebibytes(size)}, and it grows: {who}", f"{remedy}; then hyperjobs checkpoint", **detail)
     else:
-        yield ok(f"{mib(size)}; {who}", **detail)
+        yield ok(f"{mebibytes(size)}; {who}", **detail)
 
 
 def _oldest(readers: list[StoreLock], case: Case) -> tuple[Process, int] | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from hyperjobs.doctor.case import Case
     from hyperjobs.store.connection import Connection
+    from hyperjobs.store.soundness import Depth
 
 _LONG_AGO: Final = timedelta(days=8)
 _RESTORE: Final = (
@@ -46,10 +47,10 @@ def look_at_integrity(case: Case) -> Iterator[Finding]:
     if case.recognition is None and getattr(case.trouble, "exit_code", 0) != DAMAGED:
         yield skipped("the store could not be opened")
         return
-    depth = "integrity_check" if case.is_full else "quick_check"
+    depth: Depth = "integrity_check" if case.is_full else "quick_check"
     try:
         with case.opened() as connection:
-            messages = check_pages(connection, "integrity_check" if case.is_full else "quick_check")
+            messages = check_pages(connection, depth)
     except StoreInterruptedError:
         yield _too_long(case, last)
         return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hyperjobs.errors import StoreFullError
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.maintenance.task import Report
+from hyperjobs.size import mebibytes
 from hyperjobs.store.holder import command_of, described, readers_of
 from hyperjobs.store.neighbour import LITESTREAM, litestream_beside
 from hyperjobs.store.wal import LOCK_WAIT_S, Mode, Moved, checkpoint, empty, move, wal_bytes
@@ -124,7 +125,7 @@ def _relieved(connection: Connection, turn: Turn, *, is_released: bool, is_repli
             empty(connection, turn.wait)
     except StoreFullError:
         what = (
-            f"and the reserve, let go, is too small for a -wal of {_mib(before)}"
+            f"and the reserve, let go, is too small for a -wal of {mebibytes(before)}"
             if is_released
             else "without a reserve"
         )
@@ -132,7 +133,7 @@ def _relieved(connection: Connection, turn: Turn, *, is_released: bool, is_repli
     if not is_released:
         return StoreFullError(f"{full} and there is no reserve to let go; make room now, writers are failing")
     return StoreFullError(
-        f"{full}; the reserve was let go and the -wal ({_mib(before)}) moved, so writers go on for now; make room, or prune"
+        f"{full}; the reserve was let go and the -wal ({mebibytes(before)}) moved, so writers go on for now; make room, or prune"
     )
 
 
@@ -149,7 +150,9 @@ def _report(  # noqa: PLR0913 - what there is to say
         return Report(summary=f"{path}: the store has no -wal", skipped="no_wal")
     names = [described(pid) for pid in readers or []]
     size = wal_bytes(path)
-    summary = f"{max(moved.moved, 0):,} of {max(moved.frames, 0):,} frames are in the store; the -wal is {_mib(size)}"
+    summary = (
+        f"{max(moved.moved, 0):,} of {max(moved.frames, 0):,} frames are in the store; the -wal is {mebibytes(size)}"
+    )
     if is_emptied:
         summary = f"moved {max(moved.frames, 0):,} frames and emptied the -wal"
     elif moved.remaining:
@@ -167,7 +170,3 @@ def _report(  # noqa: PLR0913 - what there is to say
         "is_replicated": is_replicated,
     }
     return Report(summary=summary, detail=detail)
-
-
-def _mib(size_bytes: int) -> str:
-    return f"{size_bytes / 2**20:,.1f} MiB"

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import StoreFullError
+from hyperjobs.size import mebibytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,10 +26,6 @@ def require_room(directory: Path, needed_bytes: int, what: str, *, remedy: str =
     free_bytes = system.f_bavail * system.f_frsize
     if free_bytes < needed_bytes + _SPARE_BYTES:
         raise StoreFullError(
-            f"{directory}: {what} needs {_mebibytes(needed_bytes + _SPARE_BYTES)}, {_mebibytes(free_bytes)} are free; "
+            f"{directory}: {what} needs {mebibytes(needed_bytes + _SPARE_BYTES)}, {mebibytes(free_bytes)} are free; "
             f"{remedy}"
         )
-
-
-def _mebibytes(size: int) -> str:
-    return f"{size / 2**20:,.1f} MiB"

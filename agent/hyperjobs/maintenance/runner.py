@@ -19,6 +19,7 @@ from hyperjobs.errors import (
 )
 from hyperjobs.maintenance.disk import name_holder
 from hyperjobs.maintenance.task import Report, Turn
+from hyperjobs.store.holds import frozen_error
 from hyperjobs.store.runs import Outcome, Run
 
 if TYPE_CHECKING:
@@ -160,11 +161,7 @@ class Runner:
 
     def _held(self, task: Task, slot: str | None, now: datetime) -> MaintenanceHeldError | None:
         if task.heeds_freeze and (frozen := self._holds.frozen()):
-            return MaintenanceHeldError(
-                f"{task.name}: the store is frozen since {frozen[0].since:%Y-%m-%dT%H:%M:%SZ} ({frozen[0].reason}: "
-                f"{frozen[0].message}); look into it, then 'hyperjobs unfreeze --reason WHY'",
-                reason="frozen",
-            )
+            return frozen_error(task.name, frozen[0])
         if slot is not None and (paused := self._holds.paused(now)) is not None:
             return MaintenanceHeldError(
                 f"{task.name}: maintenance is paused until {paused.until:%Y-%m-%dT%H:%M:%SZ} ({paused.reason}); "

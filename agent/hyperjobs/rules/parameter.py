@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hyperjobs.config.values import plain_number, read_boolean, read_duration, read_number, read_whole, read_words
 from hyperjobs.duration import format_duration
+from hyperjobs.size import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,13 +21,12 @@ if TYPE_CHECKING:
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _MATCHER = r'[a-zA-Z_][a-zA-Z0-9_]*\s*(=~|!~|!=|=)\s*"([^"\\\n]|\\.)*"'
 _MATCHERS = re.compile(rf"{_MATCHER}(\s*,\s*{_MATCHER})*")
-_BYTES = re.compile(r"([1-9][0-9]{0,14})(B|KiB|MiB|GiB|TiB)")
-_BYTE_UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _URL = re.compile(r"https?://[^\s\"'<>#]+")
 _TAKEN = frozenset({"alertname", "severity", "component", "service"})
 _SECOND = timedelta(seconds=1)
 _LONGEST = timedelta(days=3650)
 _PLAIN_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
+_PLAIN_AMOUNT = re.compile(r"([0-9]+[dhms])+|[0-9]+([KMGT]i)?B")
 _WORDS_OF_YAML = frozenset({"y", "yes", "n", "no", "true", "false", "on", "off", "null"})
 
 
@@ -116,7 +116,7 @@ def as_yaml(value: Any) -> str:
 
 def _is_plain(text: str) -> bool:
     is_word = _PLAIN_WORD.fullmatch(text) is not None and text.lower() not in _WORDS_OF_YAML
-    return is_word or _BYTES.fullmatch(text) is not None or re.fullmatch(r"([0-9]+[dhms])+", text) is not None
+    return is_word or _PLAIN_AMOUNT.fullmatch(text) is not None
 
 
 def written(value: Any, form: str = "") -> str:
@@ -174,10 +174,10 @@ def _read_count(raw: Raw) -> int:
 
 
 def _read_bytes(raw: Raw) -> int:
-    found = _BYTES.fullmatch(read_words(raw))
-    if found is None:
-        raise ValueError(f"must be a size with its unit, such as 64MiB ({', '.join(_BYTE_UNITS)})")
-    return int(found[1]) * _BYTE_UNITS[found[2]]
+    value = parse_size(read_words(raw))
+    if not value:
+        raise ValueError("must be more than 0")
+    return value
 
 
 def _read_label(raw: Raw) -> str:

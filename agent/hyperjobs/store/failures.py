@@ -1,4 +1,4 @@
-"""Failed jobs by the kind of their error, over any period."""
+"""Failed jobs by the kind of their error: what a kind comes to, and all kinds of any period."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.store.error_kind import kind_of
 from hyperjobs.store.instant import parse
-from hyperjobs.store.ledger.select import as_text, fetch
+from hyperjobs.store.ledger.select import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,12 +21,11 @@ _COLUMNS: Final = ("rowid", "id", "provider", "substr(error,1,2000)", "completed
 
 
 @dataclass(slots=True, kw_only=True)
-class FailureGroup:
+class Failures:
     """Failed jobs whose errors are of one kind.
 
     Attributes:
         kind: the error without ids, numbers, hosts, paths and sizes; empty when there was none.
-        provider: theirs; ``None`` when the groups are not by provider.
         first_at: when the earliest of them ended; ``None`` when no time of them can be read.
         last_at: when the newest did.
         example_id: of the newest one.
@@ -34,7 +33,6 @@ class FailureGroup:
     """
 
     kind: str
-    provider: str | None = None
     jobs: int = 0
     first_at: datetime | None = None
     last_at: datetime | None = None
@@ -42,12 +40,19 @@ class FailureGroup:
     example: str = ""
 
     def add(self, at: datetime | None, job_id: str, error: str) -> None:
-        """Count one; of those that ended in one instant, or nobody knows when, the last one added is the newest."""
+        """Count one more job, which ended at this time; of those that ended together the one added last is the newest."""
         self.jobs += 1
         if at is not None:
             self.first_at = min(self.first_at or at, at)
         if self.last_at is None or (at is not None and at >= self.last_at):
             self.last_at, self.example_id, self.example = at, job_id, error
+
+
+@dataclass(slots=True, kw_only=True)
+class FailureGroup(Failures):
+    """Those of one kind, and of one provider when the groups are by provider; else that is ``None``."""
+
+    provider: str | None
 
 
 def group_failures(  # noqa: PLR0913 - what is asked, each by name
@@ -82,12 +87,12 @@ def group_failures(  # noqa: PLR0913 - what is asked, each by name
         )
         for _, job_id, whose, error, *times in rows:
             at = ended_at(*times)
-            named = as_text(whose)
+            named = plain_text(whose)
             if (provider is not None and named != provider) or not _is_in(at, since, until):
                 continue
-            text = as_text(error)
+            text = plain_text(error)
             key = kind_of(text), named if by_provider else None
-            groups.setdefault(key, FailureGroup(kind=key[0], provider=key[1])).add(at, as_text(job_id), text)
+            groups.setdefault(key, FailureGroup(kind=key[0], provider=key[1])).add(at, plain_text(job_id), text)
         if len(rows) < _PAGE_ROWS:
             break
         last = rows[-1][0]
@@ -95,12 +100,19 @@ def group_failures(  # noqa: PLR0913 - what is asked, each by name
     return sorted(groups.values(), key=lambda group: (-group.jobs, group.kind, group.provider or ""))
 
 
-def ended_at(*times: Any) -> datetime | None:
-    """When a failed job ended, by its ``completed_at``, ``started_at`` and ``created_at``: the first that can be read."""
-    return next((found for found in map(parse, times) if found is not None), None)
-
-
 def _is_in(at: datetime | None, since: datetime | None, until: datetime | None) -> bool:
     if at is None:
         return since is None and until is None
     return (since is None or at >= since) and (until is None or at < until)
+
+
+def ended_at(*times: Any) -> datetime | None:
+    """When a job ended: the first of its ``completed_at``, ``started_at`` and ``created_at`` that can be read."""
+    return next((found for found in map(parse, times) if found is not None), None)
+
+
+def plain_text(value: Any) -> str:
+    """A value as text, whatever was written there; nothing is empty."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return "" if value is None else str(value)

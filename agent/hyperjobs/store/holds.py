@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from hyperjobs.errors import MaintenanceHeldError
+
 if TYPE_CHECKING:
     from hyperjobs.store.state import StateFile
 
@@ -34,6 +36,15 @@ class Held:
     until: datetime | None = None
 
 
+def frozen_error(what: object, held: Held) -> MaintenanceHeldError:
+    """Why ``what`` is not done: a task, or an edit of the store of this path."""
+    return MaintenanceHeldError(
+        f"{what}: the store is frozen since {held.since:%Y-%m-%dT%H:%M:%SZ} ({held.reason}: {held.message}); "
+        "look into it, then 'hyperjobs unfreeze --reason WHY'",
+        reason="frozen",
+    )
+
+
 class Holds:
     """The freezes and pauses of one store, in its state file: a damaged store cannot be asked to remember."""
 
@@ -50,6 +61,15 @@ class Holds:
     def frozen(self) -> list[Held]:
         """The freezes in force, oldest first."""
         return self._open(_FREEZE)
+
+    def require_unfrozen(self, what: object) -> None:
+        """Return when ``what`` may be done, for nobody doubts the store.
+
+        Raises:
+            MaintenanceHeldError: it is frozen (reason ``frozen``).
+        """
+        if frozen := self.frozen():
+            raise frozen_error(what, frozen[0])
 
     def unfreeze(self, why: str, now: datetime) -> list[Held]:
         """End every freeze, and the distrust in backups; what was ended."""

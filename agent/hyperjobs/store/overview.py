@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from hyperjobs.store.error_kind import kind_of
 from hyperjobs.store.facts import read_store_facts
-from hyperjobs.store.failures import FailureGroup, ended_at
+from hyperjobs.store.failures import Failures, ended_at, plain_text
 from hyperjobs.store.flavour import Flavour
 from hyperjobs.store.instant import EPOCH, parse
 from hyperjobs.store.ledger.hours import read_hours
-from hyperjobs.store.ledger.select import as_text, fetch
+from hyperjobs.store.ledger.select import fetch
 from hyperjobs.store.ledger.view import read_view
 from hyperjobs.store.ledger.window import WINDOWS
 
@@ -56,13 +56,8 @@ class RunningJob:
 
 
 @dataclass(slots=True, kw_only=True)
-class FailureKind(FailureGroup):
-    """Failed jobs of all providers whose errors are of one kind.
-
-    Attributes:
-        jobs_24h: those of them that ended in the last day.
-        providers: theirs.
-    """
+class FailureKind(Failures):
+    """Those of one kind among the newest, how many of them are of the last day, and whose they are."""
 
     jobs_24h: int = 0
     providers: set[str] = field(default_factory=set)
@@ -123,11 +118,11 @@ def _read_running(db: apsw.Connection, now: datetime) -> list[RunningJob]:
     rest = "FROM jobs WHERE status='running' ORDER BY rowid DESC LIMIT ?"
     found = [
         RunningJob(
-            id=as_text(row[0]),
-            name=as_text(row[1]),
-            vm_name=as_text(row[2]),
-            provider=as_text(row[3]),
-            user=as_text(row[4]),
+            id=plain_text(row[0]),
+            name=plain_text(row[1]),
+            vm_name=plain_text(row[2]),
+            provider=plain_text(row[3]),
+            user=plain_text(row[4]),
             since=parse(row[5]) or parse(row[6]),
             progress=min(max(float(row[7]), 0.0), 100.0) if isinstance(row[7], int | float) else 0.0,
         )
@@ -149,11 +144,10 @@ def _read_failures(db: apsw.Connection, now: datetime) -> tuple[list[FailureKind
     kinds: dict[str, FailureKind] = {}
     rows = fetch(db, columns, rest, (MOST_FAILED,))
     for job_id, provider, error, *times in reversed(rows):
-        text = as_text(error)
+        text, at = plain_text(error), ended_at(*times)
         kind = kinds.setdefault(name := kind_of(text), FailureKind(kind=name))
-        at = ended_at(*times)
-        kind.add(at, as_text(job_id), text)
-        kind.providers.add(as_text(provider))
+        kind.add(at, plain_text(job_id), text)
+        kind.providers.add(plain_text(provider))
         kind.jobs_24h += at is not None and (now - at).total_seconds() < 24 * _HOUR_S
     order = sorted(kinds.values(), key=lambda kind: kind.last_at or EPOCH, reverse=True)
     return sorted(order, key=lambda kind: (-kind.jobs_24h, -kind.jobs)), len(rows)

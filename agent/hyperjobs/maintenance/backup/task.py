@@ -20,6 +20,7 @@ from hyperjobs.maintenance.backup.upload import upload
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.maintenance.restore.kept import remove_expired
 from hyperjobs.maintenance.task import Report, Turn
+from hyperjobs.size import mebibytes
 from hyperjobs.store.snapshot import Pace
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class BackupTask:
         detail |= remove_expired(self._store, now=turn.now, keep=self._keep_replaced if is_cleaning else None)
         deleted = len(freed) + len(rotation.deleted)
         return Report(
-            summary=f"{manifest.name}: {manifest.jobs:,} jobs, {manifest.bytes / 2**20:,.1f} MiB, {manifest.state}"
+            summary=f"{manifest.name}: {manifest.jobs:,} jobs, {mebibytes(manifest.bytes)}, {manifest.state}"
             + (f"; {deleted} old deleted" if deleted else "")
             + (f"; kept all: {rotation.refused}" if rotation.refused else "")
             + (f"; {sharing_words(shared)}" if shared else ""),
@@ -249,8 +250,8 @@ class BackupTask:
         rotation = self._rotate(turn)
         detail = {"needed_bytes": needed, "free_bytes": _free_bytes(self._directory.path), **_rotated(rotation)}
         return Report(
-            summary=f"would take a backup, which needs {needed / 2**20:,.1f} MiB for a while, "
-            f"{detail['free_bytes'] / 2**20:,.1f} MiB are free; "
+            summary=f"would take a backup, which needs {mebibytes(needed)} for a while, "
+            f"{mebibytes(detail['free_bytes'])} are free; "
             + (f"would delete nothing: {rotation.refused}" if rotation.refused else _would_delete(rotation)),
             detail=detail,
         )

@@ -12,38 +12,22 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from hyperjobs.maintenance.backup.directory import sync_directory
-from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.prune.frame import FrameWriter
 from hyperjobs.maintenance.prune.line import job_line, note_line, shape_ids
 from hyperjobs.maintenance.prune.manifest import FORMAT, ArchiveManifest
-from hyperjobs.maintenance.prune.name import ArchiveName
 from hyperjobs.maintenance.prune.summary import Tally, make_manifest, source_sha256, still_there, write_manifest
 from hyperjobs.store.cells import Cells, id_of
 from hyperjobs.store.pruning import Keeping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from datetime import datetime
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hyperjobs.clock import Clock
     from hyperjobs.maintenance.prune.directory import ArchiveDirectory
+    from hyperjobs.maintenance.prune.name import ArchiveName
     from hyperjobs.store.connection import Connection
     from hyperjobs.store.retention import Cutoffs
-
-
-@contextlib.contextmanager
-def archiving(directory: ArchiveDirectory) -> Iterator[None]:
-    """Have a directory, which is made, to ourselves for a new archive; say what its disk refuses.
-
-    Raises:
-        ArchiveBusyError: a prune or an undo is at work there.
-        StoreError: the disk did not do it, or the directory is not safe.
-    """
-    directory.prepare()
-    what = "the archive could not be kept; no job is deleted that is not in it"
-    with disk_errors(directory.path, what), directory.locked():
-        yield
 
 
 class Archive(Keeping):
@@ -74,14 +58,6 @@ class Archive(Keeping):
         self._writer: FrameWriter | None = None
         self._last: list[Cells] = []
         self._left: list[Cells] = []
-
-    @classmethod
-    def following(
-        cls, directory: ArchiveDirectory, *, store: Path, cutoffs: Cutoffs, now: datetime, clock: Clock
-    ) -> Archive:
-        """The one after those that are in a directory; ``now`` goes into its name."""
-        name = ArchiveName(directory.next_sequence(), now.replace(microsecond=0), store.name.removesuffix(".db"))
-        return cls(directory, name, store=store, cutoffs=cutoffs, clock=clock)
 
     def keep(self, rows: Sequence[Cells]) -> None:
         """Write rows into the archive, and sync them."""

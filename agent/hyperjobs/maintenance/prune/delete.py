@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from hyperjobs.errors import HyperjobsError, StoreError
-from hyperjobs.maintenance.prune.archive import Archive, archiving
+from hyperjobs.maintenance.prune.archive import Archive
+from hyperjobs.maintenance.prune.directory import NOT_KEPT
 from hyperjobs.maintenance.prune.summary import still_there
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
@@ -79,9 +80,10 @@ def delete_jobs(  # noqa: PLR0913 - what it works with, each by name
         recognition = recognise(connection)
         require_hypersdk(recognition, store, "deleting jobs")
         refuse_triggers(recognition, store, "deleting jobs")
-        stack.enter_context(archiving(directory))
+        stack.enter_context(directory.adding(NOT_KEPT))
         require_room(directory.path, len(jobs) * _ROW_BYTES // 8, "an archive of deleted jobs")
-        archive = Archive.following(directory, store=store, cutoffs=Cutoffs({}), now=clock.now(), clock=clock)
+        name = directory.next_name(store, clock.now())
+        archive = Archive(directory, name, store=store, cutoffs=Cutoffs({}), clock=clock)
         stack.callback(archive.discard_empty)
         stack.callback(archive.close)
         try:

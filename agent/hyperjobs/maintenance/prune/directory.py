@@ -9,15 +9,17 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from hyperjobs.errors import ArchiveBusyError, ArchiveNotFoundError, StorePermissionError, StoreRefusedError
-from hyperjobs.maintenance.disk import name_holder, require_locks
+from hyperjobs.maintenance.disk import disk_errors, name_holder, require_locks
 from hyperjobs.maintenance.prune.name import DATA, ArchiveName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
 _LOCK: Final = ".hyperjobs-archive.lock"
 LATEST: Final = "latest"
+NOT_KEPT: Final = "the archive could not be kept; no job is deleted that is not in it"
 
 
 class ArchiveDirectory:
@@ -111,6 +113,21 @@ class ArchiveDirectory:
         finally:
             os.close(descriptor)
 
-    def next_sequence(self) -> int:
-        """The sequence number of the next archive. The lock is held."""
-        return max((name.sequence for name in self.names()), default=0) + 1
+    @contextlib.contextmanager
+    def adding(self, what: str) -> Iterator[None]:
+        """Be the only one that adds to the directory, which is made when it is missing.
+
+        Args:
+            what: is said when the system refuses something in the block: ``the archive could not be kept``.
+
+        Raises:
+            StoreError: as for :meth:`prepare`, :meth:`locked` and :func:`~hyperjobs.maintenance.disk.disk_errors`.
+        """
+        self.prepare()
+        with disk_errors(self.path, what), self.locked():
+            yield
+
+    def next_name(self, store: Path, at: datetime) -> ArchiveName:
+        """What the next archive is called, of the store with this real path. The lock is held."""
+        sequence = max((name.sequence for name in self.names()), default=0) + 1
+        return ArchiveName(sequence, at.replace(microsecond=0), store.name.removesuffix(".db"))

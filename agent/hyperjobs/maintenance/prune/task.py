@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.errors import ArchiveDamagedError, ConfigError, StoreInterruptedError
 from hyperjobs.maintenance.opened import opened
-from hyperjobs.maintenance.prune.archive import Archive, archiving
-from hyperjobs.maintenance.prune.directory import ArchiveDirectory
+from hyperjobs.maintenance.prune.archive import Archive
+from hyperjobs.maintenance.prune.directory import NOT_KEPT, ArchiveDirectory
 from hyperjobs.maintenance.prune.expire import expired, remove
 from hyperjobs.maintenance.prune.guard import refuse_clock_jump
 from hyperjobs.maintenance.prune.plan import (
@@ -25,6 +25,7 @@ from hyperjobs.maintenance.prune.plan import (
 from hyperjobs.maintenance.prune.reading import manifest_of, recover
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.maintenance.task import Report
+from hyperjobs.size import mebibytes
 from hyperjobs.store.flavour import recognise, require_hypersdk
 from hyperjobs.store.pruning import Pruning, refuse_triggers
 
@@ -134,7 +135,7 @@ class PruneTask:
             return self._foretold(plan) if turn.is_dry else self._prune(connection, plan, turn)
 
     def _foretold(self, plan: Plan) -> Report:
-        where = "" if self._directory is None else f", archived into about {_mebibytes(plan.archive_bytes)}"
+        where = "" if self._directory is None else f", archived into about {mebibytes(plan.archive_bytes)}"
         if not plan.going:
             where = ""
         return Report(summary=f"would prune {_described(plan, plan.going)}{where}", detail=plan.detail())
@@ -144,11 +145,10 @@ class PruneTask:
             archive: Archive | None = None
             notes: dict[str, Any] = {}
             if self._directory is not None:
-                stack.enter_context(archiving(self._directory))
+                stack.enter_context(self._directory.adding(NOT_KEPT))
                 notes = self._recover(self._directory, connection, turn)
-                archive = Archive.following(
-                    self._directory, store=self._store, cutoffs=plan.rule.cutoffs, now=turn.now, clock=turn.clock
-                )
+                name = self._directory.next_name(self._store, turn.now)
+                archive = Archive(self._directory, name, store=self._store, cutoffs=plan.rule.cutoffs, clock=turn.clock)
                 stack.callback(archive.close)
             self._require_room(plan)
             connection.rows(_CACHE)
@@ -224,7 +224,7 @@ class PruneTask:
         where = ""
         if archive is not None and archive.bytes:
             detail |= {"archive": str(archive.name), "archive_bytes": archive.bytes}
-            where = f"; archive {archive.name}, {_mebibytes(archive.bytes)}"
+            where = f"; archive {archive.name}, {mebibytes(archive.bytes)}"
         return Report(
             summary=f"pruned {_described(plan, pruning.done.total)}{where}",
             detail=detail,
@@ -245,7 +245,3 @@ def _advice(counts: dict[str, int]) -> Report:
         detail={"would_prune_jobs": counts},
         skipped="no_retention",
     )
-
-
-def _mebibytes(size: int) -> str:
-    return f"{size / 2**20:,.1f} MiB"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.maintenance.task import Report
-from hyperjobs.maintenance.vacuum.plan import mib
+from hyperjobs.size import mebibytes
 
 if TYPE_CHECKING:
     from hyperjobs.maintenance.vacuum.plan import Plan
@@ -17,8 +17,8 @@ RECLAIMED: Final = ("vacuum_reclaimed_bytes", "")
 def would(chosen: Plan) -> str:
     """What a dry run says."""
     return (
-        f"would run {chosen.method}: {chosen.why}; gains {mib(chosen.gain_bytes)}, "
-        f"needs {mib(chosen.room_bytes)} on its disk, stops writers for about {_seconds(chosen.blocked_seconds)}"
+        f"would run {chosen.method}: {chosen.why}; gains {mebibytes(chosen.gain_bytes)}, "
+        f"needs {mebibytes(chosen.room_bytes)} on its disk, stops writers for about {_seconds(chosen.blocked_seconds)}"
     )
 
 
@@ -67,7 +67,7 @@ def report(  # noqa: PLR0913 - what there is to say
     if not summary:
         summary = chosen.why
         if reclaimed is not None:
-            summary = f"{chosen.method}: {mib(reclaimed)} given back; {chosen.why}"
+            summary = f"{chosen.method}: {mebibytes(reclaimed)} given back; {chosen.why}"
     counts = {RECLAIMED: reclaimed} if reclaimed else {}
     return Report(summary=summary, detail=detail, counts=counts, skipped=skipped)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from hyperjobs.size import mebibytes
 from hyperjobs.store.space import AutoVacuum
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def plan(space: Space, terms: Terms) -> Plan:  # noqa: PLR0911 - one answer a li
         return _convert(space, terms)
     if not space.free_pages:
         return _nothing("nothing_to_free", "the store has no free pages")
-    share = f"{space.free_share:.1%} of the store is free ({mib(space.free_bytes)})"
+    share = f"{space.free_share:.1%} of the store is free ({mebibytes(space.free_bytes)})"
     if space.free_share < terms.min_free and not terms.is_forced:
         return _nothing("below_min_free", f"{share}, less than the {terms.min_free:.0%} from which on it pays")
     if space.auto_vacuum is AutoVacuum.INCREMENTAL and terms.mode is not Mode.FULL:
@@ -147,7 +148,7 @@ def _against_rewriting(space: Space, terms: Terms) -> Plan | None:
     if blocked > terms.longest_block_s:
         return _nothing(
             "blocks_too_long",
-            f"writing {mib(space.used_bytes)} anew stops the writers for about {blocked:.1f} s, more than"
+            f"writing {mebibytes(space.used_bytes)} anew stops the writers for about {blocked:.1f} s, more than"
             f" {terms.longest_block_s:.1f} s; --convert, once, makes this needless",
         )
     return _stopping_too_late(space, terms, blocked)
@@ -159,7 +160,7 @@ def _stopping_too_late(space: Space, terms: Terms, blocked: float) -> Plan | Non
     if write_back > terms.longest_write_back_s:
         return _nothing(
             "stops_too_late",
-            f"once {mib(space.used_bytes)} are written anew, a stop would wait for about {write_back:.1f} s until they are"
+            f"once {mebibytes(space.used_bytes)} are written anew, a stop would wait for about {write_back:.1f} s until they are"
             f" written back, more than {terms.longest_write_back_s:.1f} s; --convert, once, makes this needless",
         )
     return None
@@ -190,8 +191,3 @@ def _blocked_seconds(space: Space, terms: Terms) -> float:
 
 def _nothing(reason: str, why: str) -> Plan:
     return Plan(method=Method.NONE, reason=reason, why=why)
-
-
-def mib(size_bytes: int) -> str:
-    """Bytes as a person reads them."""
-    return f"{size_bytes / 2**20:,.1f} MiB"

@@ -25,13 +25,6 @@ def fetch(
         return list(_decoded(db, columns, rest, bindings))
 
 
-def as_text(value: Any) -> str:
-    """A value that was fetched, as text: empty for NULL, U+FFFD for what of a BLOB is no UTF-8."""
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return "" if value is None else str(value)
-
-
 def stream(
     db: apsw.Connection, columns: Sequence[str], rest: str, bindings: Sequence[Any] = ()
 ) -> Iterator[tuple[Any, ...]]:
