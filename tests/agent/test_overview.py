@@ -124,6 +124,15 @@ def test_failures_are_gathered_by_kind_the_most_of_the_last_day_first(make):
     assert seen.failures_read == 9
 
 
+def test_a_failed_job_that_says_no_end_failed_when_it_started(make):
+    job = make_job(id="a", status="failed", created_at=START - 60 * HOUR, started_at=START - 2 * HOUR, error="gone")
+    with make(job) as turned:
+        turned.turn()
+        (kind,) = turned.overview().failures
+
+    assert (kind.last_at, kind.jobs_24h) == (START - 2 * HOUR, 1)
+
+
 def test_without_single_jobs_the_counts_stay_and_names_and_errors_go(make):
     secret = make_job(id="id-s3cret", name="n-s3cret", vm_name="v-s3cret", user="u-s3cret", status="running")
     failed = finished("failed", HOUR, id="f-s3cret", error="error-s3cret")

@@ -98,7 +98,7 @@ def made(tmp_path):
             "tasks": {name: shown(make_task(shop, name)) for name in _TASKS},
             "entries": [shown(entry) for entry in entries(config)],
             "gate": effect_of(store, config.maintenance, config.maintenance, turn).max_share,
-            "host": host_of(config),
+            "host": host_of(config.maintenance),
             "archive": archive_directory(config),
             "destinations": destinations_of(config),
             "timekeeper": shown(shop.timekeeper),

@@ -10,7 +10,8 @@ import sys
 import apsw
 import pytest
 
-from hyperjobs.store.mend import KINDS, is_same, mend
+from hyperjobs.store.cells import is_same
+from hyperjobs.store.mend import KINDS, mend
 from support.doctor_host import SOUND
 from support.holders import held
 from support.processes import agent, until

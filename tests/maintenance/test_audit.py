@@ -343,6 +343,19 @@ def test_a_second_agent_may_not_write_the_same_log(kept):
         AuditLog(AuditSettings(path=kept.log))
 
 
+def test_a_log_that_cannot_be_used_is_let_go_however_often_it_is_tried(tmp_path):
+    log = tmp_path / "audit.jsonl"
+    log.write_bytes(b"no line of ours\n")
+    log.chmod(0o600)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    for _ in range(3):
+        with pytest.raises(StoreRefusedError, match="its last line is none of an audit log"):
+            AuditLog(AuditSettings(path=log))
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_a_log_that_others_may_write_is_refused(tmp_path):
     file = tmp_path / "audit.jsonl"
     file.touch(0o600)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 import time
 from dataclasses import replace
 from email import message_from_string, policy
@@ -99,3 +101,26 @@ def test_a_server_that_is_silent_or_gone_is_given_the_time_and_no_more(channel, 
                 replace(channel, port=port).send(failure, timeout_s=0.5)
             assert time.monotonic() - began < 3
             assert not said.value.is_final
+
+
+def test_a_server_that_drips_its_greeting_is_given_the_time_and_no_more(channel, failure):
+    with socket.create_server(("127.0.0.1", 0)) as dripping:
+        is_over = threading.Event()
+
+        def drip():
+            client, _ = dripping.accept()
+            with client, contextlib.suppress(OSError):
+                while not is_over.wait(0.2):
+                    client.sendall(b"2")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            began = time.monotonic()
+            with pytest.raises(NotSentError, match="did not answer in time") as said:
+                replace(channel, port=dripping.getsockname()[1]).send(failure, timeout_s=0.7)
+            assert time.monotonic() - began < 5
+            assert not said.value.is_final
+        finally:
+            is_over.set()
+            thread.join()

@@ -137,7 +137,7 @@ def test_a_list_is_what_a_reading_of_all_rows_gives(few, cells, asked, stride, d
 
             found = store.list_jobs(jobs_filter)
             counted = store.count_jobs(jobs_filter)
-            patch.setattr("hyperjobs.store.sqlite._ITER_PAGE_ROWS", 2)
+            patch.setattr("hyperjobs.store.job_store._ITER_PAGE_ROWS", 2)
             paged = list(store.iter_jobs(jobs_filter))
 
     wanted = [job.id for job in expected(everything, jobs_filter)]
@@ -232,7 +232,7 @@ def test_the_cursor_of_a_deleted_job_still_holds_its_place(tmp_path):
 
 
 def test_iter_jobs_survives_deletes_between_its_pages(tmp_path, monkeypatch):
-    monkeypatch.setattr("hyperjobs.store.sqlite._ITER_PAGE_ROWS", 2)
+    monkeypatch.setattr("hyperjobs.store.job_store._ITER_PAGE_ROWS", 2)
     with new_store(tmp_path) as store:
         store.save_jobs(make_job(id=str(number), created_at=START + timedelta(number)) for number in range(6))
         seen = []

@@ -8,7 +8,7 @@ import apsw
 
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.continuity import Continuity
-from hyperjobs.store.ledger.keeper import Audit, Keeper
+from hyperjobs.store.ledger.keeper import Keeper
 from hyperjobs.store.ledger.options import LedgerOptions
 from hyperjobs.store.ledger.view import LedgerView, read_view
 from hyperjobs.store.state import StateFile
@@ -16,6 +16,8 @@ from hyperjobs.testing import FakeClock
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hyperjobs.store.ledger.outbox import Audit
 
 HYPERSDK_SCHEMA = """
 CREATE TABLE jobs (id TEXT PRIMARY KEY, name TEXT NOT NULL, vm_name TEXT NOT NULL, vm_path TEXT NOT NULL,

@@ -196,13 +196,12 @@ def test_hidden_jobs_are_refused_with_the_reason_and_counts_are_not(open_site):
         assert b"s3cret" not in answer.body
 
 
-def test_hostile_jobs_are_ascii_json_cut_to_a_bound(open_site):
+def test_hostile_jobs_are_ascii_json_cut_to_a_bound(open_site, tmp_path):
     huge = make_job(
         id="big", name="\u202e" + "x" * 1_000_000, error="</script>\U0001f600" * 9_000, metadata={"m": "y" * 70_000}
     )
     site = open_site(huge)
-    path = site._resources._look()._path
-    script(path, "UPDATE jobs SET user=CAST(x'ff' AS TEXT), vm_name='a'||char(0)||'b', progress=9e999")
+    script(tmp_path / "jobs.db", "UPDATE jobs SET user=CAST(x'ff' AS TEXT), vm_name='a'||char(0)||'b', progress=9e999")
 
     listed, alone = ask(site, "/api/v1/jobs"), ask(site, "/api/v1/jobs/big")
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hyperjobs.notify.event import Event
-from hyperjobs.store.runs import Outcome
+from hyperjobs.store.runs import HELD, Outcome
 
 if TYPE_CHECKING:
     from hyperjobs.notify.notifier import Notifier
     from hyperjobs.store.runs import Run
 
 _DAMAGE: Final = frozenset({"damaged", "backup_damaged"})
-_HELD: Final = frozenset({"frozen", "paused", "running"})
-"""Reasons to skip a run that say nothing of the task."""
 
 
 class Announcer:
@@ -52,7 +50,7 @@ class Announcer:
                     occasion=run.id,
                 )
             )
-        elif run.outcome is Outcome.OK or (run.outcome is Outcome.SKIPPED and run.reason not in _HELD):
+        elif run.outcome is Outcome.OK or (run.outcome is Outcome.SKIPPED and run.reason not in HELD):
             self._notifier.good(_subject(run.task), at, occasion=run.id)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from hyperjobs.agent.lists import Lists
+from hyperjobs.agent.look import Look
 from hyperjobs.agent.loop import Loop
 from hyperjobs.agent.night import Night
 from hyperjobs.agent.options import audit_settings, ledger_options
@@ -104,10 +105,17 @@ class Care:
         self._is_clock_believed = True
         self._clock_due_s = 0.0
         self.night = Night(workshop)
+        self._looks = Look(path, options=options, clock=clock), Look(path, options=options, clock=clock)
         self.overviews = Overviews(
-            path, workshop, self.night, scanned=self._scanned, stalled=lambda: self._stalls.stalled, clock=clock
+            path,
+            self._looks[0],
+            workshop,
+            self.night,
+            scanned=self._scanned,
+            stalled=lambda: self._stalls.stalled,
+            clock=clock,
         )
-        self.lists = Lists(path, options=options, runs=workshop.runs, clock=clock)
+        self.lists = Lists(self._looks[1], runs=workshop.runs, clock=clock)
         sources: list[Source] = [
             JobsSource(lambda: self._stalls.stalled),
             StoreSource(
@@ -156,8 +164,8 @@ class Care:
             self._keeper.interrupt()
             self._scanner.interrupt()
             self._reader.interrupt()
-            self.overviews.interrupt()
-            self.lists.interrupt()
+            for look in self._looks:
+                look.interrupt()
             is_done = all(loop.join(_STOP_STEP_S) for loop in self._loops) and self._collecting.acquire(
                 timeout=_STOP_STEP_S
             )
@@ -166,8 +174,8 @@ class Care:
         if is_done:
             try:
                 self._reader.close()
-                self.overviews.close()
-                self.lists.close()
+                for look in self._looks:
+                    look.close()
                 self._checkpointer.close()
                 self._keeper.close()  # the last, for only a connection that may write can put the WAL away
             finally:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hyperjobs.agent.options import host_of
 from hyperjobs.agent.roster import retention_of
 from hyperjobs.config.care import show_share
 from hyperjobs.errors import ReloadRefusedError
@@ -116,7 +116,7 @@ def rules_of(maintenance: Maintenance) -> Rules:
         backups=None if backup.schedule is None else Path(os.path.realpath(backup.directory)),
         policy=Policy(**backup.keep.model_dump()),
         minimum=backup.minimum,
-        host=backup.host or socket.gethostname(),
+        host=host_of(maintenance),
     )
 
 

@@ -12,7 +12,7 @@ from hyperjobs.store.ledger.options import LedgerOptions
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hyperjobs.config import Config
+    from hyperjobs.config import Config, Maintenance
 
 
 def ledger_options(config: Config) -> LedgerOptions:
@@ -42,9 +42,9 @@ def archive_directory(config: Config) -> Path:
     return named if named is not None else config.store.state_dir / "archive"
 
 
-def host_of(config: Config) -> str:
+def host_of(maintenance: Maintenance) -> str:
     """What this machine is called in backups."""
-    return config.maintenance.backup.host or socket.gethostname()
+    return maintenance.backup.host or socket.gethostname()
 
 
 def destinations_of(config: Config) -> list[DestinationSettings]:

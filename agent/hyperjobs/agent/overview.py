@@ -25,7 +25,6 @@ from hyperjobs.maintenance.backup.catalogue import read_catalogue
 from hyperjobs.store.facts import read_file_facts
 from hyperjobs.store.ledger.window import PastHours
 from hyperjobs.store.overview import StoreOverview, read_overview
-from hyperjobs.store.reader import StoreReader, Troubles
 from hyperjobs.store.runs import Outcome
 from hyperjobs.web.notices import notices_of
 from hyperjobs.web.shapes import Overview, Store
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from hyperjobs.agent.look import Look
     from hyperjobs.agent.night import Night
     from hyperjobs.agent.workshop import Workshop
     from hyperjobs.clock import Clock
@@ -50,11 +50,12 @@ _CHECKPOINTS = 12
 
 
 class Overviews:
-    """Looks at one store for people, on a connection of its own; thread-safe."""
+    """Looks at one store for people; thread-safe."""
 
     def __init__(  # noqa: PLR0913 - the parts of the agent that it looks at, each by name
         self,
         path: Path,
+        look: Look,
         workshop: Workshop,
         night: Night,
         *,
@@ -64,26 +65,15 @@ class Overviews:
     ) -> None:
         """``scanned`` and ``stalled`` are as for the reader of scrapes and its source of jobs."""
         self._path = path
+        self._look = look
         self._shop = workshop
         self._night = night
         self._scanned = scanned
         self._stalled = stalled
         self._clock = clock
         self._past = PastHours()
-        self._reader = StoreReader(path, options=workshop.options, troubles=Troubles(), clock=clock)
         self._last: tuple[StoreOverview, datetime] | None = None
         self._catalogue: tuple[int, list[Entry]] | None = None
-        self._is_closed = False
-
-    def interrupt(self) -> None:
-        """End what is being read, and read no more."""
-        self._is_closed = True
-        self._reader.interrupt()
-
-    def close(self) -> None:
-        """Let the store go."""
-        self._is_closed = True
-        self._reader.close()
 
     def find(self, deadline_s: float, *, has_jobs: bool, has_reload_failed: bool) -> Overview:
         """What can be known by the deadline (in the clock's ``monotonic``); what cannot is left out and said.
@@ -94,13 +84,10 @@ class Overviews:
             has_reload_failed: whether the configuration on disk is not the one in force.
 
         Raises:
-            StoreClosedError: another has taken its place.
+            StoreClosedError: the look is closed, and another may have taken its place.
         """
         now = self._clock.now()
         read, trouble = self._read(now, deadline_s)
-        if self._is_closed:
-            self._reader.close()  # it may have been opened again since
-            raise StoreClosedError(f"{self._path}: the configuration was read anew")
         no_entries: list[Entry] = []
         no_runs: tuple[shapes.Run, ...] = ()
         no_tasks: tuple[shapes.Task, ...] = ()
@@ -129,12 +116,14 @@ class Overviews:
 
     def _read(self, now: datetime, deadline_s: float) -> tuple[StoreOverview | None, StoreError | None]:
         try:
-            read = self._reader.read(
+            read = self._look.read(
                 lambda db, flavour: read_overview(
                     db, flavour, self._shop.options, now=now, past=self._past, scanned=self._scanned
                 ),
-                deadline_s=deadline_s,
+                deadline_s,
             )
+        except StoreClosedError:
+            raise
         except StoreError as exc:
             return None, exc
         self._last = read, now

@@ -127,7 +127,7 @@ def _backup(shop: Workshop, *, directory: BackupDirectory | None = None, **chang
             "compression": str(backup.compress),
             "policy": Policy(**backup.keep.model_dump()),
             "minimum": backup.minimum,
-            "host": host_of(shop.config),
+            "host": host_of(shop.config.maintenance),
             "keep_replaced": None if is_elsewhere else backup.keep_replaced,
             "pause_s": backup.pause.total_seconds(),
             # by hand a store is frozen before work on it, which is no doubt about what it holds

@@ -106,7 +106,8 @@ class Agent:
             AgentRunningError: another agent looks after the store.
             HyperjobsError: an address cannot be bound, the state directory cannot be written.
         """
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.stop)
             if self._config.web.config_file is not None:
                 self._web_policy = WebPolicy(self._config.web.config_file, clock=self._clock)
             self._lock.acquire()
@@ -131,9 +132,7 @@ class Agent:
             self._speaker.start()  # before the tasks, for one that was missed runs at once
             self._care.start()
             self._remember(self._config)
-        except BaseException:
-            self.stop()
-            raise
+            undo.pop_all()
         self._is_ready = True
         log.info("agent.started", store=str(self._path), addresses=list(self.addresses), version=__version__)
 

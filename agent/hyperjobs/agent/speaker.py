@@ -101,8 +101,8 @@ class Speaker:
             log.warning("notify.not_remembered", channel=channel, error=str(exc))
 
     def _recall(self, channel: str) -> str | None:
-        rows = self._state.rows("SELECT value FROM fact WHERE key=?", (_fact(channel),))
-        return rows[0][0] if rows else None
+        told: str | None = self._state.fact(_fact(channel))
+        return told
 
 
 def _fact(channel: str) -> str:

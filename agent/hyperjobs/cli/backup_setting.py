@@ -70,7 +70,7 @@ def host_of(place: StorePlace) -> str:
     """What this machine is called in backups."""
     from hyperjobs.agent.options import host_of as configured  # noqa: PLC0415 - pydantic only where it is read
 
-    return configured(place.load())
+    return configured(place.load().maintenance)
 
 
 def store_of(place: StorePlace, named: str | None) -> Path | None:

@@ -15,9 +15,9 @@ from hyperjobs.maintenance.backup.catalogue import source_sha256
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.maintenance.prune.directory import ArchiveDirectory
 from hyperjobs.maintenance.room import require_room
-from hyperjobs.store.cells import text_of
+from hyperjobs.store.cells import is_same, text_of
 from hyperjobs.store.flavour import COLUMNS, recognise, require_hypersdk
-from hyperjobs.store.mend import KINDS, is_same, mend
+from hyperjobs.store.mend import KINDS, mend
 from hyperjobs.store.mending import BATCH_ROWS, Change, apply_changes, find_changes, restore_changes
 from hyperjobs.store.pruning import refuse_triggers
 from hyperjobs.store.unfinished import count_unended

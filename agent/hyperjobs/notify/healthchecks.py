@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from hyperjobs.secret import Secret
+from hyperjobs.store.runs import HELD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 PINGS: Final = ("task.started", "task.ok", "task.skipped", "task.failed")
 """What is pinged, the narrower kinds of failure among it."""
-_HELD: Final = frozenset({"frozen", "paused", "running"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Healthchecks:
 
     def send(self, event: Event, *, timeout_s: float) -> None:
         """Ping once; see the protocol."""
-        if event.name == "task.skipped" and event.reason in _HELD:
+        if event.name == "task.skipped" and event.reason in HELD:
             return  # it was not its turn, which is no success
         url = self.url.reveal().rstrip("/")
         if event.task is not None and event.task in self.slugs:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import socket
 import ssl
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -14,11 +12,11 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from hyperjobs import __version__
-from hyperjobs.errors import ConfigError
 from hyperjobs.notify.channel import NotSentError
+from hyperjobs.notify.transport import client_context, cut_off
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from hyperjobs.secret import Secret
@@ -66,11 +64,7 @@ class Http:
     _context: ssl.SSLContext = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        try:
-            context = ssl.create_default_context(cafile=self.ca_file)
-        except (OSError, ssl.SSLError) as exc:
-            raise ConfigError(f"{self.ca_file}: holds no certificates that can be used") from exc
-        object.__setattr__(self, "_context", context)
+        object.__setattr__(self, "_context", client_context(self.ca_file))
 
     def post(self, url: Secret, body: bytes, *, headers: Mapping[str, str], timeout_s: float) -> None:
         """Post it, and return when it was taken.
@@ -100,17 +94,20 @@ class Http:
         path = f"{path}?{parts.query}" if parts.query else path
         try:
             connection, prefix = self._connection(parts, until_s - time.monotonic())
-            with contextlib.closing(connection), _cut_off(connection, until_s):
-                connection.request(
-                    "POST",
-                    prefix + path,
-                    body,
-                    {"User-Agent": f"hyperjobs/{__version__}", "Connection": "close", **headers},
-                )
-                with connection.getresponse() as answer:
-                    if time.monotonic() >= until_s:  # cut off in its head, it may have been going to say anything
-                        raise TimeoutError
-                    return answer.status, answer.headers
+            with contextlib.closing(connection):
+                connection.connect()
+                opened = connection.sock  # of which the connection lets go before its answer is read
+                with cut_off(lambda: opened, until_s):
+                    connection.request(
+                        "POST",
+                        prefix + path,
+                        body,
+                        {"User-Agent": f"hyperjobs/{__version__}", "Connection": "close", **headers},
+                    )
+                    with connection.getresponse() as answer:
+                        if time.monotonic() >= until_s:  # cut off in its head, it may have been going to say anything
+                            raise TimeoutError
+                        return answer.status, answer.headers
         except _HTTP_ERRORS as exc:
             if time.monotonic() >= until_s:
                 raise NotSentError(f"{host} did not answer in time") from None
@@ -135,26 +132,6 @@ class Http:
             http.client.HTTPConnection(proxy.hostname or "", proxy.port, timeout=timeout_s),
             f"http://{parts.netloc}",
         )
-
-
-@contextlib.contextmanager
-def _cut_off(connection: http.client.HTTPConnection, until_s: float) -> Iterator[None]:
-    """Connect, and end the connection when its time is over: a timeout of the socket starts anew with every byte."""
-    connection.connect()
-    opened = connection.sock
-
-    def cut() -> None:
-        with contextlib.suppress(OSError):
-            # the socket itself, past TLS: the thread that reads is to wake up, and to find its own end of it whole
-            socket.socket.shutdown(opened, socket.SHUT_RDWR)
-
-    timer = threading.Timer(max(0.0, until_s - time.monotonic()), cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _retry_after(answer: http.client.HTTPMessage) -> float:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import smtplib
 import socket
-import ssl
-import threading
 import time
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from typing import TYPE_CHECKING, Final
 
-from hyperjobs.errors import ConfigError
 from hyperjobs.notify.channel import NotSentError
+from hyperjobs.notify.transport import client_context, cut_off
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from hyperjobs.notify.event import Event
     from hyperjobs.secret import Secret
 
+_READY: Final = 220
 _FINAL_FROM: Final = 500
 STARTTLS, TLS, NONE = "starttls", "tls", "none"
 
@@ -50,11 +50,7 @@ class Smtp:
     _context: ssl.SSLContext = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        try:
-            context = ssl.create_default_context(cafile=self.ca_file)
-        except (OSError, ssl.SSLError) as exc:
-            raise ConfigError(f"{self.ca_file}: holds no certificates that can be used") from exc
-        object.__setattr__(self, "_context", context)
+        object.__setattr__(self, "_context", client_context(self.ca_file))
 
     def send(self, event: Event, *, timeout_s: float) -> None:
         """Send one mail; see the protocol."""
@@ -64,34 +60,34 @@ class Smtp:
                 if self.username is not None and self.password is not None:
                     server.login(self.username, self.password.reveal())
                 server.send_message(self._mail(event), self.sender, list(self.to))
-        except smtplib.SMTPException as exc:
-            raise _refused(self.host, exc) from None
-        except (OSError, ValueError) as exc:
+        except (smtplib.SMTPException, OSError, ValueError) as exc:
             if time.monotonic() >= until_s:
                 raise NotSentError(f"{self.host} did not answer in time") from None
+            if isinstance(exc, smtplib.SMTPException):
+                raise _refused(self.host, exc) from None
             said = getattr(exc, "verify_message", None) or getattr(exc, "strerror", None) or type(exc).__name__
             raise NotSentError(f"{self.host}: {said}") from None
 
     @contextlib.contextmanager
     def _session(self, timeout_s: float, until_s: float) -> Iterator[smtplib.SMTP]:
         name = socket.gethostname()  # a full name would be asked of DNS, which may take its time
-        if self.tls == TLS:
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                self.host, self.port, local_hostname=name, timeout=timeout_s, context=self._context
-            )
-        else:
-            server = smtplib.SMTP(self.host, self.port, local_hostname=name, timeout=timeout_s)
-        timer = threading.Timer(max(0.0, until_s - time.monotonic()), _cut, (server,))
-        timer.daemon = True
-        timer.start()
+        server = (
+            smtplib.SMTP_SSL(local_hostname=name, timeout=timeout_s, context=self._context)
+            if self.tls == TLS
+            else smtplib.SMTP(local_hostname=name, timeout=timeout_s)
+        )
+        server._host = self.host  # type: ignore[attr-defined]  # noqa: SLF001 - whom TLS expects: connect() forgets it
         try:
-            if self.tls == STARTTLS:
-                server.starttls(context=self._context)
-            yield server
-            with contextlib.suppress(smtplib.SMTPException, OSError):
-                server.quit()  # it has the mail already
+            with cut_off(lambda: server.sock, until_s):  # from the greeting on; after STARTTLS it is another socket
+                code, said = server.connect(self.host, self.port)
+                if code != _READY:
+                    raise smtplib.SMTPConnectError(code, said)
+                if self.tls == STARTTLS:
+                    server.starttls(context=self._context)
+                yield server
+                with contextlib.suppress(smtplib.SMTPException, OSError):
+                    server.quit()  # it has the mail already
         finally:
-            timer.cancel()
             server.close()
 
     def _mail(self, event: Event) -> EmailMessage:
@@ -104,12 +100,6 @@ class Smtp:
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(self.words.text(event))
         return mail
-
-
-def _cut(server: smtplib.SMTP) -> None:
-    with contextlib.suppress(OSError):
-        if server.sock is not None:
-            socket.socket.shutdown(server.sock, socket.SHUT_RDWR)
 
 
 def _refused(host: str, exc: smtplib.SMTPException) -> NotSentError:

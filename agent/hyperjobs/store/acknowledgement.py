@@ -45,5 +45,5 @@ class Acknowledgements:
     @property
     def in_force(self) -> str | None:
         """What the agent went by last; ``None`` when none ran yet."""
-        rows = self._state.rows("SELECT value FROM fact WHERE key=?", (_IN_FORCE,))
-        return str(rows[0][0]) if rows else None
+        maintenance: str | None = self._state.fact(_IN_FORCE)
+        return maintenance

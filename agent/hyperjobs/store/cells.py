@@ -90,6 +90,11 @@ def by_id(job_id: Any) -> tuple[str, tuple[Any, ...]]:
     return "id=?", (job_id,)
 
 
+def is_same(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether two rows are the same to the bit: 1 and 1.0 are not."""
+    return len(one) == len(other) and all(type(a) is type(b) and a == b for a, b in zip(one, other, strict=True))
+
+
 def text_of(cell: Any) -> str:
     """A cell as text to be shown."""
     return cell.decode(errors="replace") if isinstance(cell, bytes) else str(cell)

@@ -67,5 +67,5 @@ class Condition:
             self._state.save_facts(**{name: json.dumps(value)})
 
     def _read(self, name: str) -> Any:
-        rows = self._state.rows("SELECT value FROM fact WHERE key=?", (name,))
-        return json.loads(rows[0][0]) if rows else None
+        found = self._state.fact(name)
+        return None if found is None else json.loads(found)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from hyperjobs.clock import SystemClock
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.flavour import recognise, require_job_store
-from hyperjobs.store.sqlite import SQLiteJobStore
+from hyperjobs.store.job_store import SQLiteJobStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,10 +27,9 @@ def open_copy(path: Path, *, clock: Clock | None = None) -> SQLiteJobStore:
         return Connection(path, immutable=True, clock=clock)
 
     first = connect()
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(first.close)
         recognition = recognise(first)
         require_job_store(recognition, path)
-    except BaseException:
-        first.close()
-        raise
+        undo.pop_all()
     return SQLiteJobStore(first, connect, recognition, clock=clock or SystemClock(), read_only=True)

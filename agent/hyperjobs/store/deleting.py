@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hyperjobs.errors import JobChangedError, JobNotFoundError, StoreRefusedError, TransitionRefusedError
-from hyperjobs.store.cells import Cells, RawText, by_id, read_cells
+from hyperjobs.store.cells import Cells, RawText, by_id, is_same, read_cells
 from hyperjobs.store.models import FINISHED
 from hyperjobs.store.pins import TABLE, has_pins
 from hyperjobs.store.rows import job_of_raw
@@ -53,7 +53,7 @@ def delete_archived(connection: Connection, rows: Sequence[tuple[Job, Cells]], *
     def work(db: apsw.Connection) -> None:
         for job, archived in rows:
             cells = _deletable(db, job, connection.path, force=force)
-            if cells != archived or list(map(type, cells)) != list(map(type, archived)):
+            if not is_same(cells, archived):
                 raise JobChangedError(
                     f"{connection.path}: a writer changed {job.id!r} while it was archived; it was left as it is: repeat it"
                 )

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_LOCK: Final = re.compile(r"^\d+: \w+\s+\w+\s+(READ|WRITE)\s+(\d+) [0-9a-f]+:[0-9a-f]+:(\d+) (\d+) (\d+|EOF)$")
+from hyperjobs.store.kernel_locks import inode_of, kernel_locks, open_files
 
 _WAL_WRITE_BYTE: Final = 120
 """The byte of -shm that a WAL writer locks: https://sqlite.org/walformat.html#wal_locks."""
@@ -42,7 +38,7 @@ def openers_of(path: Path) -> list[int]:
     Processes of other users are seen by root only.
     """
     names = {str(path), f"{path}-wal", f"{path}-shm"}
-    return sorted(pid for pid in _pids() if any(target in names for target in _open_files(pid)))
+    return sorted({pid for pid, _, target in open_files() if target in names})
 
 
 def readers_of(path: Path) -> list[int]:
@@ -50,14 +46,14 @@ def readers_of(path: Path) -> list[int]:
 
     One of them can be this one. Those in other containers are not seen.
     """
-    shm = _inode(Path(f"{path}-shm"))
+    shm = inode_of(Path(f"{path}-shm"))
     if shm is None:
         return []
     return sorted(
         {
             lock.pid
-            for lock in _locks()
-            if lock.inode == shm and lock.kind == "READ" and lock.pid and any(map(lock.covers, _WAL_READ_BYTES))
+            for lock in kernel_locks()
+            if lock.inode == shm and not lock.is_exclusive and lock.pid > 0 and any(map(lock.covers, _WAL_READ_BYTES))
         }
     )
 
@@ -79,66 +75,15 @@ def command_of(pid: int) -> str:
 
 def _lock_owner(path: Path) -> int | None:
     """Return the process that holds a lock a writer needs: a writer first, else a reader that blocks a commit."""
-    shm, database = _inode(Path(f"{path}-shm")), _inode(path)
+    shm, database = inode_of(Path(f"{path}-shm")), inode_of(path)
     reader = None
-    for lock in _locks():
-        in_wal = lock.inode == shm and lock.covers(_WAL_WRITE_BYTE) and lock.kind == "WRITE"
+    for lock in kernel_locks():
+        if lock.pid <= 0:
+            continue
+        in_wal = lock.inode == shm and lock.covers(_WAL_WRITE_BYTE)
         in_file = lock.inode == database and lock.start <= _SHARED_END and lock.end >= _PENDING_BYTE
-        if lock.pid and (in_wal or (in_file and lock.kind == "WRITE")):
+        if lock.is_exclusive and (in_wal or in_file):
             return lock.pid
-        if lock.pid and in_file and shm is None and lock.pid != os.getpid():
+        if in_file and shm is None and lock.pid != os.getpid():
             reader = lock.pid
     return reader
-
-
-class _Lock(NamedTuple):
-    """One line of /proc/locks."""
-
-    kind: str
-    pid: int
-    inode: int
-    start: int
-    end: int
-
-    def covers(self, byte: int) -> bool:
-        return self.start <= byte <= self.end
-
-
-def _locks() -> Iterator[_Lock]:
-    """Yield the locks of this machine's processes; none when the system does not tell."""
-    try:
-        lines = Path("/proc/locks").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        match = _LOCK.match(line)
-        if match is not None:
-            start = int(match[4])
-            yield _Lock(match[1], int(match[2]), int(match[3]), start, start if match[5] == "EOF" else int(match[5]))
-
-
-def _inode(path: Path) -> int | None:
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return None
-
-
-def _pids() -> Iterator[int]:
-    try:
-        yield from (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
-    except OSError:
-        return
-
-
-def _open_files(pid: int) -> Iterator[str]:
-    """Yield what a process has open, as far as we may see it."""
-    try:
-        descriptors = list(Path(f"/proc/{pid}/fd").iterdir())
-    except OSError:
-        return
-    for descriptor in descriptors:
-        try:
-            yield str(descriptor.readlink())
-        except OSError:
-            continue

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+from hyperjobs.store.kernel_locks import inode_of, kernel_locks, locks_of_descriptor, open_files
 
-_LINE: Final = re.compile(
-    r"\d+: (POSIX|OFDLCK)\s+\w+\s+(READ|WRITE)\s+(-?\d+) [0-9a-f]+:[0-9a-f]+:(\d+) (\d+) (\d+|EOF)", re.ASCII
-)
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hyperjobs.store.kernel_locks import KernelLock
+
 _FIRST_NAMESPACE: Final = "pid:[4026531836]"
 """Of process ids: that of the machine itself. From any other one, the locks of processes outside are not listed."""
-_EOF: Final = 2**63
 
 _PENDING: Final = 0x40000000
 _RESERVED: Final = _PENDING + 1
@@ -58,26 +58,10 @@ class StoreLock:
         return int(found[1]) if found and not self.is_exclusive else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
-    """One line of the kernel's."""
-
-    is_ofd: bool
-    is_exclusive: bool
-    pid: int
-    inode: int
-    start: int
-    end: int
-
-
 def locks_on(path: Path) -> list[StoreLock]:
     """The locks on a store and on its -shm now, our own among them; empty when the system does not tell."""
-    main, shm = _inode(path), _inode(Path(f"{path}-shm"))
-    try:
-        ranges = list(_ranges(Path("/proc/locks").read_text(encoding="ascii", errors="replace")))
-    except OSError:
-        return []
-    ours = [each for each in ranges if each.inode in {main, shm} and each.inode is not None]
+    main, shm = inode_of(path), inode_of(Path(f"{path}-shm"))
+    ours = [each for each in kernel_locks() if each.inode in {main, shm}]
     owners = _owners(path) if any(each.is_ofd for each in ours) else {}
     return [
         StoreLock(name, each.is_exclusive, owners.get(_key(each)) if each.is_ofd else each.pid or None)
@@ -99,62 +83,29 @@ def unseen() -> str:
     return " and ".join(parts)
 
 
-def _names_of_main(each: _Range) -> Iterator[str]:
-    if each.start <= _PENDING <= each.end:
+def _names_of_main(each: KernelLock) -> Iterator[str]:
+    if each.covers(_PENDING):
         yield "pending"
-    if each.start <= _RESERVED <= each.end:
+    if each.covers(_RESERVED):
         yield "reserved"
     if each.start <= _SHARED_END and each.end >= _SHARED:
         yield "exclusive" if each.is_exclusive else "shared"
 
 
-def _names_of_shm(each: _Range) -> Iterator[str]:
-    return (name for byte, name in _WAL.items() if each.start <= byte <= each.end)
+def _names_of_shm(each: KernelLock) -> Iterator[str]:
+    return (name for byte, name in _WAL.items() if each.covers(byte))
 
 
 def _owners(path: Path) -> dict[tuple[int, int, int, bool], int]:
     """Whose the locks of open file descriptions are, as far as we may see what processes have open."""
     names = {str(path), f"{path}-shm"}
-    owners = {}
-    for pid, descriptor in _descriptors(names):
-        try:
-            text = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text(encoding="ascii", errors="replace")
-        except OSError:
-            continue
-        for each in _ranges(text.replace("lock:\t", "")):
-            owners[_key(each)] = pid
-    return owners
+    return {
+        _key(each): pid
+        for pid, descriptor, target in open_files()
+        if target in names
+        for each in locks_of_descriptor(pid, descriptor)
+    }
 
 
-def _descriptors(names: Iterable[str]) -> Iterator[tuple[int, str]]:
-    wanted = set(names)
-    for folder in Path("/proc").glob("[0-9]*/fd"):
-        try:
-            entries = list(folder.iterdir())
-        except OSError:
-            continue
-        for entry in entries:
-            try:
-                if str(entry.readlink()) in wanted:
-                    yield int(folder.parent.name), entry.name
-            except OSError:
-                continue
-
-
-def _key(each: _Range) -> tuple[int, int, int, bool]:
+def _key(each: KernelLock) -> tuple[int, int, int, bool]:
     return each.inode, each.start, each.end, each.is_exclusive
-
-
-def _ranges(text: str) -> Iterator[_Range]:
-    for line in text.splitlines():
-        found = _LINE.match(line)
-        if found is not None:
-            end = _EOF if found[6] == "EOF" else int(found[6])
-            yield _Range(found[1] == "OFDLCK", found[2] == "WRITE", int(found[3]), int(found[4]), int(found[5]), end)
-
-
-def _inode(path: Path) -> int | None:
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return None

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import StoreRefusedError
-from hyperjobs.store import listing, statistics
+from hyperjobs.store import listing, reading, statistics
 from hyperjobs.store.flavour import Flavour
-from hyperjobs.store.ledger.rollup import has_counts, period_stats
 from hyperjobs.store.query import condition_of, cursor_of
-from hyperjobs.store.rows import COLUMN_LIST, RAW_COLUMN_LIST, job_of, job_of_raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,13 +42,7 @@ def job_with(job_id: str) -> Lookup:
 
     def work(db: apsw.Connection, flavour: str) -> list[Job]:
         _refuse_daemon(flavour)
-        columns, of_row = COLUMN_LIST, job_of
-        try:
-            rows = db.execute(f"SELECT {columns} FROM jobs WHERE id=?", (job_id,)).fetchall()  # noqa: S608 - ours
-        except UnicodeDecodeError:
-            columns, of_row = RAW_COLUMN_LIST, job_of_raw
-            rows = db.execute(f"SELECT {columns} FROM jobs WHERE id=?", (job_id,)).fetchall()  # noqa: S608 - ours
-        return [of_row(row) for row in rows]
+        return reading.load(db, job_id)
 
     return work
 
@@ -71,10 +63,7 @@ def stats_of(
             return statistics.count_daemon(db, by)
         if not has_period:
             return statistics.count_all(db, by, sizes=True)
-        has_ledger = bool(db.execute("SELECT 1 FROM sqlite_schema WHERE name='hyperjobs_hour'").fetchall())
-        if has_ledger and (by == "user" or has_counts(db)):
-            return period_stats(db, since, statistics.just_before(until), by, now=now)
-        return statistics.count_finished(db, by, since, until)
+        return reading.finished(db, by, since, until, now=now)
 
     return work
 

@@ -18,7 +18,7 @@ from hyperjobs.store.flavour import COLUMNS
 from hyperjobs.store.models import FINISHED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection
 
     from hyperjobs.store.cells import Cells
 
@@ -89,11 +89,6 @@ def mend(
     ):
         put("completed_at", "completed_at_missing", at)
     return (tuple(mended), tuple(dict.fromkeys(kinds))) if kinds else (cells, ())
-
-
-def is_same(one: Sequence[Any], other: Sequence[Any]) -> bool:
-    """Whether two rows are the same to the bit: 1 and 1.0 are not."""
-    return len(one) == len(other) and all(type(a) is type(b) and a == b for a, b in zip(one, other, strict=True))
 
 
 def _metadata(cell: Any, put: Callable[[str, str, Any], None]) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from hyperjobs.store.cells import Cells, RawText, by_id, id_of, read_cells
+from hyperjobs.store.cells import Cells, RawText, by_id, id_of, is_same, read_cells
 from hyperjobs.store.flavour import COLUMNS
-from hyperjobs.store.ledger.replay import RETURNED, RETURNING
-from hyperjobs.store.mend import KINDS, is_same, mend
+from hyperjobs.store.mend import KINDS, mend
+from hyperjobs.store.returning import bracket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -134,13 +134,9 @@ def _apply(db: apsw.Connection, changes: Sequence[Change]) -> Applied:
     there = [change for change in changes if _is_there(db, change)]
     if not there:
         return Applied(0, len(changes))
-    has_log = bool(db.execute("SELECT 1 FROM sqlite_schema WHERE type='table' AND name='hyperjobs_log'").fetchall())
-    if has_log:
-        db.execute("INSERT INTO hyperjobs_log(op) VALUES(?)", (RETURNING,))
-    for change in there:
-        _update(db, change)
-    if has_log:
-        db.execute("INSERT INTO hyperjobs_log(op) VALUES(?)", (RETURNED,))
+    with bracket(db):
+        for change in there:
+            _update(db, change)
     return Applied(len(there), len(changes) - len(there))
 
 

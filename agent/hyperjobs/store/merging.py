@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.store import instant
-from hyperjobs.store.cells import Cells, RawText, by_id, id_of, insert_many, read_cells
+from hyperjobs.store.cells import Cells, RawText, by_id, id_of, insert_many, is_same, read_cells
 from hyperjobs.store.flavour import COLUMNS
 from hyperjobs.store.query import micros_of
 from hyperjobs.store.returning import bracket
@@ -185,7 +185,7 @@ def _merge(db: apsw.Connection, batch: list[Cells], policy: Policy) -> Merged:
         there = _there(db, cells) if type(id_of(cells)) is not str or id_of(cells) in known else None
         if there is None:
             done.inserted += 1
-        elif _same(there, cells):
+        elif is_same(there, cells):
             done.same += 1
             continue
         elif policy is Policy.SKIP or (policy is Policy.NEWER and last_moment(cells) <= last_moment(there)):
@@ -243,8 +243,7 @@ def _there(db: apsw.Connection, cells: Cells) -> Cells | None:
     """The job of the store with this one's id."""
     job_id = id_of(cells)
     if job_id is None:
-        held = _held(cells)
-        return next((row for (_, row) in read_cells(db, "WHERE id IS NULL") if _held(row) == held), None)
+        return next((row for (_, row) in read_cells(db, "WHERE id IS NULL") if is_same(row, cells)), None)
     condition, values = by_id(job_id)
     found = read_cells(db, f"WHERE {condition}", values)
     return found[0][-1] if found else None
@@ -253,10 +252,6 @@ def _there(db: apsw.Connection, cells: Cells) -> Cells | None:
 def _key(cells: Cells) -> Any:
     job_id = id_of(cells)
     return ("all", repr(_held(cells))) if job_id is None else (type(job_id) is RawText, job_id)
-
-
-def _same(one: Cells, other: Cells) -> bool:
-    return one == other and _held(one) == _held(other)
 
 
 def _held(cells: Cells) -> tuple[Any, ...]:

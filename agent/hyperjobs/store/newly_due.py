@@ -25,6 +25,8 @@ _USUAL: Final = (
 """The form that every writer of ours and hypersdk's uses; of any other, and near the cutoff, the exact rule is asked."""
 _ZONES: Final = timedelta(hours=26)
 """A text farther from the cutoff than this is on its side of it in whatever zone it was written."""
+_FAR: Final = 2**61
+"""Microseconds: a limit beyond is none."""
 _FIRST, _LAST = "", ":"
 """Texts before and after every time."""
 
@@ -89,9 +91,6 @@ def _limit(rule: Rule, text: Callable[[datetime], str]) -> tuple[str, tuple[Any,
     # min() of a NULL is NULL, as in the exact rule
     values.append((_LAST if rule.below > 0 else _FIRST) if below is None else text(below))
     return f"min(CASE status {' '.join(cases)} END,?)", tuple(values)
-
-
-_FAR: Final = 2**61
 
 
 def _text(at: datetime, zones: timedelta) -> str:

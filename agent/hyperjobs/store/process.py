@@ -6,6 +6,7 @@ import os
 import pwd
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -58,8 +59,6 @@ def process_of(pid: int) -> Process:
 
 def shown(seconds: float) -> str:
     """A span of time, coarse: ``3h``, ``2d``."""
-    from datetime import timedelta  # noqa: PLC0415 - beside its one use
-
     steps = (86_400, 3_600, 60, 1)
     step = next((each for each in steps if seconds >= 2 * each), 1)
     return format_duration(timedelta(seconds=int(seconds // step) * step))

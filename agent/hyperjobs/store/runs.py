@@ -8,7 +8,7 @@ import socket
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs import __version__
 
@@ -33,6 +33,8 @@ _ADD = "INSERT INTO tally VALUES(?,?,?,?) ON CONFLICT DO UPDATE SET value=value+
 _RUNS, _MISSED = "task_runs", "task_missed_runs"
 _KEPT_RUNS = 1000
 """Of each task; three years of nights, and enough of what runs every few minutes to see a pattern."""
+HELD: Final = frozenset({"frozen", "paused", "running"})
+"""Reasons to skip a run that say nothing of the task: it was not its turn."""
 
 
 class Outcome(StrEnum):
@@ -215,8 +217,8 @@ def _know(db: apsw.Connection, task: str, now: datetime) -> None:
 
 def _end_task(db: apsw.Connection, run: Run) -> None:
     assert run.ended_at is not None  # noqa: S101 - see the caller
-    if run.outcome is Outcome.SKIPPED and run.reason in {"frozen", "paused", "running"}:
-        return  # it was not its turn: neither a success nor a duration
+    if run.outcome is Outcome.SKIPPED and run.reason in HELD:
+        return  # neither a success nor a duration
     seconds = run.detail.get("seconds", 0.0)
     db.execute("UPDATE task SET last_seconds=? WHERE name=?", (seconds, run.task))
     if run.outcome in {Outcome.OK, Outcome.SKIPPED}:

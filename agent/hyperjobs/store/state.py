@@ -137,6 +137,11 @@ class StateFile:
             rows: list[Any] = self._db.execute("SELECT key,value FROM fact").fetchall()
         return dict(rows)
 
+    def fact(self, key: str) -> Any:
+        """One of them; ``None`` when nobody stored it."""
+        rows = self.rows("SELECT value FROM fact WHERE key=?", (key,))
+        return rows[0][0] if rows else None
+
     def save_facts(self, **facts: Any) -> None:
         """Store single values."""
         with self.writing() as db:

@@ -89,10 +89,10 @@ class Timekeeper:
         return False
 
     def _reading(self, name: str) -> tuple[datetime, Uptime] | None:
-        rows = self._state.rows("SELECT value FROM fact WHERE key=?", (name,))
-        if not rows:
+        found = self._state.fact(name)
+        if found is None:
             return None
-        wall, boot, seconds = str(rows[0][0]).split(" ")
+        wall, boot, seconds = str(found).split(" ")
         return datetime.fromisoformat(wall), Uptime(boot, float(seconds))
 
     def _save(self, name: str, now: datetime, machine: Uptime) -> None:

@@ -1,4 +1,4 @@
-"""Moving what is in the -wal into the store, asked of SQLite and answered in frames."""
+"""The -wal: switched on, and moved into the store; asked of SQLite and answered in frames."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from hyperjobs.errors import StoreRefusedError
 from hyperjobs.store.holder import readers_of
 
 if TYPE_CHECKING:
@@ -102,6 +103,20 @@ def empty(connection: Connection, wait: Callable[[float], object]) -> Moved:
     finally:
         connection.busy_timeout_s = before
     return moved
+
+
+def use_wal(connection: Connection, refusal: str) -> None:
+    """Switch a store to WAL, once, as hypersdk's own client does; does nothing where it is.
+
+    Args:
+        connection: in no transaction.
+        refusal: what is said of a store that cannot be switched.
+
+    Raises:
+        StoreRefusedError: this is one (reason ``no_wal``).
+    """
+    if connection.value("PRAGMA journal_mode") != "wal" and connection.value("PRAGMA journal_mode=WAL") != "wal":
+        raise StoreRefusedError(f"{connection.path}: {refusal}", reason="no_wal")
 
 
 def wal_bytes(path: Path) -> int:

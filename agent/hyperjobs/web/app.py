@@ -64,15 +64,8 @@ class App:
 
     def __call__(self, request: Request) -> Response:
         """The answer to a request; never raises, and repeats nothing of what was asked."""
-        methods = self._routes().get(request.path)
-        if methods is None:
-            return self._elsewhere(request)
-        handler = methods.get("GET" if request.method == "HEAD" else request.method)
-        if handler is None:
-            allowed = ", ".join([*methods, "HEAD"] if "GET" in methods else methods)
-            return plain(405, "This page does not take this method.", ("Allow", allowed))
         try:
-            return handler(request)
+            return self._answer(request)
         except Exception:  # one page's fault must not end the worker
             log.exception("web.request_failed", path=request.path)
             return plain(500, "The agent failed to answer; its log says why.")
@@ -89,13 +82,15 @@ class App:
             "/-/reload": {"POST": self._reload},
         }
 
-    def _elsewhere(self, request: Request) -> Response:
-        try:
-            answer = self.site.answer(request)
-        except Exception:  # as above
-            log.exception("web.request_failed", path=request.path)
-            return plain(500, "The agent failed to answer; its log says why.")
-        return answer or plain(404, "There is no such page. / lists the ones there are.")
+    def _answer(self, request: Request) -> Response:
+        methods = self._routes().get(request.path)
+        if methods is None:
+            return self.site.answer(request) or plain(404, "There is no such page. / lists the ones there are.")
+        handler = methods.get("GET" if request.method == "HEAD" else request.method)
+        if handler is None:
+            allowed = ", ".join([*methods, "HEAD"] if "GET" in methods else methods)
+            return plain(405, "This page does not take this method.", ("Allow", allowed))
+        return handler(request)
 
     def _healthy(self, _request: Request) -> Response:
         return plain(200, "The agent is alive.")

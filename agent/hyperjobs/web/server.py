@@ -100,12 +100,11 @@ class Server:
         """
         if self._thread is not None:
             raise RuntimeError("a server starts once")
-        self._loop = asyncio.new_event_loop()
-        try:
+        with contextlib.ExitStack() as undo:
+            self._loop = asyncio.new_event_loop()
+            undo.callback(self._loop.close)
             self._listeners = bind_all(self._listen)
-        except BaseException:
-            self._loop.close()
-            raise
+            undo.pop_all()
         self._addresses = tuple(bound_address(listener) for listener in self._listeners)
         self._workers = Workers(self._limits.workers)
         self._thread = threading.Thread(target=self._run, args=(self._loop,), name="web", daemon=True)

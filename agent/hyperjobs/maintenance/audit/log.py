@@ -62,15 +62,15 @@ class AuditLog:
         self.digest = NOTHING
         self._settings = settings
         self._key = read_key(settings.key_file)
-        self._lock = _locked(settings.path)
-        try:
+        with contextlib.ExitStack() as opened:
+            self._lock = _locked(settings.path)
+            opened.callback(os.close, self._lock)
             self._file = _opened(settings.path)
+            opened.callback(os.close, self._file)
             self._size = self._whole(self._file)
             os.ftruncate(self._file, self._size)
             self._read_last()
-        except BaseException:
-            os.close(self._lock)
-            raise
+            opened.pop_all()
 
     def append(self, store: str, entries: Iterable[Entry], keep_from: Callable[[int], object]) -> None:
         """Add a line for each entry, all of them or none; when this returns, they last.

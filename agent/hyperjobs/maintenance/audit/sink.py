@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from hyperjobs.errors import HyperjobsError, StoreError
+from hyperjobs.errors import HyperjobsError
 from hyperjobs.maintenance.audit.line import is_same
 from hyperjobs.maintenance.audit.log import AuditLog, AuditSettings
 from hyperjobs.store.ledger import outbox
@@ -78,8 +78,6 @@ class AuditSink:
             return
         try:
             audit.append(self._store, waiting, lambda number: connection.write(lambda db: outbox.keep_from(db, number)))
-        except StoreError:
-            raise
         except OSError as exc:
             self._tell(exc)
             return

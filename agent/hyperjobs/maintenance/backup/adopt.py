@@ -14,7 +14,7 @@ from hyperjobs.errors import BackupDamagedError, BackupNotFoundError, StoreRefus
 from hyperjobs.maintenance.backup.catalogue import source_sha256, stem_of
 from hyperjobs.maintenance.backup.directory import appear, sync_directory
 from hyperjobs.maintenance.backup.manifest import Manifest, manifest_of
-from hyperjobs.maintenance.backup.name import FAILED, BackupName
+from hyperjobs.maintenance.backup.name import FAILED, PACKED, BackupName
 from hyperjobs.maintenance.backup.pack import copy_file, file_sha256, nothing, pack, unpack_all, write_new
 from hyperjobs.maintenance.backup.proof import prove_database, told_of
 from hyperjobs.maintenance.disk import disk_errors
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from hyperjobs.clock import Clock
     from hyperjobs.maintenance.backup.directory import BackupDirectory
 
-_COMPRESSIONS: Final = {".zst": "zstd", ".gz": "gzip"}
 _HEAD_ROOM: Final = 256 * 1024 * 1024
 
 
@@ -93,7 +92,7 @@ def adopt(  # noqa: PLR0913 - all but the first three by name
             _refuse_manifest(directory, name)
             _refuse_latest(directory, name)
         plain = folder / "plain"
-        packed_as = _COMPRESSIONS.get(real.suffix)
+        packed_as = PACKED.get(real.suffix)
         size = real.stat().st_size
         require_room(directory.path, 2 * size, "adopting a backup")
         with told_of(file, plain):

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 SUFFIXES = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 _COMPRESSIONS = {suffix: compression for compression, suffix in SUFFIXES.items()}
+PACKED = {suffix: compression for suffix, compression in _COMPRESSIONS.items() if suffix}
+"""Suffix of a compressed file → how it is compressed."""
 MANIFEST, PINNED, FAILED = ".json", ".pinned", ".failed"
 BESIDE = (MANIFEST, PINNED, FAILED)
 """What may lie beside a backup, its name before it."""

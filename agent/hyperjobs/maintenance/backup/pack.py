@@ -157,10 +157,3 @@ def unpacking(source: BinaryIO, compression: str, *, is_framed: bool = False) ->
         source, closefd=False, read_across_frames=is_framed
     )
     return cast("AbstractContextManager[IO[bytes]]", reader)
-
-
-def _unpacking(source: BinaryIO, compression: str) -> AbstractContextManager[IO[bytes]]:
-    if compression == "gzip":
-        return cast("AbstractContextManager[IO[bytes]]", gzip.GzipFile(fileobj=source, mode="rb"))
-    reader = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES).stream_reader(source, closefd=False)
-    return cast("AbstractContextManager[IO[bytes]]", reader)

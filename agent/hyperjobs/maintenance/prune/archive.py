@@ -103,6 +103,12 @@ class Archive(Keeping):
         if self._writer is not None:
             self._writer.close()
 
+    def discard_empty(self) -> None:
+        """Remove it, once closed, when no row of it was deleted."""
+        if self.is_finished and not self.tally.jobs.total():
+            for file in (self.name.manifest, self.name.data):
+                (self._directory / file).unlink(missing_ok=True)
+
     def _begin(self) -> FrameWriter:
         self._writer = FrameWriter(self._directory / self.name.data)
         head = {

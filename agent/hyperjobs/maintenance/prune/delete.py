@@ -84,6 +84,7 @@ def delete_jobs(  # noqa: PLR0913 - what it works with, each by name
         require_room(directory.path, len(jobs) * _ROW_BYTES // 8, "an archive of deleted jobs")
         name = directory.next_name(store, clock.now())
         archive = Archive(directory, name, store=store, cutoffs=Cutoffs({}), clock=clock)
+        stack.callback(archive.discard_empty)
         stack.callback(archive.close)
         try:
             size = len(jobs) if is_atomic else _FRAME_JOBS
@@ -93,15 +94,10 @@ def delete_jobs(  # noqa: PLR0913 - what it works with, each by name
                 deleting = _Deleting(connection, archive, done, force=force, is_atomic=is_atomic)
                 deleting.run(jobs[start : start + size], is_stopping)
             archive.finish()
-        except BaseException:
+        except BaseException:  # KeyboardInterrupt and a stop too; it is raised again
             archive.break_off(connection, is_told=False)
             raise
-        finally:
-            archive.close()
-            if archive.is_finished and not archive.tally.jobs.total():  # nothing was deleted: no archive of it
-                for file in (name.manifest, name.data):
-                    (directory.path / file).unlink(missing_ok=True)
-        done.run = str(name) if done.deleted else ""
+        done.run = str(archive.name) if done.deleted else ""
     return done
 
 

@@ -97,10 +97,9 @@ def write_manifest(path: Path, manifest: ArchiveManifest) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             making.rename(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
+        finally:
+            with contextlib.suppress(OSError):  # it has its name by now, or is of no use
                 making.unlink()
-            raise
         sync_directory(path.parent)
 
 

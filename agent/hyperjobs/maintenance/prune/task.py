@@ -170,7 +170,7 @@ class PruneTask:
                     archive.finish()
                 if self._directory is not None:
                     notes["expired_archives"] = self._expire(self._directory, turn)
-            except BaseException:
+            except BaseException:  # KeyboardInterrupt and a stop too; it is raised again
                 if archive is not None and not archive.is_finished:
                     archive.break_off(connection, is_told=is_told)
                 turn.partly(self._report(plan, pruning, archive, notes))

@@ -11,10 +11,12 @@ from hyperjobs.maintenance.backup.directory import sync_directory
 from hyperjobs.maintenance.backup.pack import new_file
 from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.restore.kept import kept_name
+from hyperjobs.maintenance.restore.staging import UNTOUCHED
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.facts import read_geometry
 from hyperjobs.store.snapshot import Pace, copy_snapshot, overwrite
+from hyperjobs.store.wal import use_wal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOCK_WAIT_S = 10.0
-_UNTOUCHED = "a restore failed before anything was changed"
+_NO_WAL = "has a rollback journal and cannot use WAL; stop its users and restore without --live"
 
 
 def restore_live(
@@ -63,7 +65,8 @@ def restore_live(
                     reason="page_size",
                 )
             require_room(target.parent, (pages + new_pages) * page_size, "a restore into the open store")
-            _use_wal(live)
+            # with a rollback journal the lock would keep out the copy too
+            use_wal(live, _NO_WAL)
             # Copied under the lock: what a writer commits up to the very end is in it, or comes after the restore.
             overwrite(live, source, lambda: _keep(target, database.with_name("before"), kept, stop))
         finally:
@@ -71,15 +74,6 @@ def restore_live(
     finally:
         live.close()
     return kept
-
-
-def _use_wal(live: Connection) -> None:
-    """Switch a store to WAL, as hypersdk's own client does: with a rollback journal the lock would keep out the copy too."""
-    if live.value("PRAGMA journal_mode") != "wal" and live.value("PRAGMA journal_mode=WAL") != "wal":
-        raise StoreRefusedError(
-            f"{live.path}: has a rollback journal and cannot use WAL; stop its users and restore without --live",
-            reason="no_wal",
-        )
 
 
 class _Stop:
@@ -105,12 +99,12 @@ class _Stop:
 
 def _keep(store: Path, copy: Path, kept: Path, stop: _Stop) -> None:
     """Copy the store as it is, and let the copy appear once it is whole: what a kill leaves is cleared with its folder."""
-    with disk_errors(store.parent, _UNTOUCHED):
+    with disk_errors(store.parent, UNTOUCHED):
         copy.unlink(missing_ok=True)
         new_file(copy).close()
     _copy(store, copy, stop)
     stop.pass_by()
-    with disk_errors(store.parent, _UNTOUCHED):
+    with disk_errors(store.parent, UNTOUCHED):
         if os.path.lexists(kept):  # of a restore that had the lock before us, in the same second
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(kept))
         copy.rename(kept)  # no link, which a kill could leave with two names

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hyperjobs.maintenance.backup.name import BackupName
     from hyperjobs.maintenance.backup.proof import Level
 
-_UNTOUCHED: Final = "a restore failed before anything was changed"
+UNTOUCHED: Final = "a restore failed before anything was changed"
 
 
 @contextlib.contextmanager
@@ -59,13 +59,13 @@ def staged(
     """
     manifest = manifest_of(directory, name)
     is_packed = name.compression != "none"
-    with disk_errors(target.parent, _UNTOUCHED):
+    with disk_errors(target.parent, UNTOUCHED):
         forget_killed(target)
     with private_folder(target.parent, f".{target.name}.hyperjobs-restore-") as folder:
         # after what a killed one left is gone
         require_room(target.parent, manifest.database_bytes + (manifest.bytes if is_packed else 0), "a restore")
         copy, plain = folder / "copy", folder / "plain"
-        with told_of(directory / str(name), copy, plain), disk_errors(target.parent, _UNTOUCHED):
+        with told_of(directory / str(name), copy, plain), disk_errors(target.parent, UNTOUCHED):
             copy_file(directory / str(name), copy, keep_on)
             require_same_file(copy, manifest, keep_on)
             require_proof(directory / str(name), manifest)

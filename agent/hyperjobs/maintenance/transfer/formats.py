@@ -10,6 +10,7 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from hyperjobs.maintenance.backup.name import PACKED
 from hyperjobs.maintenance.prune.line import job_line
 from hyperjobs.store.flavour import COLUMNS
 
@@ -32,8 +33,6 @@ class Format(StrEnum):
 
 
 _SUFFIXES: Final = {".jsonl": Format.JSONL, ".ndjson": Format.JSONL, ".json": Format.JSON, ".csv": Format.CSV}
-PACKED: Final = {".gz": "gzip", ".zst": "zstd"}
-"""Suffix of a compressed file → how it is compressed."""
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _GUARDED: Final = re.compile(r"'*[=+\-@\t\r]")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from hyperjobs.errors import HyperjobsError, StoreFullError, StoreNotFoundError, StorePermissionError, StoreRefusedError
 from hyperjobs.maintenance.backup.directory import appear, sync_directory
+from hyperjobs.maintenance.backup.name import PACKED
 from hyperjobs.maintenance.backup.pack import new_file, packing
-from hyperjobs.maintenance.transfer.formats import PACKED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

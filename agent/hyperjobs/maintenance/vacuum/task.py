@@ -128,7 +128,7 @@ class VacuumTask:
             limit.until(started_s + terms.longest_block_s)
         try:
             full.rewrite(connection, to_incremental=chosen.method is Method.CONVERT)
-        except BaseException as exc:
+        except BaseException as exc:  # KeyboardInterrupt too; all but our own limit is raised again
             blocked_s = turn.clock.monotonic() - started_s
             was_limited = limit.lift() and isinstance(exc, StoreInterruptedError) and not turn.is_stopping()
             full.give_back_wal(connection, turn.wait, is_replicated=terms.is_replicated)
@@ -201,7 +201,7 @@ def _incremental(connection: Connection, turn: Turn, chosen: Plan, space: Space)
     freed = Freed()
     try:
         free_pages(connection, turn, freed)
-    except BaseException:
+    except BaseException:  # KeyboardInterrupt and a stop too; it is raised again
         # without a look at the store: it is in the way of a stop, or may be what failed
         if freed.pages:
             chosen = replace(chosen, why="ended before all was free; the next run goes on")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from hyperjobs.errors import StoreError, StoreInterruptedError, StoreRefusedError
 from hyperjobs.store.connection import Connection
@@ -20,6 +20,7 @@ from hyperjobs.store.ledger.install import install
 from hyperjobs.store.ledger.rollup import SCHEMA_VERSION, log_span, read_meta, touch_past
 from hyperjobs.store.ledger.schema import has_tables, has_triggers, ours
 from hyperjobs.store.ledger.view import read_view
+from hyperjobs.store.wal import use_wal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from hyperjobs.clock import Clock
     from hyperjobs.store.continuity import Continuity
     from hyperjobs.store.ledger.options import LedgerOptions
+    from hyperjobs.store.ledger.outbox import Audit
     from hyperjobs.store.state import StateFile
 
 _OPEN_WAIT_S = 0.5
@@ -39,6 +41,7 @@ _FOLDS_A_TURN = 100
 _HELD_S = 0.05
 """The next look at a file that was replaced, while others of this process still hold what was there before."""
 _TRIM_EVERY_S = 600.0
+_NO_WAL = "cannot use WAL, so a ledger would stop its writers; set store.ledger to scan"
 _TRIM_ROWS = 1_000
 
 
@@ -56,22 +59,6 @@ class Counts:
     drift: int = 0
     rebaselines: int = 0
     epoch: int = 0
-
-
-class Audit(Protocol):
-    """Writes down each change of status; what goes wrong there is its own to tell, and stops no fold."""
-
-    def settle(self, connection: Connection) -> None:
-        """Make the store ready for its next fold."""
-        ...
-
-    def write(self, connection: Connection, is_stopping: Callable[[], bool]) -> None:
-        """Write what folds have put aside."""
-        ...
-
-    def close(self) -> None:
-        """Let the log go."""
-        ...
 
 
 class Keeper:
@@ -175,7 +162,8 @@ class Keeper:
             connection = Connection(self._path, synchronous="NORMAL", busy_timeout_s=_OPEN_WAIT_S, clock=self._clock)
             try:
                 self._require_hypersdk(connection)
-                _use_wal(connection)
+                # without it every long read, the first count above all, would stop the writers
+                use_wal(connection, _NO_WAL)
                 connection.busy_timeout_s = _LOCK_WAIT_S
             except BaseException:
                 connection.close()
@@ -319,12 +307,3 @@ class _Pace:
 
     def rest(self, seconds: float) -> None:
         self.stopped.wait(seconds)
-
-
-def _use_wal(connection: Connection) -> None:
-    """Switch a store to WAL, once: without it every long read, the first count above all, would stop the writers."""
-    if connection.value("PRAGMA journal_mode") != "wal" and connection.value("PRAGMA journal_mode=WAL") != "wal":
-        raise StoreRefusedError(
-            f"{connection.path}: cannot use WAL, so a ledger would stop its writers; set store.ledger to scan",
-            reason="no_wal",
-        )

@@ -8,16 +8,17 @@ made when it is first needed, and goes with the rest of the ledger.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from hyperjobs.store.ledger.rollup import read_meta, write_meta
 from hyperjobs.store.ledger.select import fetch, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     import apsw
 
+    from hyperjobs.store.connection import Connection
     from hyperjobs.store.ledger.tally import Audited
 
 TABLE: Final = "hyperjobs_audit"
@@ -55,6 +56,22 @@ class Entry(NamedTuple):
     old: str | None
     new: str | None
     source: str
+
+
+class Audit(Protocol):
+    """Empties the outbox between two folds; what goes wrong there is its own to tell, and stops no fold."""
+
+    def settle(self, connection: Connection) -> None:
+        """Make the store ready for its next fold."""
+        ...
+
+    def write(self, connection: Connection, is_stopping: Callable[[], bool]) -> None:
+        """Write what folds have put aside."""
+        ...
+
+    def close(self) -> None:
+        """Let the log go."""
+        ...
 
 
 class Anchor(NamedTuple):

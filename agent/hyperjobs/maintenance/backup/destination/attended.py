@@ -36,9 +36,8 @@ def attended(call: Callable[[Callable[[], None]], T], keep_on: Callable[[], None
     try:
         while not attempt.is_over.wait(_LOOK_S):
             keep_on()
-    except BaseException:
-        attempt.is_abandoned.set()
-        raise
+    finally:
+        attempt.is_abandoned.set()  # what is over heeds it no more
     return attempt.answer()
 
 

@@ -140,7 +140,7 @@ class Bucket:
             is_made = self._unless_taken(complete, keep_on)
             if not is_made:
                 self.abort(key, upload, keep_on)
-        except BaseException:
+        except BaseException:  # KeyboardInterrupt and a stop too; it is raised again
             with contextlib.suppress(HyperjobsError):  # what is not cleared now is cleared by the next put
                 self.abort(key, upload, _a_second())
             raise
