@@ -132,7 +132,7 @@ def undo_command(  # noqa: PLR0913 - one for each option
     if not (yes or dry_run):
         ask(f"bring the jobs of {printable(str(name))} back into {printable(str(store))}? [y/N] ")
     clock = setting_of(context).clock
-    progress = Progress()
+    progress = Progress(clock)
     looked = [0, 0]
 
     def tell(what: str, done: int, everything: int) -> None:

@@ -51,7 +51,10 @@ def backup_group() -> None:
 @click.option("--strip", is_flag=True, help="With --to: leave out what hyperjobs added to the store.")
 @click.option("--pages", type=click.IntRange(1, 1_000_000), help="Pages copied at once; 250.")
 @click.option("--pause", type=click.FloatRange(0, 10_000), help="Milliseconds between two steps; as configured, 5.")
-@click.option("--json", "as_json", is_flag=True, help="Write its manifest as one line of JSON.")
+@click.option("--dry-run", "is_dry", is_flag=True, help="Say how large it would be and what room there is.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Write its manifest as one line of JSON; of a dry run its record."
+)
 @store_options
 @verbose_option
 @click.pass_context
@@ -64,6 +67,7 @@ def create_command(  # noqa: PLR0913 - one for each option
     strip: bool,
     pages: int | None,
     pause: float | None,
+    is_dry: bool,
     as_json: bool,
     place: StorePlace,
 ) -> int:
@@ -72,13 +76,15 @@ def create_command(  # noqa: PLR0913 - one for each option
     It is a copy of one moment, checked by SQLite and read to its last job before it appears under its name. What fails
     or is stopped leaves nothing behind; the copy of a damaged store is kept, and marked so. Old ones are not deleted.
     """
+    if to is not None and is_dry:
+        raise click.UsageError("--dry-run is of a backup; --to makes a file to hand out")
     if strip and to is None:
         raise click.UsageError("--strip makes a file to hand out: name it with --to FILE")
     if to is not None:
         if compression not in {None, "none"}:
             raise click.UsageError("--to makes a plain file; compress it with any program")
         return _hand_out(context, place, Path(to), strip=strip, pages=pages, pause=pause, as_json=as_json)
-    from hyperjobs.cli.task import finish_task  # noqa: PLC0415 - maintenance only where it is done
+    from hyperjobs.cli.task import finish_task, run_task  # noqa: PLC0415 - maintenance only where it is done
     from hyperjobs.maintenance.backup.manifest import read_manifest  # noqa: PLC0415 - as above
 
     backups = settings(place, directory).open()
@@ -86,6 +92,8 @@ def create_command(  # noqa: PLR0913 - one for each option
     changes |= {"compression": compression} if compression is not None else {}
     changes |= {"pages": pages} if pages is not None else {}
     changes |= {"pause_s": pause / 1000} if pause is not None else {}
+    if is_dry:
+        return run_task(context, place, "backup", is_dry=True, as_json=as_json, **changes)
     finished, code = finish_task(context, place, "backup", is_dry=False, **changes)
     if finished.error is not None:
         if code:
@@ -116,7 +124,7 @@ def _hand_out(  # noqa: PLR0913 - one for each option
     from hyperjobs.maintenance.backup.task import PAGES, PAUSE_S  # noqa: PLC0415 - as above
     from hyperjobs.store.snapshot import Pace  # noqa: PLC0415 - as above
 
-    progress = Progress()
+    progress = Progress(setting_of(context).clock)
     with Stop() as stop:
         pace = Pace(
             pages=pages or PAGES,

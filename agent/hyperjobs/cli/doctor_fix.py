@@ -40,7 +40,7 @@ def fix_rows(  # noqa: PLR0913 - one for each option
         raise click.BadParameter(f"there is no kind {word!r}{hint}; known: {', '.join(KINDS)}", param_hint="--only")
     only = set(kinds) or set(KINDS)
     with workshop(context, place) as shop, Stop() as stop:
-        progress = Progress()
+        progress = Progress(shop.clock)
         turn = stop.turn(shop.clock, progress, is_dry=is_dry)
         try:
             plan = plan_fix(shop.store, only, turn)
@@ -78,7 +78,7 @@ def undo_rows(  # noqa: PLR0913 - as above
     from hyperjobs.doctor.fix import undo_fix  # noqa: PLC0415 - only where it is done
 
     with workshop(context, place) as shop, Stop() as stop:
-        progress = Progress()
+        progress = Progress(shop.clock)
         if not (is_dry or yes):
             ask(f"{printable(str(shop.store))}: put the rows of {printable(run)} back as they were? [y/N] ")
         started_at = shop.clock.now()

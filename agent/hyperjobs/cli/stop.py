@@ -65,26 +65,60 @@ class Stop:
         self.event.set()
 
 
-class Progress:
-    """One line on the terminal that says how far the work is; nothing where nobody looks."""
+_LOOK_S = 0.2
+"""A person reads no faster, and a terminal over a network must not hold up the work."""
+_PACE_AFTER_S = 1.0
+_FEW_STEPS = 3
+"""Of so few steps a number and a pace say nothing."""
 
-    def __init__(self) -> None:
+
+class Progress:
+    """One line on the terminal that says how far the work is, how fast it goes and how long it takes yet.
+
+    Nothing is written where nobody looks.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._is_shown = sys.stderr.isatty()
-        self._last = ""
+        self._what: str | None = None
+        self._began_s = self._shown_s = 0.0
+        self._done_before = 0
+        self._is_there = False
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Show it; ``total`` is 0 when nobody knows."""
-        if not self._is_shown:
+        now_s = self._clock.monotonic()
+        if what != self._what:
+            self._what, self._began_s, self._done_before = what, now_s, done
+        elif now_s - self._shown_s < _LOOK_S:
             return
-        line = f"{what} {100 * done // total}%" if total else what
-        if line != self._last:
-            self._last = line
-            sys.stderr.write(f"\r\x1b[K{line}")
+        self._shown_s = now_s
+        if self._is_shown:
+            self._is_there = True
+            sys.stderr.write(f"\r\x1b[K{self._line(what, done, total, now_s - self._began_s)}")
             sys.stderr.flush()
+
+    def _line(self, what: str, done: int, total: int, took_s: float) -> str:
+        if 0 < total <= _FEW_STEPS:
+            return what
+        line = f"{what}: {done:,}" if done or total else what
+        if total:
+            line += f" of {total:,}, {min(100 * done // total, 100)}%"
+        made = done - self._done_before
+        if took_s >= _PACE_AFTER_S and made > 0:
+            line += f", {made / took_s:,.0f}/s"
+            if total > done:
+                line += f", {_minutes((total - done) * took_s / made)} left"
+        return line
 
     def end(self) -> None:
         """Take the line away."""
-        if self._last:
+        if self._is_there:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
-            self._last = ""
+            self._is_there = False
+
+
+def _minutes(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"

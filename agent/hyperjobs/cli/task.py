@@ -106,7 +106,7 @@ def finish_task(  # noqa: PLR0913 - as run_task
 
 def run_once(shop: Workshop, task: Task, stop: Stop, *, is_dry: bool = False) -> Finished:
     """Run one task until it is done, or a stop comes, with its progress on the terminal."""
-    progress = Progress()
+    progress = Progress(shop.clock)
     try:
         finished = shop.runner.run(task, is_dry=is_dry, is_stopping=stop.is_set, wait=stop.wait, progress=progress)
     finally:

@@ -16,43 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hyperjobs.cli.place import StorePlace
-    from hyperjobs.clock import Clock
     from hyperjobs.maintenance.task import Turn
     from hyperjobs.maintenance.transfer.importing import Imported
-
-_RATE_AFTER_S = 1.0
-
-
-class Rate:
-    """The progress of a transfer on a terminal: how many jobs, how fast, and how long it will take yet."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._show = Progress()
-        self._began_s = clock.monotonic()
-        self._shown_s = float("-inf")
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """Show it, at most five times a second; ``total`` is 0 when nobody knows."""
-        now_s = self._clock.monotonic()
-        if now_s - self._shown_s < 0.2:  # noqa: PLR2004 - seconds
-            return
-        self._shown_s = now_s
-        took_s = now_s - self._began_s
-        line = f"{done:,} {what}"
-        if took_s >= _RATE_AFTER_S and done:
-            line += f", {done / took_s:,.0f}/s"
-            if total > done:
-                line += f", {_minutes((total - done) * took_s / done)} left"
-        self._show(line, min(done, total), total)
-
-    def end(self) -> None:
-        """Take it away."""
-        self._show.end()
-
-
-def _minutes(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
 @contextlib.contextmanager
@@ -61,7 +26,7 @@ def stoppable(
 ) -> Iterator[tuple[Turn, Stop]]:
     """A turn that Ctrl-C and SIGTERM end, with its progress on the terminal."""
     clock = setting_of(context).clock
-    progress = Rate(clock)
+    progress = Progress(clock)
     stop = Stop()
     with stop if heeds_signals else contextlib.nullcontext():
         try:

@@ -159,7 +159,7 @@ class StoreReader:
                 recognition = recognise(connection)
                 require_job_store(recognition, self._path)
                 query.register(connection.raw)
-            except BaseException:
+            except BaseException:  # KeyboardInterrupt and a stop too; it is raised again
                 connection.close()
                 raise
             self._connection = connection

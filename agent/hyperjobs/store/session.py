@@ -81,7 +81,7 @@ class Session:
             self._local.connection = connection
             try:
                 yield
-            except BaseException:
+            except BaseException:  # KeyboardInterrupt and a stop too; it is raised again
                 connection.rollback()
                 raise
             finally:

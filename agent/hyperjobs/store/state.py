@@ -177,7 +177,7 @@ class StateFile:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
                 self._db.execute("COMMIT")
-            except BaseException as exc:
+            except BaseException as exc:  # KeyboardInterrupt and a stop too; it is raised again
                 if self._db.in_transaction:  # a full disk has ended it already
                     self._db.execute("ROLLBACK")
                 if isinstance(exc, apsw.FullError):

@@ -42,7 +42,7 @@ class SingleFlight(Generic[Result]):
     def _lead(self, mine: Future[Result], work: Callable[[], Result]) -> Result:
         try:
             result = work()
-        except BaseException as error:
+        except BaseException as error:  # whoever waits for the flight must hear of it; it is raised again
             self._land()
             mine.set_exception(error)
             raise

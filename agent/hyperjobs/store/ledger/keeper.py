@@ -118,7 +118,7 @@ class Keeper:
             if self._audit is not None:
                 self._audit.write(connection, is_stopping)
             self._trim(connection)
-        except BaseException:
+        except BaseException:  # KeyboardInterrupt and a stop too; it is raised again
             self.close()
             raise
         return 0.0 if is_behind else self._fold_interval_s
@@ -165,7 +165,7 @@ class Keeper:
                 # without it every long read, the first count above all, would stop the writers
                 use_wal(connection, _NO_WAL)
                 connection.busy_timeout_s = _LOCK_WAIT_S
-            except BaseException:
+            except BaseException:  # KeyboardInterrupt and a stop too; it is raised again
                 connection.close()
                 raise
             self._connection = connection
