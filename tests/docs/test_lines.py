@@ -51,7 +51,9 @@ def test_every_exit_code_that_is_expected_is_of_a_line_that_is_there():
     assert set(CODES) <= there
 
 
-@pytest.mark.parametrize("line", ["hyperjobs lst", "hyperjobs show no-such-job", "false | true; false", "nosuchprogram"])
+@pytest.mark.parametrize(
+    "line", ["hyperjobs lst", "hyperjobs show no-such-job", "false | true; false", "nosuchprogram"]
+)
 def test_a_line_that_does_not_work_is_seen(here, line):
     assert here.run(line).code != 0
 

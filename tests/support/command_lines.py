@@ -80,7 +80,8 @@ def spoken(source: str) -> Iterator[str]:
     inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
-            yield "".join(part.value if isinstance(part, ast.Constant) else "VALUE" for part in node.values)
+            said = "".join(part.value if isinstance(part, ast.Constant) else "\0" for part in node.values)
+            yield re.sub(r"(?<=[\w-])\0", " ", said).replace("\0", "VALUE")  # what sticks to a word is more words
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
             yield node.value
 

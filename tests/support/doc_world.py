@@ -126,4 +126,6 @@ def old_backup(world: World, age: timedelta) -> None:
 
 def backups(world: World) -> list[str]:
     """The names of its backups, the oldest first."""
-    return sorted(path.name.removesuffix(".json") for path in (world.root / "var/backups/hyperjobs").glob("jobs-*.json"))
+    return sorted(
+        path.name.removesuffix(".json") for path in (world.root / "var/backups/hyperjobs").glob("jobs-*.json")
+    )

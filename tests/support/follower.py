@@ -59,8 +59,20 @@ set -e
 _ASKING = {"--convert", "--fix", "--undo"}
 """A command that has one of these asks only when it is given."""
 _FOREGROUND = re.compile(r"^(hyperjobs run|make run|make demo)\b")
-PLACES = ("etc/hyperjobs", "etc/systemd/system", "var/lib/hypersdk", "var/lib/hyperjobs", "var/backups", "var/log/hyperjobs", "usr/local/bin",
-          "opt", "tmp", "srv", "mnt", "home")
+PLACES = (
+    "etc/hyperjobs",
+    "etc/systemd/system",
+    "var/lib/hypersdk",
+    "var/lib/hyperjobs",
+    "var/backups",
+    "var/log/hyperjobs",
+    "usr/local/bin",
+    "opt",
+    "tmp",
+    "srv",
+    "mnt",
+    "home",
+)
 LINKED = ("agent", "config", "demo", "docs", "grafana", "requirements", "tools", "Makefile", "pyproject.toml")
 
 

@@ -61,7 +61,6 @@ def main(store: Path, log: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     db = opened(store)
-    print("writing", flush=True)
     count, birth = 0, time.time_ns()
     with log.open("a") as written:
         while not stop.wait(PACE_S):
@@ -69,8 +68,7 @@ def main(store: Path, log: Path) -> None:
             job = f"live-{birth}-{count:06d}"
             try:
                 live(db, job)
-            except apsw.Error as exc:
-                print(f"not written: {exc}", flush=True)
+            except apsw.Error:
                 continue
             written.write(f"{job}\n")
             written.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import subprocess
@@ -74,14 +75,18 @@ def _alert_exists(line: str) -> None:
     assert name in alerts()
     if is_present("amtool"):
         asked = subprocess.run(
-            shlex.split(line)[:3] + ["--help"], capture_output=True, text=True, check=False, timeout=60
+            [*shlex.split(line)[:3], "--help"], capture_output=True, text=True, check=False, timeout=60
         )
         assert asked.returncode == 0, asked.stderr
 
 
 def _units_are_debians(line: str) -> None:
     for unit in shlex.split(line)[2:]:
-        assert not FOREIGN_UNITS[unit] or Path(f"/lib/systemd/system/{unit}.service").exists() or not is_present("promtool")
+        assert (
+            not FOREIGN_UNITS[unit]
+            or Path(f"/lib/systemd/system/{unit}.service").exists()
+            or not is_present("promtool")
+        )
 
 
 def _unit_is_taken(_line: str) -> None:
@@ -97,7 +102,7 @@ def _names_what_the_image_has(line: str) -> None:
     dockerfile = (ROOT / "deploy/docker/Dockerfile").read_text()
     if words[1] == "run":
         assert words[-1] == f"hyperjobs:{__version__}"
-        for mount in (word for before, word in zip(words, words[1:], strict=False) if before == "-v"):
+        for mount in (word for before, word in itertools.pairwise(words) if before == "-v"):
             assert mount.split(":")[1] in dockerfile + (ROOT / "deploy/docker/hyperjobs.yaml").read_text(), mount
     elif words[1] == "exec":
         read(" ".join(words[3:]))
@@ -153,7 +158,9 @@ TABLE = (
     NotFollowed(r"journalctl ", "no journal where tests run", _event_is_logged),
     NotFollowed(r"amtool ", "asks an Alertmanager that has alerts", _alert_exists),
     NotFollowed(r"docker ", "takes an engine; tests/deploy builds and runs the image", _names_what_the_image_has),
-    NotFollowed(r"kubectl ", "takes a cluster; tests/deploy builds and judges the overlays", _names_what_the_overlay_has),
+    NotFollowed(
+        r"kubectl ", "takes a cluster; tests/deploy builds and judges the overlays", _names_what_the_overlay_has
+    ),
 )
 
 

@@ -148,7 +148,11 @@ def _all_that_the_reference_names(world: World) -> Iterator[None]:
         written["maintenance"]["backup"]["directory"] = str(world.root / "var/backups/new")
         (checkout / "hyperjobs.yaml").write_text(json.dumps(written))
         # enough that prune leaves free pages, and not so many that a vacuum would pay
-        insert(world.store, *old("older", 150), *(job(f"young-{number}", "completed", _DAY, name="Export " * 20) for number in range(600)))
+        insert(
+            world.store,
+            *old("older", 150),
+            *(job(f"young-{number}", "completed", _DAY, name="Export " * 20) for number in range(600)),
+        )
         for line in ("backup create", "backup create --dir /srv/backups", "prune --yes"):
             done = world.run(f"hyperjobs {line}")
             assert done.code == 0, done.written

@@ -54,7 +54,7 @@ def _is_said(line: str, words: str, there: Sequence[str]) -> bool:
     plain = _plain(line)
     if len(plain) >= _SENTENCE:
         return f" {' '.join(plain)} " in words
-    first = line.split()[0]
+    first = line.split(maxsplit=1)[0]
     return any(first == other.split()[:1][0] for other in there if other.split()) or _is_value(first)
 
 
