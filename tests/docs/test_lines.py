@@ -7,36 +7,25 @@ from __future__ import annotations
 
 import pytest
 
-from support.command_lines import every_example, read
+from support.following import follow
 from support.not_followed import TABLE, bare, entry_of
 from support.page_needs import CODES, met
 from support.pages import command_lines, pages
 from support.shown import differs
 
 PAGES = [page for page in pages() if command_lines(page)]
-EXAMPLES = every_example()
+ELSEWHERE = {
+    "docs/commands.md": "test_lines_of_commands.py, for it takes as long as all others",
+    "docs/disaster.md": "test_disaster.py, for each of its parts begins with another disaster",
+}
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in ELSEWHERE])
 def test_every_line_of_a_page_can_be_followed(here, page):
-    found = []
     with met(here, page):
-        for line in command_lines(page):
-            if entry := entry_of(line.text):
-                entry.check(bare(line.text))
-                continue
-            if line.text in EXAMPLES:  # one of those that --help shows, which are run where they are written
-                read(line.text)
-                continue
-            is_columns = any("\t" in shown for shown in line.shown)
-            done = here.run(line.text, on_terminal=bool(line.shown) and not is_columns)
-            wrote = here.there(done.written)
-            if done.code != CODES.get((page, line.text), 0):
-                found.append(f"{line.where}: {line.text}: exit {done.code}\n{wrote}")
-            elif missing := differs(line.shown, wrote):
-                found.append(f"{line.where}: {line.text}: shown and not written: {missing}\n{wrote}")
+        wrong = follow(here, command_lines(page))
 
-    assert not found, "\n\n".join(found)
+    assert not wrong, "\n\n".join(wrong)
 
 
 def test_every_entry_of_the_table_is_needed():

@@ -21,7 +21,11 @@ def ends(page):
 def test_every_link_of_a_page_leads_to_a_file_and_a_heading(page):
     broken = []
     for link, target, anchor in ends(page):
-        if not target.exists() or not target.is_relative_to(ROOT) or (anchor and anchor not in anchors(str(target.relative_to(ROOT)))):
+        if (
+            not target.exists()
+            or not target.is_relative_to(ROOT)
+            or (anchor and anchor not in anchors(str(target.relative_to(ROOT))))
+        ):
             broken.append(link)
 
     assert broken == []

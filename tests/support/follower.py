@@ -252,7 +252,11 @@ class World:
     def stop(self, unit: str) -> int:
         """Stop a unit, and give its exit code."""
         process = self.process(unit)
-        code = process.stop() if process else 0
+        code = 0
+        if process:
+            process.signal(signal.SIGTERM)
+            process.signal(signal.SIGCONT)  # as systemd does, for one that was stopped could not end
+            code = process.wait()
         if unit in self._services:
             self._services.pop(unit).close()
         return code
@@ -271,7 +275,8 @@ class World:
         def is_up() -> bool:
             if ready is not None:
                 return ready.search(process.output) is not None
-            scraped = get(f"{self.url}/metrics")
+            is_ready = (answered := get(f"{self.url}/-/ready")) is not None and answered.status == 200
+            scraped = get(f"{self.url}/metrics") if is_ready else None
             return scraped is not None and re.search(r"_ledger_ready 1|_store_up 0", scraped.text) is not None
 
         process.until(is_up, f"{unit} to be up", timeout_s=DEADLINE_S)
@@ -296,6 +301,7 @@ class World:
 
     def _systemctl(self, words: Sequence[str]) -> Done:
         verb, *units = [word for word in words if not word.startswith("-")]
+        sent = next((word.partition("=")[2] for word in words if word.startswith("--signal=")), "TERM")
         said = ""
         for unit in units:
             if unit not in self._units:
@@ -305,11 +311,11 @@ class World:
             if verb in {"start", "restart", "enable"}:
                 self.start(unit)
             process = self.process(unit)
-            if verb in {"status", "reload"}:
+            if verb in {"status", "reload", "kill"}:
                 if process is None:
                     return Done(3, f"{unit}.service: inactive (dead)")
-                if verb == "reload":
-                    process.signal(signal.SIGHUP)
+                if verb != "status":
+                    process.signal(signal.Signals[f"SIG{'HUP' if verb == 'reload' else sent}"])
                 said += f"{unit}.service: active (running), Main PID: {process.pid}\n"
         return Done(0, said)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import apsw
 
-PACE_S = 0.05
+PACE_S = 0.02
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
   id TEXT PRIMARY KEY, name TEXT NOT NULL, vm_name TEXT NOT NULL, vm_path TEXT NOT NULL, provider TEXT NOT NULL,
@@ -55,12 +55,19 @@ def live(db: apsw.Connection, job: str) -> None:
     db.execute("UPDATE jobs SET status='completed', completed_at=?, progress=100 WHERE id=?", (now, job))
 
 
+def say(line: str) -> None:
+    """One line for whoever started it."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main(store: Path, log: Path) -> None:
     """Write until a signal comes."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     db = opened(store)
+    say("writing")
     count, birth = 0, time.time_ns()
     with log.open("a") as written:
         while not stop.wait(PACE_S):
@@ -68,7 +75,8 @@ def main(store: Path, log: Path) -> None:
             job = f"live-{birth}-{count:06d}"
             try:
                 live(db, job)
-            except apsw.Error:
+            except apsw.Error as exc:
+                say(f"not written: {exc}")
                 continue
             written.write(f"{job}\n")
             written.flush()
