@@ -77,7 +77,7 @@ def _nothing(_: World) -> Iterator[None]:
     yield
 
 
-@_of("docs/runbooks.md", "docs/backup.md", "docs/api.md")
+@_of("docs/runbooks.md", "docs/backup.md", "docs/api.md", "docs/upgrade.md")
 def _an_agent_and_a_backup(world: World) -> Iterator[None]:
     world.run("hyperjobs backup create")
     world.start("hyperjobs")
