@@ -160,6 +160,8 @@ class World:
         bare = re.sub(r"^sudo (-u \S+ )?", "", text)
         if bare.startswith("systemctl "):
             return self._systemctl(shlex.split(bare, comments=True)[1:])
+        if bare.startswith("export "):
+            return self._export(text)
         if _FOREGROUND.match(bare) and "--help" not in bare:
             return self._in_front(bare)
         asks = bare.startswith("hyperjobs") and _asks(bare)
@@ -202,6 +204,16 @@ class World:
             check=False,
         )
         return Done(done.returncode, done.stdout)
+
+    def _export(self, text: str) -> Done:
+        """Remember what a line sets for all that come after it, as one shell does."""
+        before = self.env()
+        done = subprocess.run(
+            ["bash", "-c", f'cd "{self._cwd}" && {text} && env -0'], env=before, capture_output=True, text=True, check=False
+        )
+        after = dict(each.partition("=")[::2] for each in done.stdout.split("\0") if each)
+        self.environment |= {name: value for name, value in after.items() if before.get(name) != value and name != "_"}
+        return Done(done.returncode, done.stderr)
 
     def _terminal(self, script: str) -> Done:
         """Run it on a terminal as a person does, who says y, and q to what goes on until then."""
