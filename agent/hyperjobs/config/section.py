@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 T = TypeVar("T")
 
 
-def option(default: Any, description: str, *, reason: str, unit: str = "", **bounds: Any) -> Any:
+def option(
+    default: Any, description: str, *, reason: str, unit: str = "", needs_restart: bool = False, **bounds: Any
+) -> Any:
     """A field with all that a reader of the example file needs.
 
     Args:
@@ -17,9 +19,11 @@ def option(default: Any, description: str, *, reason: str, unit: str = "", **bou
         description: what the option does, as a sentence.
         reason: why the default is what it is.
         unit: what the value counts in, or the words it may be.
+        needs_restart: whether a reload cannot change it: it stands for a socket, a lock or a file taken at the start.
         bounds: pydantic's ``ge``, ``le``, ``min_length``, ``max_length``.
     """
-    return Field(default, description=description, json_schema_extra={"reason": reason, "unit": unit}, **bounds)
+    extra = {"reason": reason, "unit": unit, **({"needs_restart": True} if needs_restart else {})}
+    return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
 def section(model: type[T]) -> T:
