@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from support import catastrophes
+from support import catastrophes, s3
 from support.catastrophes import A_MOMENT, CASES, NOTHING, SINCE_BACKUP, lives_on
 from support.doc_world import DAEMON, acknowledged, configuration, ids
 from support.following import follow
@@ -38,11 +38,13 @@ def alive(here):
     return here
 
 
-def begin(world, **options):
-    """Start everything, take a backup, and let the writer go on."""
-    elsewhere = world.root / "mnt/offsite"
-    elsewhere.mkdir()
-    destinations = [{"name": "offsite", "directory": str(elsewhere)}]
+def begin(world, offsite=None, **options):
+    """Start everything, take a backup, and let the writer go on; it goes to a directory too, or where ``offsite`` says."""
+    if offsite is None:
+        elsewhere = world.root / "mnt/offsite"
+        elsewhere.mkdir()
+        offsite = {"directory": str(elsewhere)}
+    destinations = [{"name": "offsite", **offsite}]
     backup = {"directory": str(world.root / "var/backups/hyperjobs"), "host": "db1", "destinations": destinations}
     configuration(world, maintenance={"reserve": 0, "backup": backup, **options})
     world.start(DAEMON)
@@ -90,6 +92,22 @@ def test_whoever_types_what_the_page_says_is_out_of_it_again(alive, heading, hap
 
     assert holds_all(alive, before, set(acknowledged(alive)), loses)
     assert is_well(alive)
+
+
+@pytest.mark.tool("rclone")
+def test_a_host_is_brought_back_from_a_bucket(here, tmp_path):
+    for name, text in (("access", s3.KEY), ("secret", s3.SECRET)):
+        (here.root / f"etc/hyperjobs/{name}").write_text(text)
+    keys = {f"{name}_key_file": str(here.root / f"etc/hyperjobs/{name}") for name in ("access", "secret")}
+    with s3.s3_server(tmp_path / "s3") as server:
+        server.make_bucket("backups")
+        begin(here, offsite={"bucket": "backups", "prefix": "prod/jobs", "endpoint": server.url, **keys})
+        catastrophes.lose_host(here)
+
+        rehearse(here, "The host is gone")
+
+        assert holds_all(here, here.backed_up, set(acknowledged(here)), SINCE_BACKUP)
+        assert is_well(here)
 
 
 def test_a_full_disk_loses_nothing_and_is_left_by_what_the_page_says(here):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from support.disks import MIB, fill, small_disk
+from support.disks import MIB, small_disk
 from support.doc_world import DAEMON, acknowledged, configuration
 from support.processes import until
 from support.stores import script
@@ -147,7 +147,9 @@ def on_a_small_disk(world: World) -> Iterator[Path]:
 
 def fill_disk(world: World, disk: Path) -> None:
     """Somebody's file takes all that is left; hypersdk is told so."""
-    fill(disk, leave_bytes=0).rename(disk / "core.4242")
+    with (disk / "core.4242").open("wb", buffering=0) as core, contextlib.suppress(OSError):
+        while True:
+            core.write(bytes(4096))
     writer = world.process(DAEMON)
     assert writer is not None
     writer.until(lambda: "full" in writer.output, "a full disk")

@@ -51,7 +51,7 @@ _SHELL = re.compile(r"[|<>*;&$`~]|^\w+=")
 _PRELUDE = """
 sudo() { while [ "${1#-}" != "$1" ]; do case "$1" in -u|-g) shift 2;; *) shift;; esac; done; "$@"; }
 make() {
-  case "$1" in demo) set -- "$@" "ARGS=--days 0.2 --speed 20 --prometheus-port 0 --alertmanager-port 0 --without-prometheus";; esac
+  case "$1" in demo) set -- "$@" "ARGS=--days 0.05 --speed 20 --prometheus-port 0 --alertmanager-port 0 --without-prometheus";; esac
   command make -o .venv/.stamp-wheel -o .venv/.stamp-test VENV=.venv "$@"
 }
 set -e
@@ -73,6 +73,9 @@ PLACES = (
     "mnt",
     "home",
 )
+_DRAWS = "hyperjobs watch"
+"""It takes keys, and so needs a terminal of its own."""
+_TERMINAL = {"TERM": "xterm-256color", "COLUMNS": "140", "LINES": "50"}
 LINKED = ("agent", "config", "demo", "docs", "grafana", "requirements", "tools", "Makefile", "pyproject.toml")
 
 
@@ -82,6 +85,23 @@ class Done:
 
     code: int
     written: str
+
+
+class _Stream(io.TextIOWrapper):
+    """A standard stream of a command that is run here, which says whether it is a terminal."""
+
+    def __init__(self, text: bytes, *, on_terminal: bool) -> None:
+        super().__init__(io.BytesIO(text), encoding="utf-8", errors="backslashreplace", write_through=True)
+        self._on_terminal = on_terminal
+
+    def isatty(self) -> bool:
+        return self._on_terminal
+
+    def written(self) -> str:
+        self.flush()
+        buffer = self.buffer
+        assert isinstance(buffer, io.BytesIO)
+        return buffer.getvalue().decode()
 
 
 class World:
@@ -164,33 +184,33 @@ class World:
             return self._export(text)
         if _FOREGROUND.match(bare) and "--help" not in bare:
             return self._in_front(bare)
-        asks = bare.startswith("hyperjobs") and _asks(bare)
-        if bare.startswith("hyperjobs") and not _SHELL.search(bare.split("#")[0]) and not asks and not on_terminal:
-            return self._in_process(shlex.split(bare, comments=True)[1:])
+        on_terminal = on_terminal or (bare.startswith("hyperjobs") and _asks(bare))
+        is_plain = bare.startswith("hyperjobs") and not _SHELL.search(bare.split("#")[0])
+        if is_plain and not bare.startswith(_DRAWS):
+            return self._in_process(shlex.split(bare, comments=True)[1:], on_terminal=on_terminal)
         script = f'{_PRELUDE}cd "{self._cwd}"\n{text}\npwd > "{self.root}/cwd"'
-        done = self._terminal(script) if on_terminal or asks else self._shell(script)
+        done = self._terminal(script) if on_terminal else self._shell(script)
         if (where := self.root / "cwd").exists():
             self._cwd = Path(where.read_text().strip())
         return done
 
-    def _in_process(self, words: Sequence[str]) -> Done:
+    def _in_process(self, words: Sequence[str], *, on_terminal: bool) -> Done:
         """Run the program here, which is a third of a second quicker than in a process of its own."""
         before, standard = dict(os.environ), (sys.stdin, sys.stdout, sys.stderr)
-        out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace", write_through=True)
-        cwd = Path.cwd()
+        cwd, environment = Path.cwd(), self.env()
+        out = _Stream(b"", on_terminal=on_terminal)
         try:
-            environment = self.env()
             os.environ.clear()
-            os.environ.update(environment)
+            os.environ.update({**environment, **(_TERMINAL if on_terminal else {})})
             os.chdir(self._cwd)
-            sys.stdin, sys.stdout, sys.stderr = io.TextIOWrapper(io.BytesIO()), out, out
+            sys.stdin, sys.stdout, sys.stderr = _Stream(b"y\n" * on_terminal, on_terminal=on_terminal), out, out
             code = answer(program, words)
         finally:
             sys.stdin, sys.stdout, sys.stderr = standard
             os.chdir(cwd)
             os.environ.clear()
             os.environ.update(before)
-        return Done(code, out.buffer.getvalue().decode())  # type: ignore[attr-defined]
+        return Done(code, out.written())
 
     def _shell(self, script: str) -> Done:
         done = subprocess.run(
@@ -209,7 +229,11 @@ class World:
         """Remember what a line sets for all that come after it, as one shell does."""
         before = self.env()
         done = subprocess.run(
-            ["bash", "-c", f'cd "{self._cwd}" && {text} && env -0'], env=before, capture_output=True, text=True, check=False
+            ["bash", "-c", f'cd "{self._cwd}" && {text} && env -0'],
+            env=before,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         after = dict(each.partition("=")[::2] for each in done.stdout.split("\0") if each)
         self.environment |= {name: value for name, value in after.items() if before.get(name) != value and name != "_"}
@@ -218,7 +242,7 @@ class World:
     def _terminal(self, script: str) -> Done:
         """Run it on a terminal as a person does, who says y, and q to what goes on until then."""
         ours, theirs = pty.openpty()
-        environment = {**self.env(), "TERM": "xterm-256color", "COLUMNS": "140", "LINES": "50"}
+        environment = {**self.env(), **_TERMINAL}
         written = b""
         with subprocess.Popen(
             ["bash", "-c", script], stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True

@@ -142,7 +142,9 @@ class Destination(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, BeforeValidator(read_label)] = Field(description="A short name of its own, for `--from` and metrics.")
+    name: Annotated[str, BeforeValidator(read_label)] = Field(
+        description="A short name of its own, for `--from` and metrics."
+    )
     directory: FilePath | None = Field(None, description="A directory, which has to be there.")
     bucket: Words | None = Field(None, description="A bucket of S3, in place of a directory.")
     prefix: str = Field("", description="What its objects' names begin with; a store needs one of its own.")
@@ -154,7 +156,8 @@ class Destination(BaseModel):
     secret_key_file: FilePath | None = Field(None, description="A file with the secret key.")
     ca_file: FilePath | None = Field(None, description="Certificates to trust in place of the system's.")
     path_style: Boolean | None = Field(
-        None, description="Whether the bucket is named in the path, not in the host; without it, where there is an `endpoint`."
+        None,
+        description="Whether the bucket is named in the path, not in the host; without it, where there is an `endpoint`.",
     )
 
     @whole(mode="after")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from pydantic.config import JsonDict
 
 T = TypeVar("T")
 
@@ -22,7 +25,7 @@ def option(
         needs_restart: whether a reload cannot change it: it stands for a socket, a lock or a file taken at the start.
         bounds: pydantic's ``ge``, ``le``, ``min_length``, ``max_length``.
     """
-    extra = {"reason": reason, "unit": unit, **({"needs_restart": True} if needs_restart else {})}
+    extra: JsonDict = {"reason": reason, "unit": unit, "needs_restart": needs_restart}
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
