@@ -158,6 +158,22 @@ def test_a_backup_of_a_format_that_is_not_known_does_not_count_and_stays(alive):
     assert path.with_suffix("").exists()
 
 
+def test_a_table_that_hypersdk_has_changed_is_refused_while_the_agent_counts_on(alive):
+    script(alive.store, "PRAGMA busy_timeout=5000", "ALTER TABLE jobs ADD COLUMN priority INTEGER DEFAULT 0")
+    lives_on(alive)
+
+    codes = {line: alive.run(f"hyperjobs {line}").code for line in ("stats", "backup create", "doctor --only store")}
+    numbers = settled(alive)
+    alive.run("systemctl restart hyperjobs")
+    refused = get(f"{alive.url}/metrics").text
+    script(alive.store, "ALTER TABLE jobs DROP COLUMN priority")
+    until(lambda: "\nhyperjobs_store_up 1.0\n" in get(f"{alive.url}/metrics").text, "the table that is known")
+
+    assert set(codes.values()) == {7}
+    assert 'hyperjobs_store_errors_total{reason="foreign"}' in refused
+    until(lambda: counts(alive) == numbers, "the numbers of before")
+
+
 def test_the_versions_on_the_page_are_those_of_the_code():
     rows = re.findall(r"^\| ([^|]+) \| (?:(\d+)|none)[^|]* \| ([^|]+) \|", PAGE, re.MULTILINE)
     versions = {what: int(version) for what, version, _ in rows if version}
