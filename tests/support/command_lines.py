@@ -84,15 +84,3 @@ def spoken(source: str) -> Iterator[str]:
             yield re.sub(r"(?<=[\w-])\0", " ", said).replace("\0", "VALUE")  # what sticks to a word is more words
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
             yield node.value
-
-
-def every_example(group: click.Group = program) -> set[str]:
-    """The lines that commands show at the end of their help, where they show any."""
-    context = click.Context(group)
-    found = {each.line for each in getattr(group, "examples", ())}
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        found |= {each.line for each in getattr(command, "examples", ())}
-        if isinstance(command, click.Group):
-            found |= every_example(command)
-    return found

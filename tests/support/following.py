@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING
 
-from support.command_lines import every_example, read
+from support.doc_world import DAEMON
 from support.not_followed import bare, entry_of
 from support.page_needs import CODES
 from support.shown import differs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from support.follower import World
     from support.pages import Line
 
 _SAID = re.compile(r"# exit codes? (\d+(?: or \d+)*)")
+
+
+ALONE = re.compile(r"hyperjobs salvage\b")
+"""Commands that want nobody to have the store open: in front of them everybody has been stopped."""
+
+
+@contextlib.contextmanager
+def _nobody_else(world: World) -> Iterator[None]:
+    stopped = [unit for unit in ("hyperjobs", DAEMON) if world.process(unit)]
+    for unit in stopped:
+        world.stop(unit)
+    yield
+    for unit in stopped:
+        world.start(unit)
 
 
 def codes_of(line: Line) -> set[int]:
@@ -28,16 +43,14 @@ def codes_of(line: Line) -> set[int]:
 
 def follow(world: World, lines: Iterable[Line]) -> list[str]:
     """Follow the lines in a world; what is wrong with them, for a person."""
-    wrong, examples = [], every_example()
+    wrong = []
     for line in lines:
         if entry := entry_of(line.text):
             entry.check(bare(line.text))
             continue
-        if line.text in examples:  # one that --help shows; those are run where they are written
-            read(line.text)
-            continue
         is_columns = any("\t" in shown for shown in line.shown)
-        done = world.run(line.text, on_terminal=bool(line.shown) and not is_columns)
+        with _nobody_else(world) if ALONE.match(bare(line.text)) else contextlib.nullcontext():
+            done = world.run(line.text, on_terminal=bool(line.shown) and not is_columns)
         wrote = world.there(done.written)
         if done.code not in codes_of(line):
             wrong.append(f"{line.where}: {line.text}: exit {done.code}\n{wrote}")
