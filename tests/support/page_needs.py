@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from support.certificates import Authority
 from support.doc_world import backups, configuration, job, make_store, old, old_backup
 from support.pages import blocks
+from support.processes import until
 from support.receivers import http_receiver, mail_receiver
 from support.stores import insert
 
@@ -78,9 +80,18 @@ def _nothing(_: World) -> Iterator[None]:
 
 
 @_of("docs/runbooks.md", "docs/backup.md", "docs/api.md", "docs/upgrade.md")
-def _an_agent_and_a_backup(world: World) -> Iterator[None]:
-    world.run("hyperjobs backup create")
+def _an_agent_and_what_it_keeps(world: World) -> Iterator[None]:
+    """Backups, an export and an audit log, and a copy of the backups on another disk."""
+    log = world.root / "var/log/hyperjobs/audit.jsonl"
+    configuration(world, audit={"path": str(log)})
+    (world.root / "srv/exports").mkdir()
+    (world.root / "mnt/usb").mkdir()
+    for line in ("backup create", "export /srv/exports/jobs.jsonl.zst"):
+        done = world.run(f"hyperjobs {line}")
+        assert done.code == 0, done.written
+    shutil.copytree(world.root / "var/backups/hyperjobs", world.root / "mnt/usb/backups")
     world.start("hyperjobs")
+    until(log.exists, "the audit log")
     yield
 
 

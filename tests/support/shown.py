@@ -64,5 +64,6 @@ def _is_value(word: str) -> bool:
 
 
 def _plain(text: str) -> list[str]:
-    """The words of a text that are no name, number or path; what stands in parentheses is mostly names."""
-    return [word for word in _PLAIN.findall(re.sub(r"\([^()]*\)", " ", text)) if word not in _UNITS]
+    """The words of a text that are no name, number or path: nor what stands in parentheses, nor how many more there are."""
+    text = re.sub(r"\([^()]*\)| and [\d,]+ more\b", " ", text)
+    return [word for word in _PLAIN.findall(text) if word not in _UNITS]
