@@ -25,6 +25,10 @@ COMPRESSIONS = ["zstd", "gzip", "none"]
 @click.group(
     "backup",
     cls=LazyGroup,
+    examples=[
+        ("Take a backup now, as every night", "hyperjobs backup create"),
+        ("Which there are", "hyperjobs backup list"),
+    ],
     places={
         "create": ("hyperjobs.cli.backup:create_command", "Take a backup, and prove it before it counts."),
         "list": ("hyperjobs.cli.backup_read:list_command", "List the backups, newest first."),
@@ -44,7 +48,16 @@ def backup_group() -> None:
     """Take, list, prove, compare, keep and delete backups of a store."""
 
 
-@backup_group.command("create")
+@backup_group.command(
+    "create",
+    examples=[
+        ("Take a backup now, as every night", "hyperjobs backup create"),
+        (
+            "A plain copy for somebody else, with hypersdk's tables alone",
+            "hyperjobs backup create --to copy.db --strip",
+        ),
+    ],
+)
 @directory_option
 @click.option("--compression", type=click.Choice(COMPRESSIONS), help="How to store it; zstd when nothing says.")
 @click.option("--to", metavar="FILE", help="Make this new file to hand out, no backup: it counts for nothing.")

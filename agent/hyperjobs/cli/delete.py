@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hyperjobs.cli.chosen import Chosen, chosen_options
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.edited import Edit, Edited, Wish, edit_options, run_edit
 from hyperjobs.errors import HyperjobsError
 from hyperjobs.store.models import FINISHED, Job, JobStatus
@@ -22,7 +23,17 @@ if TYPE_CHECKING:
     from hyperjobs.store.sqlite import SQLiteJobStore
 
 
-@click.command("delete")
+@click.command(
+    "delete",
+    cls=Command,
+    examples=[
+        ("Delete one finished job, archived first", "hyperjobs delete migration-20260801-00003 --yes"),
+        (
+            "See which cancelled jobs from before 90 days it would be",
+            "hyperjobs delete --where --status cancelled --until 90d --dry-run",
+        ),
+    ],
+)
 @chosen_options
 @edit_options
 @click.pass_context

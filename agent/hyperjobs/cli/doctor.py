@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.lazy import nearest
 from hyperjobs.cli.place import USUAL_PLACES, StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
@@ -32,7 +33,15 @@ _ALL_S = 9.0
 _STYLES = {"failed": "bold red", "warning": "yellow", "skipped": "dim", "ok": "green"}
 
 
-@click.command("doctor")
+@click.command(
+    "doctor",
+    cls=Command,
+    examples=[
+        ("What is wrong, and what to do", "hyperjobs doctor"),
+        ("Who holds the lock", "hyperjobs doctor --only lock"),
+        ("Which rows could be mended", "hyperjobs doctor --fix --dry-run"),
+    ],
+)
 @click.option(
     "--only",
     "names",

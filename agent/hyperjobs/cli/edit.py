@@ -11,6 +11,7 @@ import click
 
 from hyperjobs.cli.argument import STATUS_WORDS, UnicodeText
 from hyperjobs.cli.chosen import Chosen, chosen_options
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.edited import Edit, Edited, Wish, edit_options, run_edit
 from hyperjobs.errors import HyperjobsError
 from hyperjobs.store.models import Job, JobStatus
@@ -25,7 +26,17 @@ if TYPE_CHECKING:
     from hyperjobs.store.sqlite import SQLiteJobStore
 
 
-@click.command("cancel")
+@click.command(
+    "cancel",
+    cls=Command,
+    examples=[
+        (
+            "Cancel a job that nothing will take up any more",
+            'hyperjobs cancel migration-20261124-00012 --reason "no such VM" --yes',
+        ),
+        ("See which jobs of a provider it would be", "hyperjobs cancel --where --provider vsphere --dry-run"),
+    ],
+)
 @chosen_options
 @edit_options
 @click.pass_context
@@ -38,7 +49,17 @@ def cancel_command(context: click.Context, *, place: StorePlace, chosen: Chosen,
     return run_edit(context, place, chosen, wish, _Move("cancel", JobStatus.CANCELLED))
 
 
-@click.command("retry")
+@click.command(
+    "retry",
+    cls=Command,
+    examples=[
+        ("Try a failed job again", "hyperjobs retry migration-20261122-01506 --yes"),
+        (
+            "Try all again that failed by a timeout",
+            "hyperjobs failed --text timeout --limit all | hyperjobs retry - --yes",
+        ),
+    ],
+)
 @chosen_options
 @edit_options
 @click.pass_context
@@ -51,7 +72,16 @@ def retry_command(context: click.Context, *, place: StorePlace, chosen: Chosen, 
     return run_edit(context, place, chosen, wish, _Move("retry", JobStatus.PENDING))
 
 
-@click.command("set-status")
+@click.command(
+    "set-status",
+    cls=Command,
+    examples=[
+        (
+            "Say that a running job has failed, and why",
+            'hyperjobs set-status failed migration-20261124-00007 --error "host lost" --yes',
+        ),
+    ],
+)
 @click.argument("to", type=click.Choice(STATUS_WORDS, case_sensitive=False), metavar="STATUS")
 @chosen_options
 @click.option("--error", type=UnicodeText(), metavar="TEXT", help="With failed: what the job's error says then.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hyperjobs.cli.argument import Count
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import Selection, filter_options, status_option
 from hyperjobs.cli.setting import verbose_option
@@ -23,7 +24,15 @@ if TYPE_CHECKING:
 _STDOUT = "-"
 
 
-@click.command("export")
+@click.command(
+    "export",
+    cls=Command,
+    examples=[
+        ("The failed jobs of 30 days, for a spreadsheet", "hyperjobs export --status failed --since 30d failed.csv"),
+        ("All jobs of one moment, compressed", "hyperjobs export --consistent jobs.jsonl.zst"),
+        ("Into another program", "hyperjobs export | gzip > jobs.jsonl.gz"),
+    ],
+)
 @click.argument("file", default=_STDOUT, metavar="[FILE|-]")
 @click.option(
     "--format",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.place import configuration_file, raw_option
 from hyperjobs.cli.setting import verbose_option
 from hyperjobs.cli.table import emit
@@ -40,7 +41,14 @@ class _Url(click.ParamType):  # type: ignore[type-arg]  # generic only in newer 
         return found[1], found[2] + port
 
 
-@click.command("healthcheck")
+@click.command(
+    "healthcheck",
+    cls=Command,
+    examples=[
+        ("Whether the agent lives", "hyperjobs healthcheck"),
+        ("Whether it is ready, and reads its store", "hyperjobs healthcheck --ready --store"),
+    ],
+)
 @click.option("--url", type=_Url(), metavar="URL", help="The agent's address; by default as the configuration says.")
 @click.option("--ready", is_flag=True, help="Fail also while it starts or stops.")
 @click.option("--store", is_flag=True, help="Fail also when it cannot read its store.")

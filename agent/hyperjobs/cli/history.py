@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.moment import in_zone, show_age, write_instant
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import View, view_options
@@ -34,7 +35,13 @@ HISTORY_TABLE: Sequence[Column[JobEvent]] = (
 )
 
 
-@click.command("history")
+@click.command(
+    "history",
+    cls=Command,
+    examples=[
+        ("What became of a job, step by step", "hyperjobs history migration-20261122-01506"),
+    ],
+)
 @click.argument("job_id", type=UnicodeText(), metavar="ID")
 @store_options
 @view_options

@@ -5,13 +5,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import click
+from hyperjobs.cli.command import Group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import click
 
-class LazyGroup(click.Group):
+
+class LazyGroup(Group):
     """A group that knows its commands by name, place and help, and imports the one that is asked for.
 
     Listing the commands imports none, so ``--help`` and ``--version`` cost what click costs.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli.command import Group
 from hyperjobs.cli.place import config_option
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.table import emit, emit_json
@@ -20,12 +21,24 @@ if TYPE_CHECKING:
     from hyperjobs.notify.channel import Channel
 
 
-@click.group("notify")
+@click.group(
+    "notify",
+    cls=Group,
+    examples=[
+        ("Whether every channel works", "hyperjobs notify test"),
+    ],
+)
 def notify_group() -> None:
     """Try the channels of notifications."""
 
 
-@notify_group.command("test")
+@notify_group.command(
+    "test",
+    examples=[
+        ("Whether every channel works", "hyperjobs notify test"),
+        ("One channel alone", "hyperjobs notify test ops"),
+    ],
+)
 @click.argument("channel", required=False)
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
 @config_option

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.opened import opened
 from hyperjobs.cli.person import person
 from hyperjobs.cli.place import StorePlace, store_options
@@ -15,7 +16,13 @@ from hyperjobs.cli.text import printable
 _WHAT = "a pin"
 
 
-@click.command("pin")
+@click.command(
+    "pin",
+    cls=Command,
+    examples=[
+        ("Keep a job from every prune", 'hyperjobs pin migration-20260801-00003 --reason "for the auditors"'),
+    ],
+)
 @click.argument("job_id", type=UnicodeText(), metavar="ID")
 @click.option("--reason", type=UnicodeText(), default="", metavar="TEXT", help="Why; shown by 'pins'.")
 @store_options
@@ -33,7 +40,13 @@ def pin_command(context: click.Context, *, job_id: str, reason: str, place: Stor
     emit(f"{printable(job_id)}: pinned, no prune deletes it")
 
 
-@click.command("unpin")
+@click.command(
+    "unpin",
+    cls=Command,
+    examples=[
+        ("Leave it to prune again", "hyperjobs unpin migration-20260801-00004"),
+    ],
+)
 @click.argument("job_id", type=UnicodeText(), metavar="ID")
 @store_options
 @verbose_option
@@ -46,7 +59,13 @@ def unpin_command(*, job_id: str, place: StorePlace) -> None:
     emit(f"{printable(job_id)}: no longer pinned")
 
 
-@click.command("pins")
+@click.command(
+    "pins",
+    cls=Command,
+    examples=[
+        ("Which jobs are kept, and why", "hyperjobs pins"),
+    ],
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
 @store_options
 @verbose_option

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 @click.group(
     "hyperjobs",
     cls=LazyGroup,
+    examples=[
+        ("How the store is, and what to do next", "hyperjobs"),
+        ("What failed last", "hyperjobs failed"),
+        ("What is wrong with the store or this machine", "hyperjobs doctor"),
+        ("Take a backup", "hyperjobs backup create"),
+    ],
     places={
         "list": ("hyperjobs.cli.jobs:list_command", "List jobs, newest first."),
         "running": ("hyperjobs.cli.jobs:running_command", "List the jobs that are running, with their progress."),

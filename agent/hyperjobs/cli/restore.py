@@ -13,6 +13,7 @@ import click
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
 from hyperjobs.cli.backup_setting import directory_option, host_of, settings, store_of
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.destination import (
     LATEST,
     backup_before,
@@ -112,7 +113,18 @@ class Restored:
         }
 
 
-@click.command("restore")
+@click.command(
+    "restore",
+    cls=Command,
+    examples=[
+        ("What a restore of the latest would do", "hyperjobs restore --dry-run"),
+        ("A new file of the newest backup before today", "hyperjobs restore --at today --to before-today.db"),
+        (
+            "Bring one lost job back, while others use the store",
+            "hyperjobs restore --job migration-20261101-00042 --yes",
+        ),
+    ],
+)
 @click.argument("backup", type=UnicodeText(), default=LATEST)
 @click.option("--at", type=Moment(), metavar="WHEN", help="The newest backup taken then or before, instead of BACKUP.")
 @click.option("--to", metavar="PATH", help="Make this new file of it, and leave the store alone.")

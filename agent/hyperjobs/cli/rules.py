@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from hyperjobs.cli.command import Group
 from hyperjobs.cli.setting import verbose_option
 from hyperjobs.cli.table import emit
 from hyperjobs.cli.text import printable
@@ -14,12 +15,27 @@ _KINDS = ("alerts", "recording", "compat")
 _ALL = "all"
 
 
-@click.group("rules")
+@click.group(
+    "rules",
+    cls=Group,
+    examples=[
+        ("The alerts, to read", "hyperjobs rules render"),
+    ],
+)
 def rules_group() -> None:
     """Render the alerts and recording rules for Prometheus, with thresholds of your own."""
 
 
-@rules_group.command("render")
+@rules_group.command(
+    "render",
+    examples=[
+        ("The alerts, to read", "hyperjobs rules render"),
+        (
+            "All rules with your own thresholds, for Prometheus",
+            "hyperjobs rules render --values mine.yaml --kind all --out /etc/prometheus/rules",
+        ),
+    ],
+)
 @click.option("--values", "file", metavar="FILE", help="Values of your own over the defaults.")
 @click.option("--out", default="-", metavar="DIR", help="Write a file for each kind there; '-', the default, prints.")
 @click.option(
@@ -51,7 +67,12 @@ def render_command(*, file: str | None, out: str, kind: str, form: str) -> None:
         emit(printable(str(path)))
 
 
-@rules_group.command("values")
+@rules_group.command(
+    "values",
+    examples=[
+        ("A file to change thresholds in", "hyperjobs rules values > mine.yaml"),
+    ],
+)
 @verbose_option
 def values_command() -> None:
     """Print the values file: every threshold, window and link, at its default."""

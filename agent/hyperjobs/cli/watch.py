@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyperjobs.cli.argument import Duration
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.moment import show_age, show_seconds, write_instant
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import Selection, View, filter_options, view_options
@@ -38,7 +39,14 @@ _FRAME_LINES = 6
 """Heading, two table headings, blank line, trouble, and how to leave."""
 
 
-@click.command("watch")
+@click.command(
+    "watch",
+    cls=Command,
+    examples=[
+        ("Watch the running jobs, with a look every five seconds", "hyperjobs watch --interval 5s"),
+        ("Every change as one line of JSON, for a program", "hyperjobs watch --json"),
+    ],
+)
 @click.option(
     "--interval",
     type=Duration(least=_LEAST),
