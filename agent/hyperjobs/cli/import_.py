@@ -29,7 +29,10 @@ FORMATS = ("auto", "jsonl", "archive", "json", "csv", "history", "daemon")
     cls=Command,
     examples=[
         ("See what would come of hyperexport's history", "hyperjobs import --dry-run ~/.hyperexport/history.json"),
-        ("Take the jobs of an export that are newer than ours", "hyperjobs import jobs.jsonl.zst --policy newer --yes"),
+        (
+            "Take the jobs of an export that are newer than ours",
+            "hyperjobs import exported.jsonl.zst --policy newer --yes",
+        ),
     ],
 )
 @click.argument("file", metavar="FILE")
