@@ -27,8 +27,8 @@ from hyperjobs.store.snapshot import Pace
 from hyperjobs.testing import FakeClock
 from support.agents import started
 from support.ledgers import make_store
-from support.processes import free_port, running, until
-from support.stores import insert
+from support.processes import free_port, running
+from support.stores import insert, shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -146,9 +146,11 @@ def make_world(directory: Path, *, receiver: str) -> World:
     store = make_store(world.at(STORE))
     insert(store, *_jobs(now))
     with world.agent() as agent:
-        _change(store, now)
         audit = world.root / "log" / "audit.jsonl"
-        until(lambda: audit.exists() and FAILED in audit.read_text(), "line of the failed job in the audit log")
+        agent.until(lambda: audit.exists() and audit.read_bytes().count(b"\n") == 1, "the begin of the audit log")
+        _change(store, now)
+        agent.until(lambda: FAILED in audit.read_text(), "line of the failed job in the audit log")
+        agent.until(lambda: shell(store, "SELECT count(*) FROM hyperjobs_audit") == "0\n", "end of the outbox")
         assert agent.stop() == 0
     directory_of_backups = BackupDirectory(world.root / "backups")
     for days in (3, 1):
