@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
 from hyperjobs.cli.command import Command
@@ -112,7 +113,7 @@ _TABLE: Sequence[Column[_Listed]] = (
         ("Bring it back", "hyperjobs prune undo latest --yes"),
     ],
 )
-@click.argument("run", type=UnicodeText(), metavar="RUN|latest")
+@click.argument("run", type=UnicodeText(), metavar="RUN|latest", shell_complete=offer.prunes)
 @click.option("--dry-run", is_flag=True, help="Prove the archive, say what would come back, and change nothing.")
 @click.option("--any-store", is_flag=True, help="Also into a store that these jobs were not pruned from.")
 @click.option("--yes", is_flag=True, help="Do not ask.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,9 +11,13 @@ from hyperjobs.cli.lazy import nearest
 from hyperjobs.duration import format_duration, parse_duration
 from hyperjobs.store.models import JobStatus
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 ALL = "all"
 STATUS_WORDS = [str(status) for status in JobStatus]
 _TOO_MANY = 2**62
+_LENGTHS = ("1s", "5s", "30s", "5m", "30m", "1h", "2h", "1d")
 
 
 class UnicodeText(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
@@ -45,6 +49,12 @@ class StatusWords(click.ParamType):  # type: ignore[type-arg]  # generic only in
                 self.fail(f"{word!r} is none of {', '.join(STATUS_WORDS)}{hint}", param, ctx)
         return tuple(JobStatus(word) for word in words)
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:  # noqa: ARG002 - click's signature
+        """The statuses that the last of those written may become, with those before it."""
+        before, comma, begun = incomplete.rpartition(",")
+        there = before.split(",")
+        return offered(before + comma + word for word in STATUS_WORDS if word.startswith(begun) and word not in there)
+
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
     """A length of time with its unit.
@@ -70,6 +80,11 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic only in ne
             self.fail(f"{value!r} is less than {format_duration(self.least)}", param, ctx)
         return length
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:  # noqa: ARG002 - click's signature
+        """Some common lengths."""
+        known = [text for text in _LENGTHS if parse_duration(text) >= self.least]
+        return offered(text for text in known if text.startswith(incomplete))
+
 
 class Count(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
     """A number of jobs.
@@ -94,3 +109,14 @@ class Count(click.ParamType):  # type: ignore[type-arg]  # generic only in newer
             alternative = f", or {ALL!r}" if self.takes_all else ""
             self.fail(f"{value!r} is not a number from {self.least} up{alternative}", param, ctx)
         return int(word)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:  # noqa: ARG002 - click's signature
+        """The word ``all``, where it is taken."""
+        return offered([ALL] if self.takes_all and ALL.startswith(incomplete) else [])
+
+
+def offered(words: Iterable[str]) -> list[Any]:
+    """Words as click gives them to a shell."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 - only where a shell asks
+
+    return [CompletionItem(word) for word in words]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.command import Command
 from hyperjobs.cli.lazy import LazyGroup
@@ -96,7 +97,9 @@ def verify_command(  # noqa: PLR0913 - one for each option
     ],
 )
 @click.argument("path", required=False, metavar="[PATH]")
-@click.option("--job", type=UnicodeText(), metavar="ID", help="Only changes of this job.")
+@click.option(
+    "--job", type=UnicodeText(), metavar="ID", shell_complete=offer.job_ids(), help="Only changes of this job."
+)
 @click.option("--since", type=Moment(), metavar="WHEN", help="Only changes written then or later.")
 @click.option("--until", type=Moment(), metavar="WHEN", help="Only changes written before then.")
 @click.option("--utc", is_flag=True, is_eager=True, help="Read times in UTC, not in the local zone.")

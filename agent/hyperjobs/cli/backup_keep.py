@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.backup_setting import directory_option, settings, store_of
 from hyperjobs.cli.command import Command
@@ -20,7 +21,7 @@ from hyperjobs.cli.text import printable
         ("Keep the latest whatever retention says", 'hyperjobs backup pin latest --reason "before the upgrade"'),
     ],
 )
-@click.argument("backup", type=UnicodeText())
+@click.argument("backup", type=UnicodeText(), shell_complete=offer.backups("latest"))
 @click.option("--reason", default="", help="Why; shown by 'backup show'.")
 @directory_option
 @store_options
@@ -47,7 +48,7 @@ def pin_command(context: click.Context, *, backup: str, reason: str, directory: 
         ("Leave the latest to retention again", "hyperjobs backup unpin latest"),
     ],
 )
-@click.argument("backup", type=UnicodeText())
+@click.argument("backup", type=UnicodeText(), shell_complete=offer.backups(pinned=True))
 @directory_option
 @store_options
 @verbose_option

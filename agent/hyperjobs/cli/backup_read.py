@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.backup_list import Listed, show_backups
 from hyperjobs.cli.backup_setting import directory_option, settings, store_of
@@ -93,7 +94,7 @@ def list_command(  # noqa: PLR0913 - one for each option
         ("What the latest of a second destination says", "hyperjobs backup show latest --from offsite"),
     ],
 )
-@click.argument("backup", type=UnicodeText(), default=LATEST)
+@click.argument("backup", type=UnicodeText(), default=LATEST, shell_complete=offer.backups(LATEST))
 @destination_option
 @directory_option
 @store_options
@@ -123,7 +124,7 @@ def show_command(*, backup: str, destination: str | None, directory: str | None,
         ("Prove every backup", "hyperjobs backup verify --all"),
     ],
 )
-@click.argument("backup", type=UnicodeText(), default=LATEST)
+@click.argument("backup", type=UnicodeText(), default=LATEST, shell_complete=offer.backups(LATEST))
 @click.option("--all", "everything", is_flag=True, help="Every backup of the store, oldest first.")
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines, one for each backup.")
 @destination_option
@@ -191,8 +192,8 @@ def _verify_there(there: Destination, store: Path | None, word: str, *, everythi
         ("What changed since the latest", "hyperjobs backup diff latest store"),
     ],
 )
-@click.argument("first", type=UnicodeText(), metavar="A")
-@click.argument("second", type=UnicodeText(), metavar="B", default=STORE)
+@click.argument("first", type=UnicodeText(), metavar="A", shell_complete=offer.backups(LATEST))
+@click.argument("second", type=UnicodeText(), metavar="B", default=STORE, shell_complete=offer.backups(LATEST, STORE))
 @click.option("--ids", type=click.IntRange(0, 1_000_000), default=10, help="So many ids of each kind; 10.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 @directory_option

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.backup_setting import directory_option
 from hyperjobs.cli.command import Command
@@ -105,7 +106,7 @@ def checkpoint_command(
         ("Build one index anew", "hyperjobs reindex idx_status --yes"),
     ],
 )
-@click.argument("indexes", nargs=-1, type=UnicodeText(), metavar="[INDEX]...")
+@click.argument("indexes", nargs=-1, type=UnicodeText(), metavar="[INDEX]...", shell_complete=offer.indexes)
 @click.option("--force", is_flag=True, help="Also when writers would wait for longer than they do.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @task_options

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.chosen import Chosen, chosen_options
 from hyperjobs.cli.command import Command
 from hyperjobs.cli.edited import Edit, Edited, Wish, edit_options, run_edit
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
         ),
     ],
 )
-@chosen_options
+@chosen_options(offer.job_ids("completed", "failed", "cancelled"))
 @edit_options
 @click.pass_context
 def delete_command(context: click.Context, *, place: StorePlace, chosen: Chosen, wish: Wish) -> int:

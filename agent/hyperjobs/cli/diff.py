@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.backup_setting import directory_option, settings, store_of
 from hyperjobs.cli.command import Command
@@ -38,8 +39,8 @@ _KINDS = {"only_a": "only in A", "only_b": "only in B", "changed": "changed"}
         ("What changed since the newest backup before today", "hyperjobs diff today store"),
     ],
 )
-@click.argument("first", type=UnicodeText(), metavar="A", default=LATEST)
-@click.argument("second", type=UnicodeText(), metavar="B", default=STORE)
+@click.argument("first", type=UnicodeText(), metavar="A", default=LATEST, shell_complete=offer.backups(LATEST, STORE))
+@click.argument("second", type=UnicodeText(), metavar="B", default=STORE, shell_complete=offer.backups(LATEST, STORE))
 @click.option("--ids", type=click.IntRange(0, 100_000), default=50, help="So many jobs of each kind; 50.")
 @directory_option
 @view_options

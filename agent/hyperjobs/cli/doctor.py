@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.command import Command
 from hyperjobs.cli.lazy import nearest
@@ -48,11 +49,18 @@ _STYLES = {"failed": "bold red", "warning": "yellow", "skipped": "dim", "ok": "g
     multiple=True,
     metavar="NAME",
     type=UnicodeText(),
+    shell_complete=offer.checks,
     help="This check alone, or with --fix this kind; may be repeated.",
 )
 @click.option("--full", is_flag=True, help="The long checks too, however long they take.")
 @click.option("--fix", "is_fix", is_flag=True, help="Mend the rows that have one right answer; see --dry-run first.")
-@click.option("--undo", metavar="RUN", type=UnicodeText(), help="Put the rows of a fix back as they were; or latest.")
+@click.option(
+    "--undo",
+    metavar="RUN",
+    type=UnicodeText(),
+    shell_complete=offer.fixes,
+    help="Put the rows of a fix back as they were; or latest.",
+)
 @click.option("--dry-run", "is_dry", is_flag=True, help="With --fix or --undo: say what would be done, change nothing.")
 @click.option("--yes", is_flag=True, help="With --fix or --undo: do not ask.")
 @click.option("--user", metavar="NAME", default="", help="Look at files as this user; as root, by default the agent's.")
@@ -170,7 +178,7 @@ def _case(context: click.Context, place: StorePlace, *, is_full: bool, user: str
 def _config(place: StorePlace) -> tuple[Config, str]:
     """The configuration, or the defaults and why it cannot be used."""
     from hyperjobs.config import Config  # noqa: PLC0415 - pydantic only where a configuration is read
-    from hyperjobs.config.loader import default_backups, default_state_dir  # noqa: PLC0415 - as above
+    from hyperjobs.config.usual import default_backups, default_state_dir  # noqa: PLC0415 - as above
 
     try:
         return place.load(), ""

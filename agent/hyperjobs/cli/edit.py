@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import STATUS_WORDS, UnicodeText
 from hyperjobs.cli.chosen import Chosen, chosen_options
 from hyperjobs.cli.command import Command
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
         ("See which jobs of a provider it would be", "hyperjobs cancel --where --provider vsphere --dry-run"),
     ],
 )
-@chosen_options
+@chosen_options(offer.job_ids("pending", "running"))
 @edit_options
 @click.pass_context
 def cancel_command(context: click.Context, *, place: StorePlace, chosen: Chosen, wish: Wish) -> int:
@@ -60,7 +61,7 @@ def cancel_command(context: click.Context, *, place: StorePlace, chosen: Chosen,
         ),
     ],
 )
-@chosen_options
+@chosen_options(offer.job_ids("failed", "cancelled"))
 @edit_options
 @click.pass_context
 def retry_command(context: click.Context, *, place: StorePlace, chosen: Chosen, wish: Wish) -> int:
@@ -83,7 +84,7 @@ def retry_command(context: click.Context, *, place: StorePlace, chosen: Chosen, 
     ],
 )
 @click.argument("to", type=click.Choice(STATUS_WORDS, case_sensitive=False), metavar="STATUS")
-@chosen_options
+@chosen_options(offer.ids_that_may_become)
 @click.option("--error", type=UnicodeText(), metavar="TEXT", help="With failed: what the job's error says then.")
 @edit_options
 @click.pass_context

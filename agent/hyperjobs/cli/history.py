@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.command import Command
 from hyperjobs.cli.moment import in_zone, show_age, write_instant
@@ -42,7 +43,7 @@ HISTORY_TABLE: Sequence[Column[JobEvent]] = (
         ("What became of a job, step by step", "hyperjobs history migration-20261122-01506"),
     ],
 )
-@click.argument("job_id", type=UnicodeText(), metavar="ID")
+@click.argument("job_id", type=UnicodeText(), metavar="ID", shell_complete=offer.job_ids())
 @store_options
 @view_options
 @verbose_option

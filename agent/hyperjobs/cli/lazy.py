@@ -5,12 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from hyperjobs.cli.command import Group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import click
+    from click.shell_completion import CompletionItem
 
 
 class LazyGroup(Group):
@@ -47,6 +49,15 @@ class LazyGroup(Group):
         if word not in self.places and not word.startswith("-"):
             ctx.fail(f"no such command {word!r}{nearest(word, self.places)}")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """The commands that begin so, none of them imported, and the group's own options."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only where a shell asks
+
+        found = [
+            CompletionItem(name, help=line) for name, (_, line) in self.places.items() if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """Write the list of commands from what is known without importing them."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.command import Group
 from hyperjobs.cli.place import config_option
 from hyperjobs.cli.setting import setting_of, verbose_option
@@ -39,7 +40,7 @@ def notify_group() -> None:
         ("One channel alone", "hyperjobs notify test ops"),
     ],
 )
-@click.argument("channel", required=False)
+@click.argument("channel", required=False, shell_complete=offer.channels)
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
 @config_option
 @verbose_option

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.moment import Moment, write_instant
 from hyperjobs.cli.text import printable
 
@@ -77,7 +78,13 @@ def past_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--at``, ``--from`` and ``--dir``; the command gets them as one :class:`Past` named ``past``."""
 
     @click.option("--at", type=Moment(), metavar="WHEN", help="As the newest verified backup of then or before has it.")
-    @click.option("--from", "destination", metavar="NAME", help="With --at: of this destination of the configuration.")
+    @click.option(
+        "--from",
+        "destination",
+        metavar="NAME",
+        shell_complete=offer.destinations,
+        help="With --at: of this destination of the configuration.",
+    )
     @click.option("--dir", "directory", metavar="DIR", help="With --at: of this directory of backups.")
     @functools.wraps(command)
     def with_past(

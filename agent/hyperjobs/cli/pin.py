@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.command import Command
 from hyperjobs.cli.opened import opened
@@ -23,7 +24,7 @@ _WHAT = "a pin"
         ("Keep a job from every prune", 'hyperjobs pin migration-20260801-00003 --reason "for the auditors"'),
     ],
 )
-@click.argument("job_id", type=UnicodeText(), metavar="ID")
+@click.argument("job_id", type=UnicodeText(), metavar="ID", shell_complete=offer.job_ids())
 @click.option("--reason", type=UnicodeText(), default="", metavar="TEXT", help="Why; shown by 'pins'.")
 @store_options
 @verbose_option
@@ -47,7 +48,7 @@ def pin_command(context: click.Context, *, job_id: str, reason: str, place: Stor
         ("Leave it to prune again", "hyperjobs unpin migration-20260801-00004"),
     ],
 )
-@click.argument("job_id", type=UnicodeText(), metavar="ID")
+@click.argument("job_id", type=UnicodeText(), metavar="ID", shell_complete=offer.pinned_ids)
 @store_options
 @verbose_option
 def unpin_command(*, job_id: str, place: StorePlace) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.command import Command
 from hyperjobs.cli.lazy import nearest
 from hyperjobs.cli.moment import write_instant
@@ -90,8 +91,19 @@ class _Date(click.ParamType):  # type: ignore[type-arg]  # generic only in newer
 )
 @click.option("--from", "first", type=_Date(), metavar="DATE", help="The first local day; today when not given.")
 @click.option("--days", type=click.IntRange(1, _MOST_DAYS), default=_DAYS, help=f"How many days; {_DAYS}.")
-@click.option("--tz", "zone", metavar="ZONE", help="The time zone; by default each task's own, and UTC for --cron.")
-@click.option("--task", metavar="NAME", help="Only this task; else all but those that run every few minutes.")
+@click.option(
+    "--tz",
+    "zone",
+    metavar="ZONE",
+    shell_complete=offer.zones,
+    help="The time zone; by default each task's own, and UTC for --cron.",
+)
+@click.option(
+    "--task",
+    metavar="NAME",
+    shell_complete=offer.words(*offer.SCHEDULED),
+    help="Only this task; else all but those that run every few minutes.",
+)
 @click.option("--cron", metavar="EXPR", help='An expression to try, such as "30 2 * * *"; no configuration is read.')
 @json_option
 @config_option

@@ -129,6 +129,7 @@ if TYPE_CHECKING:
             "Say what is wrong with the store and its host, and what to do about it.",
         ),
         "config": ("hyperjobs.cli.config:config_group", "Check, show or describe the configuration."),
+        "completion": ("hyperjobs.cli.completion:completion_command", "Print the completion for bash, zsh or fish."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},
     invoke_without_command=True,
@@ -160,6 +161,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     prepare_streams()
     prepare_signals()
-    if "_HYPERJOBS_COMPLETE" in os.environ:  # a shell asks for completions: click answers and exits
-        program.main(prog_name="hyperjobs")
+    if asked := os.environ.get("_HYPERJOBS_COMPLETE"):
+        from hyperjobs.cli.shell import answer_shell  # noqa: PLC0415 - only where a shell asks
+
+        return answer_shell(program, asked)
     return answer(program, sys.argv[1:] if arguments is None else arguments)

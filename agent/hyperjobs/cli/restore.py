@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
 from hyperjobs.cli.backup_setting import directory_option, host_of, settings, store_of
@@ -125,7 +126,7 @@ class Restored:
         ),
     ],
 )
-@click.argument("backup", type=UnicodeText(), default=LATEST)
+@click.argument("backup", type=UnicodeText(), default=LATEST, shell_complete=offer.backups(LATEST))
 @click.option("--at", type=Moment(), metavar="WHEN", help="The newest backup taken then or before, instead of BACKUP.")
 @click.option("--to", metavar="PATH", help="Make this new file of it, and leave the store alone.")
 @click.option("--live", is_flag=True, help="Write it into the store while others have that open.")

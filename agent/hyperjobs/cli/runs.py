@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.command import Command
 from hyperjobs.cli.event import event_record
@@ -35,7 +36,7 @@ _STYLES = {"ok": "green", "failed": "bold red", "interrupted": "yellow", "skippe
         ("The last five backups", "hyperjobs runs backup --limit 5"),
     ],
 )
-@click.argument("task", type=UnicodeText(), required=False)
+@click.argument("task", type=UnicodeText(), required=False, shell_complete=offer.words(*offer.TASKS, *offer.EVENTS))
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, help="At most so many; 20.")
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
 @store_options

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import ALL, Count, StatusWords, UnicodeText
 from hyperjobs.cli.cursor import Cursor
 from hyperjobs.cli.moment import Moment
@@ -70,9 +71,27 @@ def filter_options(*, period: str = "created") -> Callable[[Callable[..., Any]],
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        @click.option("--provider", type=UnicodeText(), metavar="NAME", help="Only jobs of this provider.")
-        @click.option("--user", type=UnicodeText(), metavar="NAME", help="Only jobs of this user.")
-        @click.option("--vm", type=UnicodeText(), metavar="NAME", help="Only jobs of this virtual machine.")
+        @click.option(
+            "--provider",
+            type=UnicodeText(),
+            metavar="NAME",
+            shell_complete=offer.values_of("provider"),
+            help="Only jobs of this provider.",
+        )
+        @click.option(
+            "--user",
+            type=UnicodeText(),
+            metavar="NAME",
+            shell_complete=offer.values_of("user"),
+            help="Only jobs of this user.",
+        )
+        @click.option(
+            "--vm",
+            type=UnicodeText(),
+            metavar="NAME",
+            shell_complete=offer.values_of("vm_name"),
+            help="Only jobs of this virtual machine.",
+        )
         @click.option(
             "--text", type=UnicodeText(), metavar="TEXT", help="Only jobs with this text in their name or error."
         )

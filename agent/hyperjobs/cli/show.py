@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.command import Command
 from hyperjobs.cli.moment import in_zone, show_age
@@ -39,7 +40,7 @@ _KIB = 1024
         ("The job as the newest backup before today has it", "hyperjobs show migration-20261122-01506 --at today"),
     ],
 )
-@click.argument("job_id", type=UnicodeText(), metavar="ID")
+@click.argument("job_id", type=UnicodeText(), metavar="ID", shell_complete=offer.job_ids())
 @past_options
 @store_options
 @view_options

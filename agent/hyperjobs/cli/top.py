@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.command import Group
 from hyperjobs.cli.moment import Moment, show_age, write_instant
@@ -57,7 +58,13 @@ class _Ranked:
 @click.option("--since", type=Moment(), metavar="WHEN", help="Only jobs that failed at WHEN or later; 7d.")
 @click.option("--until", type=Moment(), metavar="WHEN", help="Only jobs that failed before WHEN.")
 @click.option("--by", type=click.Choice(["provider"]), help="A line for each provider and kind.")
-@click.option("--provider", type=UnicodeText(), metavar="NAME", help="Only jobs of this provider.")
+@click.option(
+    "--provider",
+    type=UnicodeText(),
+    metavar="NAME",
+    shell_complete=offer.values_of("provider"),
+    help="Only jobs of this provider.",
+)
 @click.option("--limit", type=click.IntRange(1, 100_000), default=_LIMIT, metavar="N", help="At most N kinds; 20.")
 @view_options
 @store_options
