@@ -280,11 +280,3 @@ def test_help_and_version_touch_no_sqlite(words):
     script = "import sys\nfrom hyperjobs.cli import main\nmain(sys.argv[1:])\nsys.exit('apsw' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", script, *words], capture_output=True, check=False).returncode == 0
-
-
-def test_a_shell_gets_completions(hj):
-    environment = {"_HYPERJOBS_COMPLETE": "bash_complete", "COMP_WORDS": "hyperjobs ru", "COMP_CWORD": "1"}
-
-    result = hj.run(env=environment)
-
-    assert [line.split(",")[1] for line in result.stdout.splitlines()] == ["running", "run", "runs", "rules"]
