@@ -25,6 +25,21 @@ REFUSED = 6
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + signal.SIGPIPE
 
+EXIT_CODES = {
+    0: "ok",
+    FAILED: "failed",
+    USAGE: "usage or configuration",
+    3: "damage found",
+    4: "busy",
+    NO_SPACE: "no space",
+    REFUSED: "refused for safety",
+    7: "not found or not a job store",
+    INTERRUPTED: "ended by Ctrl-C",
+    BROKEN_PIPE: "ended by a closed pipe",
+    128 + signal.SIGTERM: "ended by SIGTERM",
+}
+"""Exit code → what it says; no other is used."""
+
 _CODES = {errno.ENOSPC: NO_SPACE, errno.EDQUOT: NO_SPACE, errno.EACCES: REFUSED, errno.EPERM: REFUSED}
 
 

@@ -148,6 +148,14 @@ def channels(context: click.Context, _parameter: click.Parameter, incomplete: st
     return _matching(_names(_configured(context, "notifications")), incomplete)
 
 
+def commands(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Commands of the program, or of the group that was named before."""
+    group: Any = context.find_root().command
+    for name in context.params.get("words") or ():
+        group = group.get_command(context, name)
+    return _matching(group.list_commands(context), incomplete)
+
+
 def zones(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
     """Time zones."""
     from zoneinfo import available_timezones  # noqa: PLC0415 - only while it is completed

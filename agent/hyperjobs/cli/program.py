@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hyperjobs import __version__
-from hyperjobs.cli.edge import answer, prepare_signals, prepare_streams
+from hyperjobs.cli.edge import EXIT_CODES, INTERRUPTED, answer, prepare_signals, prepare_streams
 from hyperjobs.cli.lazy import LazyGroup
 from hyperjobs.cli.setting import verbose_option
 
@@ -129,12 +129,12 @@ if TYPE_CHECKING:
             "Say what is wrong with the store and its host, and what to do about it.",
         ),
         "config": ("hyperjobs.cli.config:config_group", "Check, show or describe the configuration."),
+        "man": ("hyperjobs.cli.man:man_command", "Print the manual page of a command, or write those of all."),
         "completion": ("hyperjobs.cli.completion:completion_command", "Print the completion for bash, zsh or fish."),
     },
     context_settings={"help_option_names": ["-h", "--help"]},
     invoke_without_command=True,
-    epilog="Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 damage found, 4 busy, 5 no space, "
-    "6 refused for safety, 7 not found or not a job store.",
+    epilog=f"Exit codes: {', '.join(f'{code} {meaning}' for code, meaning in EXIT_CODES.items() if code < INTERRUPTED)}.",
 )
 @click.version_option(__version__, "-V", "--version", prog_name="hyperjobs", message="%(prog)s %(version)s")
 @verbose_option
