@@ -43,7 +43,8 @@ def usual(tmp_path):
 def terminal(request, tmp_path):
     """Each shell, with its completion, beside the store."""
     require(request.param)
-    script = tmp_path / "script"
+    script = tmp_path / "functions" / "_hyperjobs"
+    script.parent.mkdir()
     script.write_text(files("hyperjobs.cli").joinpath("scripts", f"hyperjobs.{request.param}").read_text())
     here = tmp_path / "here"
     here.mkdir()

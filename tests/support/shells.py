@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COMMANDS = {"bash": ["--norc", "--noprofile", "-i"], "zsh": ["-f", "-i"], "fish": ["--no-config", "-i"]}
 LOAD = {
     "bash": 'PS1="ready> "; source {script}',
-    "zsh": 'PS1="ready> "; autoload -U compinit; compinit -u -D; source {script}',
+    "zsh": 'PS1="ready> "; fpath=({script.parent} $fpath); autoload -U compinit; compinit -u -D',
     "fish": 'function fish_prompt; echo -n "ready> "; end; source {script}',
 }
 _DEADLINE_S = 30
@@ -80,7 +80,7 @@ def shell(kind: str, script: Path, here: Path, environment: Mapping[str, str]) -
 
     Args:
         kind: ``bash``, ``zsh`` or ``fish``.
-        script: what it is to load.
+        script: what it is to load; for zsh it is called ``_hyperjobs``.
         here: an empty directory, which is its home too.
         environment: of its process.
     """

@@ -53,11 +53,17 @@ def audit_group() -> None:
     ],
 )
 @click.argument("path", required=False, metavar="[PATH]")
-@click.option("--key-file", metavar="FILE", help="The key of its codes; by default the configuration's.")
+@click.option(
+    "--key-file", metavar="FILE", help="The key of its codes; by default audit.key_file of the configuration."
+)
 @click.option(
     "--head", metavar="NUMBER:HASH", default="", help="A line that must be there, as an earlier verify gave it."
 )
-@click.option("--no-store", is_flag=True, help="Do not compare its ends with what the store remembers.")
+@click.option(
+    "--no-store",
+    is_flag=True,
+    help="Do not compare its ends with what the store remembers. A PATH that is not audit.path is compared with a store that --store names, and else with none.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 @store_options
 @verbose_option

@@ -22,7 +22,7 @@ from hyperjobs.cli.text import printable
     ],
 )
 @click.argument("backup", type=UnicodeText(), shell_complete=offer.backups("latest"))
-@click.option("--reason", default="", help="Why; shown by 'backup show'.")
+@click.option("--reason", default="", help="Why, for whoever finds it; shown by 'backup show'.")
 @directory_option
 @store_options
 @verbose_option

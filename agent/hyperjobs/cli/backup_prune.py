@@ -43,7 +43,11 @@ if TYPE_CHECKING:
     ],
 )
 @keep_options
-@click.option("--damaged", is_flag=True, help="Those that do not count, once enough newer ones do, instead.")
+@click.option(
+    "--damaged",
+    is_flag=True,
+    help="Delete the store's own damaged and failed backups instead, each once --minimum verified ones are newer. Refused while the store is frozen.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would go and why the rest stays, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines, one for each backup that is looked at.")

@@ -48,7 +48,7 @@ _DAMAGED = 3
 @destination_option
 @directory_option
 @click.option("--all", "everything", is_flag=True, help="Those of other stores too.")
-@click.option("--reasons", is_flag=True, help="Why retention keeps each; empty for one it lets go.")
+@click.option("--reasons", is_flag=True, help="One more column: why retention keeps it; empty for one it lets go.")
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
 @store_options
 @verbose_option
@@ -194,7 +194,9 @@ def _verify_there(there: Destination, store: Path | None, word: str, *, everythi
 )
 @click.argument("first", type=UnicodeText(), metavar="A", shell_complete=offer.backups(LATEST))
 @click.argument("second", type=UnicodeText(), metavar="B", default=STORE, shell_complete=offer.backups(LATEST, STORE))
-@click.option("--ids", type=click.IntRange(0, 1_000_000), default=10, help="So many ids of each kind; 10.")
+@click.option(
+    "--ids", type=click.IntRange(0, 1_000_000), default=10, help="So many ids of each kind; 10 when not given."
+)
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 @directory_option
 @store_options

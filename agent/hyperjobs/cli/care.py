@@ -26,7 +26,9 @@ _MODES = ["auto", "incremental", "full"]
         ("Check the newest backup in full", "hyperjobs integrity --full"),
     ],
 )
-@click.option("--full", is_flag=True, help="Check the newest backup in full instead of the live store.")
+@click.option(
+    "--full", is_flag=True, help="Check the newest verified backup instead, in full: hash, pages, indexes, content."
+)
 @directory_option
 @task_options
 @click.pass_context
@@ -51,7 +53,9 @@ def integrity_command(  # noqa: PLR0913 - one for each option
 )
 @click.option("--mode", type=click.Choice(_MODES), help="How; by default as the configuration says.")
 @click.option(
-    "--convert", is_flag=True, help="Write the store anew so that small steps can give space back from now on."
+    "--convert",
+    is_flag=True,
+    help="Write a store that was not made for small steps anew, once, so that they can be taken from then on; asks, having said for how long writers will wait.",
 )
 @click.option("--force", is_flag=True, help="Whatever the window, the share and the block; never whatever the room.")
 @click.option("--yes", is_flag=True, help="Do not ask before --convert.")
@@ -87,7 +91,9 @@ def vacuum_command(  # noqa: PLR0913 - one for each option
         ("Cut the -wal back to nothing", "hyperjobs checkpoint --truncate"),
     ],
 )
-@click.option("--truncate", is_flag=True, help="Cut the -wal back to nothing; waits a quarter of a second at most.")
+@click.option(
+    "--truncate", is_flag=True, help="Cut the -wal back to nothing as well; waits a quarter of a second at most."
+)
 @task_options
 @click.pass_context
 def checkpoint_command(

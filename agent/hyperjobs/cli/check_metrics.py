@@ -28,8 +28,19 @@ _FOUND = 1
     ],
 )
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option("--all", "with_others", is_flag=True, help="List metrics of others too; else they are only counted.")
-@click.option("--label", "labels", metavar="NAME", multiple=True, help="A label that your scrape adds; repeatable.")
+@click.option(
+    "--all",
+    "with_others",
+    is_flag=True,
+    help="List metrics of others too: what is neither hyperjobs' nor claims to be hypersdk's. Else they are only counted, on standard error.",
+)
+@click.option(
+    "--label",
+    "labels",
+    metavar="NAME",
+    multiple=True,
+    help="A label that your scrape configuration adds to every series; may be repeated. Known without it: job, instance, store_group, and those of Kubernetes.",
+)
 @json_option
 @verbose_option
 @click.pass_context

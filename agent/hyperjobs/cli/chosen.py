@@ -70,7 +70,9 @@ def chosen_options(shell_complete: Offer) -> Callable[[Callable[..., Any]], Call
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @click.argument("ids", nargs=-1, type=UnicodeText(), metavar="[ID…|-]", shell_complete=shell_complete)
         @click.option(
-            "--where", is_flag=True, help="The jobs that fit the filters, instead of ids; 'list' shows which those are."
+            "--where",
+            is_flag=True,
+            help="The jobs that fit the filters, instead of ids; 'list' with the same filters shows them, a page at a time.",
         )
         @status_option
         @filter_options()

@@ -41,7 +41,9 @@ _KINDS = {"only_a": "only in A", "only_b": "only in B", "changed": "changed"}
 )
 @click.argument("first", type=UnicodeText(), metavar="A", default=LATEST, shell_complete=offer.backups(LATEST, STORE))
 @click.argument("second", type=UnicodeText(), metavar="B", default=STORE, shell_complete=offer.backups(LATEST, STORE))
-@click.option("--ids", type=click.IntRange(0, 100_000), default=50, help="So many jobs of each kind; 50.")
+@click.option(
+    "--ids", type=click.IntRange(0, 100_000), default=50, help="So many jobs of each kind; 50 when not given."
+)
 @directory_option
 @view_options
 @store_options

@@ -53,17 +53,27 @@ _STYLES = {"failed": "bold red", "warning": "yellow", "skipped": "dim", "ok": "g
     help="This check alone, or with --fix this kind; may be repeated.",
 )
 @click.option("--full", is_flag=True, help="The long checks too, however long they take.")
-@click.option("--fix", "is_fix", is_flag=True, help="Mend the rows that have one right answer; see --dry-run first.")
+@click.option(
+    "--fix",
+    "is_fix",
+    is_flag=True,
+    help="Mend the rows that have one right answer, after a backup; see --dry-run first.",
+)
 @click.option(
     "--undo",
     metavar="RUN",
     type=UnicodeText(),
     shell_complete=offer.fixes,
-    help="Put the rows of a fix back as they were; or latest.",
+    help="Put the rows of a fix back as they were, or those of the 'latest'.",
 )
 @click.option("--dry-run", "is_dry", is_flag=True, help="With --fix or --undo: say what would be done, change nothing.")
 @click.option("--yes", is_flag=True, help="With --fix or --undo: do not ask.")
-@click.option("--user", metavar="NAME", default="", help="Look at files as this user; as root, by default the agent's.")
+@click.option(
+    "--user",
+    metavar="NAME",
+    default="",
+    help="Look at files as this user; as root, by default the one who owns store.state_dir.",
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines, one for each finding.")
 @store_options
 @verbose_option

@@ -85,7 +85,12 @@ def retry_command(context: click.Context, *, place: StorePlace, chosen: Chosen, 
 )
 @click.argument("to", type=click.Choice(STATUS_WORDS, case_sensitive=False), metavar="STATUS")
 @chosen_options(offer.ids_that_may_become)
-@click.option("--error", type=UnicodeText(), metavar="TEXT", help="With failed: what the job's error says then.")
+@click.option(
+    "--error",
+    type=UnicodeText(),
+    metavar="TEXT",
+    help="With failed: what the job's error says then; without it the row keeps what it says.",
+)
 @edit_options
 @click.pass_context
 def set_status_command(  # noqa: PLR0913 - one for each option

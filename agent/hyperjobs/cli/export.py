@@ -38,13 +38,13 @@ _STDOUT = "-"
     "--format",
     "form",
     type=click.Choice(["jsonl", "json", "csv"]),
-    help="By default what the file's name says, else jsonl.",
+    help="By default what the file's name says, else jsonl; .gz and .zst at its end compress.",
 )
 @click.option(
     "--sort",
     type=click.Choice(["id", "newest", "oldest"]),
     default="id",
-    help="Order of the jobs; any but by id holds one snapshot of the store.",
+    help="Order of the jobs, by id when not given; any other holds one snapshot of the store.",
 )
 @click.option("--limit", type=Count(least=1), metavar="N", help="At most N jobs.")
 @click.option("--consistent", is_flag=True, help="The jobs of one moment; checkpoints wait until it is done.")

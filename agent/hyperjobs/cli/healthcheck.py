@@ -49,9 +49,16 @@ class _Url(click.ParamType):  # type: ignore[type-arg]  # generic only in newer 
         ("Whether it is ready, and reads its store", "hyperjobs healthcheck --ready --store"),
     ],
 )
-@click.option("--url", type=_Url(), metavar="URL", help="The agent's address; by default as the configuration says.")
+@click.option(
+    "--url",
+    type=_Url(),
+    metavar="URL",
+    help="The agent's address, http://127.0.0.1:10985 or https://host:10985, instead of the configured one.",
+)
 @click.option("--ready", is_flag=True, help="Fail also while it starts or stops.")
-@click.option("--store", is_flag=True, help="Fail also when it cannot read its store.")
+@click.option(
+    "--store", is_flag=True, help="Fail also when it cannot read its store; asks /metrics, which counts as a scrape."
+)
 @click.option(
     "--timeout",
     "timeout_s",
@@ -60,7 +67,11 @@ class _Url(click.ParamType):  # type: ignore[type-arg]  # generic only in newer 
     metavar="SECONDS",
     help="How long all of it may take; 5 when not given.",
 )
-@click.option("--ca", metavar="FILE", help="Trust only these certificates, also on a loopback address.")
+@click.option(
+    "--ca",
+    metavar="FILE",
+    help="Trust only these certificates; without it the system's, and on a loopback address any.",
+)
 @click.option("--cert", metavar="FILE", help="Show this certificate to an agent that wants one.")
 @click.option("--key", metavar="FILE", help="Its key, when the file of --cert does not hold it.")
 @click.option("--login", metavar="FILE", help="Sign in with the user:password in this file.")

@@ -36,8 +36,16 @@ FORMATS = ("auto", "jsonl", "archive", "json", "csv", "history", "daemon")
     ],
 )
 @click.argument("file", metavar="FILE")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="auto", help="What the file is; auto looks.")
-@click.option("--strict", is_flag=True, help="Take of JSON Lines and archives only what hypersdk itself could read.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="auto",
+    help="What the file is; auto, the default, looks at what is in it.",
+)
+@click.option(
+    "--strict", is_flag=True, help="Take of JSON Lines and archives only what hypersdk's own client could read."
+)
 @click.option("--no-guard", is_flag=True, help="CSV: it was exported with --no-guard.")
 @click.option("--rejects", metavar="FILE", help="Write the rows that are not taken there, with line and reason.")
 @policy_options

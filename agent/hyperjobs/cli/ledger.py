@@ -28,7 +28,11 @@ if TYPE_CHECKING:
         ("Add the ledger to a store before its agent starts", "hyperjobs install --store jobs.db"),
     ],
 )
-@click.option("--rebuild", is_flag=True, help="Build it anew with the configured duration buckets; its counts restart.")
+@click.option(
+    "--rebuild",
+    is_flag=True,
+    help="Build it anew, with the configured duration buckets; its counts restart. Refused while an agent runs.",
+)
 @store_options
 @verbose_option
 @click.pass_context

@@ -22,7 +22,8 @@ CONFIGURATION = "hyperjobs.yaml"
 
 def every_command(program: click.Group) -> dict[str, click.Context]:
     """The program, its groups and their commands, each by the words that call it; a group before what is in it."""
-    found = {NAME: click.Context(program, info_name=NAME)}
+    settings = dict(program.context_settings)
+    found = {NAME: click.Context(program, info_name=NAME, **settings)}
     _add(found, found[NAME])
     return found
 

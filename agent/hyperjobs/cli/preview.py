@@ -90,7 +90,9 @@ class _Date(click.ParamType):  # type: ignore[type-arg]  # generic only in newer
     ],
 )
 @click.option("--from", "first", type=_Date(), metavar="DATE", help="The first local day; today when not given.")
-@click.option("--days", type=click.IntRange(1, _MOST_DAYS), default=_DAYS, help=f"How many days; {_DAYS}.")
+@click.option(
+    "--days", type=click.IntRange(1, _MOST_DAYS), default=_DAYS, help=f"How many days; {_DAYS} when not given."
+)
 @click.option(
     "--tz",
     "zone",

@@ -128,11 +128,28 @@ class Restored:
 )
 @click.argument("backup", type=UnicodeText(), default=LATEST, shell_complete=offer.backups(LATEST))
 @click.option("--at", type=Moment(), metavar="WHEN", help="The newest backup taken then or before, instead of BACKUP.")
-@click.option("--to", metavar="PATH", help="Make this new file of it, and leave the store alone.")
-@click.option("--live", is_flag=True, help="Write it into the store while others have that open.")
-@click.option("--job", "jobs", multiple=True, type=UnicodeText(), metavar="ID", help="This job alone; may be repeated.")
+@click.option(
+    "--to", metavar="PATH", help="Make this new file of it, and leave the store alone. Refused when there is one."
+)
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Write it into the store while others have that open; they go on with the restored jobs.",
+)
+@click.option(
+    "--job",
+    "jobs",
+    multiple=True,
+    type=UnicodeText(),
+    metavar="ID",
+    help="Bring this job alone back into the store, while others go on using it; may be repeated. One whose id is there is refused.",
+)
 @click.option("--replace", is_flag=True, help="With --job: in place of a finished job of that id in the store.")
-@click.option("--dry-run", is_flag=True, help="Prove the backup, say what would be done, and change nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Prove the backup, say what would be done and who has the store open, and change nothing.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="The plan, or what was done, as one line of JSON.")
 @destination_option

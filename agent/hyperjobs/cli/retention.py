@@ -46,9 +46,13 @@ def retention_group() -> None:
         ),
     ],
 )
-@click.option("--days", type=click.IntRange(1, _MOST_DAYS), default=400, help="For so long from now; 400.")
-@click.option("--a-day", type=click.IntRange(1, 24), default=1, help="Backups a day; 1.")
-@click.option("--daily", is_flag=True, help="A line for each day: how many there are, and the oldest.")
+@click.option(
+    "--days", type=click.IntRange(1, _MOST_DAYS), default=400, help="For so long from now; 400 when not given."
+)
+@click.option("--a-day", type=click.IntRange(1, 24), default=1, help="Backups a day; 1 when not given.")
+@click.option(
+    "--daily", is_flag=True, help="A line for each day instead: how many there are, the oldest, and what went."
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
 @keep_options
 @store_options

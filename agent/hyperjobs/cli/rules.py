@@ -36,20 +36,30 @@ def rules_group() -> None:
         ),
     ],
 )
-@click.option("--values", "file", metavar="FILE", help="Values of your own over the defaults.")
-@click.option("--out", default="-", metavar="DIR", help="Write a file for each kind there; '-', the default, prints.")
+@click.option(
+    "--values",
+    "file",
+    metavar="FILE",
+    help="Values of your own over the defaults; what it does not know, or what makes no sense, is refused with file and line.",
+)
+@click.option(
+    "--out",
+    default="-",
+    metavar="DIR",
+    help="Write a file for each kind there, replacing what is there by that name; '-', the default, prints one file of all.",
+)
 @click.option(
     "--kind",
     type=click.Choice([*_KINDS, _ALL]),
     default="alerts",
-    help="Which: alerts, recording rules, hypersdk's names as recording rules, or all; alerts.",
+    help="Alerts, which is what is rendered when it is not given; recording rules for dashboards; the names that hypersdk's own dashboards ask for; or all.",
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(["prometheus", "operator"]),
     default="prometheus",
-    help="Rule files, or PrometheusRule manifests; prometheus.",
+    help="Rule files, or PrometheusRule manifests for the Prometheus operator.",
 )
 @verbose_option
 def render_command(*, file: str | None, out: str, kind: str, form: str) -> None:

@@ -61,7 +61,7 @@ GROUP_TABLE: Sequence[Column[JobStats]] = (
         ("The success rate of each provider in the last 30 days", "hyperjobs stats --by provider --since 30d"),
     ],
 )
-@click.option("--by", type=click.Choice(GROUPS), help="One line a provider, user or day (UTC).")
+@click.option("--by", type=click.Choice(GROUPS), help="One line a provider, user or day; a day is one of UTC.")
 @filter_options(period="finished")
 @view_options
 @store_options

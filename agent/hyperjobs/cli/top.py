@@ -55,7 +55,12 @@ class _Ranked:
         ("The same, for each provider", "hyperjobs top failures --since 30d --by provider"),
     ],
 )
-@click.option("--since", type=Moment(), metavar="WHEN", help="Only jobs that failed at WHEN or later; 7d.")
+@click.option(
+    "--since",
+    type=Moment(),
+    metavar="WHEN",
+    help="Only jobs that failed at WHEN or later, by their end, else start, else creation; 7d when not given.",
+)
 @click.option("--until", type=Moment(), metavar="WHEN", help="Only jobs that failed before WHEN.")
 @click.option("--by", type=click.Choice(["provider"]), help="A line for each provider and kind.")
 @click.option(
@@ -65,7 +70,9 @@ class _Ranked:
     shell_complete=offer.values_of("provider"),
     help="Only jobs of this provider.",
 )
-@click.option("--limit", type=click.IntRange(1, 100_000), default=_LIMIT, metavar="N", help="At most N kinds; 20.")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=_LIMIT, metavar="N", help="At most N kinds; 20 when not given."
+)
 @view_options
 @store_options
 @verbose_option

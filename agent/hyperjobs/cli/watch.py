@@ -52,14 +52,14 @@ _FRAME_LINES = 6
     type=Duration(least=_LEAST),
     default="2s",
     metavar="DURATION",
-    help="Look so often; 2s, and at least 0.2s.",
+    help="Look so often; 2s when not given, 0.2s at least.",
 )
 @click.option(
     "--stalled-after",
     type=Duration(),
     default="30m",
     metavar="DURATION",
-    help="Mark a job that stood for so long; 30m.",
+    help="Mark a job that stood for so long; 30m when not given.",
 )
 @filter_options()
 @view_options
