@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 ALL = "all"
 STATUS_WORDS = [str(status) for status in JobStatus]
 _TOO_MANY = 2**62
+_LONGEST = 20
+"""Digits: more are beyond every bound, and would take their time to be read."""
+
 _LENGTHS = ("1s", "5s", "30s", "5m", "30m", "1h", "2h", "1d")
 
 
@@ -113,6 +117,34 @@ class Count(click.ParamType):  # type: ignore[type-arg]  # generic only in newer
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:  # noqa: ARG002 - click's signature
         """The word ``all``, where it is taken."""
         return offered([ALL] if self.takes_all and ALL.startswith(incomplete) else [])
+
+
+class Number(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
+    """A number within bounds, which a help need not name.
+
+    Args:
+        least: the smallest that is taken.
+        most: the largest; whole numbers alone are taken where both bounds are.
+    """
+
+    name = "n"
+
+    def __init__(self, least: float, most: float) -> None:
+        self.least = least
+        self.most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number, or a usage error that says what can be written."""
+        is_whole = isinstance(self.least, int) and isinstance(self.most, int)
+        text = str(value)
+        try:
+            number = math.nan if len(text) > _LONGEST else int(text) if is_whole else float(text)
+        except ValueError:
+            number = math.nan
+        if not self.least <= number <= self.most:
+            what = "whole number" if is_whole else "number"
+            self.fail(f"{value!r} is not a {what} from {self.least:,} to {self.most:,}", param, ctx)
+        return number
 
 
 def offered(words: Iterable[str]) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from hyperjobs.cli.argument import Number
 from hyperjobs.cli.backup_setting import directory_option, settings
 from hyperjobs.cli.lazy import LazyGroup
 from hyperjobs.cli.place import StorePlace, store_options
@@ -74,10 +75,11 @@ def backup_group() -> None:
     is_flag=True,
     help="With --to: leave out what hyperjobs added to the store, so that its schema is hypersdk's own.",
 )
-@click.option("--pages", type=click.IntRange(1, 1_000_000), help="Pages copied at once; 250 when not given.")
+@click.option("--pages", type=Number(1, 1_000_000), metavar="N", help="Pages copied at once; 250 when not given.")
 @click.option(
     "--pause",
-    type=click.FloatRange(0, 10_000),
+    type=Number(0.0, 10_000.0),
+    metavar="MS",
     help="Milliseconds between two steps; as configured when not given, which is 5.",
 )
 @click.option(

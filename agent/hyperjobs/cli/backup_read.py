@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyperjobs.cli import offer
-from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.argument import Number, UnicodeText
 from hyperjobs.cli.backup_list import Listed, show_backups
 from hyperjobs.cli.backup_setting import directory_option, settings, store_of
 from hyperjobs.cli.command import Command
@@ -195,7 +195,7 @@ def _verify_there(there: Destination, store: Path | None, word: str, *, everythi
 @click.argument("first", type=UnicodeText(), metavar="A", shell_complete=offer.backups(LATEST))
 @click.argument("second", type=UnicodeText(), metavar="B", default=STORE, shell_complete=offer.backups(LATEST, STORE))
 @click.option(
-    "--ids", type=click.IntRange(0, 1_000_000), default=10, help="So many ids of each kind; 10 when not given."
+    "--ids", type=Number(0, 1_000_000), metavar="N", default=10, help="So many ids of each kind; 10 when not given."
 )
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 @directory_option

@@ -39,14 +39,16 @@ class Command(click.Command):
         super().__init__(*args, **options)
         self.examples = tuple(Example(*example) for example in examples)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """Write the examples, no line of them wrapped, so that they can be copied; then what else is to be said."""
         if self.examples:
             formatter.write_paragraph()
             formatter.write_heading("Examples")
             for example in self.examples:
                 formatter.write(f"  # {example.purpose}\n  {example.line}\n")
-        super().format_epilog(ctx, formatter)
+        if self.epilog:
+            formatter.write_paragraph()
+            formatter.write_text(self.epilog)
 
 
 class Group(Command, click.Group):

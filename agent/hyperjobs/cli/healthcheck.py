@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli.argument import Number
 from hyperjobs.cli.command import Command
 from hyperjobs.cli.place import configuration_file, raw_option
 from hyperjobs.cli.setting import verbose_option
@@ -62,7 +63,7 @@ class _Url(click.ParamType):  # type: ignore[type-arg]  # generic only in newer 
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(0.1, 600),
+    type=Number(0.1, 600.0),
     default=5.0,
     metavar="SECONDS",
     help="How long all of it may take; 5 when not given.",

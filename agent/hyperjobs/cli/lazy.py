@@ -22,11 +22,19 @@ class LazyGroup(Group):
 
     Args:
         places: command name → (``"module:attribute"``, the first line of the command's help).
+        headings: name of a command → what stands above it and those after it in the list of commands.
     """
 
-    def __init__(self, *args: Any, places: Mapping[str, tuple[str, str]], **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        places: Mapping[str, tuple[str, str]],
+        headings: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
         self.places = dict(places)
+        self.headings = dict(headings or {})
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The names, in the order a reader wants them."""
@@ -60,9 +68,17 @@ class LazyGroup(Group):
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """Write the list of commands from what is known without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help_line) for name, (_, help_line) in self.places.items()])
+        """Write the list of commands from what is known without importing them, beneath their headings."""
+        parts: list[tuple[str, list[tuple[str, str]]]] = [("Commands", [])]
+        for name, (_, help_line) in self.places.items():
+            if name in self.headings:
+                parts.append((self.headings[name], []))
+            parts[-1][1].append((name, help_line))
+        widest = max(map(len, self.places))
+        for heading, rows in parts:
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl([(name.ljust(widest), help_line) for name, help_line in rows])
 
 
 def nearest(word: str, known: Mapping[str, object]) -> str:

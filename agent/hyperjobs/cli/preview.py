@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyperjobs.cli import offer
+from hyperjobs.cli.argument import Number
 from hyperjobs.cli.command import Command
 from hyperjobs.cli.lazy import nearest
 from hyperjobs.cli.moment import write_instant
@@ -91,7 +92,7 @@ class _Date(click.ParamType):  # type: ignore[type-arg]  # generic only in newer
 )
 @click.option("--from", "first", type=_Date(), metavar="DATE", help="The first local day; today when not given.")
 @click.option(
-    "--days", type=click.IntRange(1, _MOST_DAYS), default=_DAYS, help=f"How many days; {_DAYS} when not given."
+    "--days", type=Number(1, _MOST_DAYS), metavar="N", default=_DAYS, help=f"How many days; {_DAYS} when not given."
 )
 @click.option(
     "--tz",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli.argument import Number
 from hyperjobs.cli.backup_setting import settings
 from hyperjobs.cli.command import Group
 from hyperjobs.cli.keep_option import Keep, keep_options
@@ -47,9 +48,9 @@ def retention_group() -> None:
     ],
 )
 @click.option(
-    "--days", type=click.IntRange(1, _MOST_DAYS), default=400, help="For so long from now; 400 when not given."
+    "--days", type=Number(1, _MOST_DAYS), metavar="N", default=400, help="For so long from now; 400 when not given."
 )
-@click.option("--a-day", type=click.IntRange(1, 24), default=1, help="Backups a day; 1 when not given.")
+@click.option("--a-day", type=Number(1, 24), metavar="N", default=1, help="Backups a day; 1 when not given.")
 @click.option(
     "--daily", is_flag=True, help="A line for each day instead: how many there are, the oldest, and what went."
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hyperjobs.cli import offer
-from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.argument import Number, UnicodeText
 from hyperjobs.cli.command import Command
 from hyperjobs.cli.event import event_record
 from hyperjobs.cli.moment import show_age, show_instant
@@ -37,7 +37,7 @@ _STYLES = {"ok": "green", "failed": "bold red", "interrupted": "yellow", "skippe
     ],
 )
 @click.argument("task", type=UnicodeText(), required=False, shell_complete=offer.words(*offer.TASKS, *offer.EVENTS))
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, help="At most so many; 20 when not given.")
+@click.option("--limit", type=Number(1, 10_000), metavar="N", default=20, help="At most so many; 20 when not given.")
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
 @store_options
 @verbose_option

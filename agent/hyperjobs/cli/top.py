@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hyperjobs.cli import offer
-from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.argument import Number, UnicodeText
 from hyperjobs.cli.command import Group
 from hyperjobs.cli.moment import Moment, show_age, write_instant
 from hyperjobs.cli.opened import opened
@@ -71,7 +71,7 @@ class _Ranked:
     help="Only jobs of this provider.",
 )
 @click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=_LIMIT, metavar="N", help="At most N kinds; 20 when not given."
+    "--limit", type=Number(1, 100_000), default=_LIMIT, metavar="N", help="At most N kinds; 20 when not given."
 )
 @view_options
 @store_options
