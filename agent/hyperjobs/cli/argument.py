@@ -142,8 +142,8 @@ class Number(click.ParamType):  # type: ignore[type-arg]  # generic only in newe
         except ValueError:
             number = math.nan
         if not self.least <= number <= self.most:
-            what = "whole number" if is_whole else "number"
-            self.fail(f"{value!r} is not a {what} from {self.least:,} to {self.most:,}", param, ctx)
+            what, form = ("whole number", ",") if is_whole else ("number", ",g")
+            self.fail(f"{value!r} is not a {what} from {self.least:{form}} to {self.most:{form}}", param, ctx)
         return number
 
 

@@ -141,7 +141,7 @@ def _require_known(names: Sequence[str], known: list[str]) -> None:
         if name not in known:
             hint = nearest(name, dict.fromkeys(known))
             raise click.BadParameter(
-                f"there is no check {name!r}{hint}; known: {', '.join(known)}", param_hint="--only"
+                f"there is no check {name!r}; known: {', '.join(known)}{hint}", param_hint="--only"
             )
 
 

@@ -13,6 +13,7 @@ import click
 
 from hyperjobs.cli.setting import Setting
 from hyperjobs.cli.text import printable
+from hyperjobs.cli.usage import usage_message
 from hyperjobs.errors import ConfigError, HyperjobsError
 
 if TYPE_CHECKING:
@@ -95,6 +96,9 @@ def _invoke(program: click.Command, arguments: Sequence[str], setting: Setting) 
             result = program.invoke(context)
     except click.exceptions.Exit as exc:
         return exc.exit_code
+    except click.exceptions.NoArgsIsHelpError as exc:  # a group alone: what there is in it, and still a usage error
+        _say(exc.message)
+        return USAGE
     return result if isinstance(result, int) else 0
 
 
@@ -118,7 +122,7 @@ def _explain(exc: Exception) -> tuple[str, int]:
             return str(exc), exc.exit_code
         case click.UsageError():
             where = exc.ctx.command_path if exc.ctx else "hyperjobs"
-            return f"{exc.format_message()} (see '{where} --help')", USAGE
+            return f"{usage_message(exc)} (see '{where} --help')", USAGE
         case click.ClickException():
             return exc.format_message(), exc.exit_code
         case OSError():

@@ -120,7 +120,8 @@ def _judged(target: Target, path: str, deadline: float) -> tuple[str, str]:
     except ProbeError as exc:
         if exc.is_alive and is_alive_enough:
             return target.address, f"alive ({exc})"
-        remedy = "; give one with --cert" if exc.is_alive else ""
+        is_down = "refused" in str(exc)
+        remedy = "; give one with --cert" if exc.is_alive else "; is the agent running?" if is_down else ""
         raise AgentUnhealthyError(f"{target.address}: {exc}{remedy}") from exc
     if answer.status in {_UNAUTHORIZED, _TOO_MANY} and is_alive_enough:
         return answer.url, f"alive ({'it wants a password' if answer.status == _UNAUTHORIZED else 'asked too often'})"

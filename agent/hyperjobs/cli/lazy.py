@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hyperjobs.cli.command import Group
+from hyperjobs.cli.command import Group, nearest
+
+__all__ = ["LazyGroup", "nearest"]
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,15 +51,6 @@ class LazyGroup(Group):
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the first word names; a word that names none gets the nearest one said."""
-        word = args[0]
-        if word not in self.places and not word.startswith("-"):
-            ctx.fail(f"no such command {word!r}{nearest(word, self.places)}")
-        return super().resolve_command(ctx, args)
-
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
         """The commands that begin so, none of them imported, and the group's own options."""
         from click.shell_completion import CompletionItem  # noqa: PLC0415 - only where a shell asks
@@ -79,11 +72,3 @@ class LazyGroup(Group):
             if rows:
                 with formatter.section(heading):
                     formatter.write_dl([(name.ljust(widest), help_line) for name, help_line in rows])
-
-
-def nearest(word: str, known: Mapping[str, object]) -> str:
-    """The end of a message, ``"; did you mean 'list'?"``, or nothing when no known word is near."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only after a typo
-
-    found = get_close_matches(word, known, n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""
