@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 from importlib.resources import files
@@ -225,6 +226,26 @@ def test_a_store_with_a_writer_is_read_as_it_is_now_and_not_written(hj):
     writer.close()
     assert found[0] == "newest"
     assert before == after
+
+
+@pytest.mark.parametrize("with_shm", [True, False])
+def test_what_a_killed_writer_left_is_read_and_left_as_it_is(hj, tmp_path, with_shm):
+    writer = apsw.Connection(str(hj.store))
+    writer.execute("UPDATE jobs SET id='newest' WHERE id='job-5'")
+    left = tmp_path / "left"
+    left.mkdir()
+    for suffix in ("", "-wal", *(["-shm"] if with_shm else [])):
+        shutil.copy(f"{hj.store}{suffix}", left / f"jobs.db{suffix}")
+    writer.close()
+    before = {name: content for name, content in state_of(left / "jobs.db").items() if name != "jobs.db-shm"}
+
+    found = offers(hj, "show", "", HYPERJOBS_STORE__PATH=str(left / "jobs.db"))
+
+    after = state_of(left / "jobs.db")
+    assert after.pop("jobs.db-shm", None) is not None or not with_shm
+    assert after == before
+    assert {"job-1", "job-2"} <= set(found)
+    assert ("newest" in found) is with_shm
 
 
 def test_a_store_that_somebody_has_for_himself_alone_is_not_waited_for(bare):

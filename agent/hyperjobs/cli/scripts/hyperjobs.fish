@@ -6,7 +6,7 @@ function __hyperjobs_complete
     set -l given (commandline -opc)
     set -l program (string replace -r '^~/' "$HOME/" -- $given[1])
     set -e given[1]
-    for line in (env _HYPERJOBS_COMPLETE=fish_complete $program $given (commandline -ct) 2> /dev/null < /dev/null)
+    for line in (_HYPERJOBS_COMPLETE=fish_complete command $program $given (commandline -ct) 2> /dev/null < /dev/null)
         set -l parts (string split -m 1 \t -- $line)
         switch $parts[1]
             case word
