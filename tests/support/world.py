@@ -230,6 +230,8 @@ def _change(store: Path, now: datetime) -> None:
 
 def _write_files(world: World, options: Mapping[str, object], now: datetime) -> None:
     """What lies about in the directory and the home of who writes the examples."""
+    for name in (".zfunc", ".config/fish/completions"):
+        (world.home / name).mkdir(parents=True)
     (world.here / "hyperjobs.yaml").write_text(json.dumps(options))
     changed = json.loads(json.dumps(options))
     changed["maintenance"]["prune"]["retention"]["cancelled"] = "30d"
