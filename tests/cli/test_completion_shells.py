@@ -9,8 +9,8 @@ from importlib.resources import files
 import pytest
 
 from support.ledgers import make_store
-from support.shells import shell
 from support.stores import insert
+from support.terminals import shell
 from support.tools import require
 
 ODD = [
