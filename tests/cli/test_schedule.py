@@ -152,7 +152,7 @@ def test_a_preview_begins_today_where_the_schedule_is():
         (["--cron", "@daily", "--task", "backup"], "do not go together"),
         (["--cron", "@daily", "--from", "yesterday"], "is not a date; write it as 2026-10-24"),
         (["--cron", "@daily", "--from", "0001-01-01"], "is not between 1900-01-01 and 9000-01-01"),
-        (["--cron", "@daily", "--days", "0"], "0 is not in the range"),
+        (["--cron", "@daily", "--days", "0"], "is not a whole number from 1"),
     ],
 )
 def test_what_cannot_be_previewed_is_a_usage_error(words, said):

@@ -66,6 +66,7 @@ def test_a_stranger_who_follows_the_page_gets_an_agent_and_gets_rid_of_it_again(
             return host.do_in(ROOT, *clean, PRELUDE + text)
 
         assert follow("The program").splitlines()[-1].startswith("hyperjobs ")
+        assert follow("Completion and manual pages").splitlines()[-1].endswith(" pages")
         follow("Its user and directories")
         follow("Who may write the store")
         listen = f'web: {{listen: ["{url.removeprefix("http://")}"]}}\nstore:'

@@ -10,7 +10,7 @@ import structlog
 
 from hyperjobs.agent.options import destinations_of, ledger_options
 from hyperjobs.agent.roster import make_task
-from hyperjobs.config.loader import default_backups
+from hyperjobs.config.usual import default_backups
 from hyperjobs.maintenance.backup.catalogue import newest_verified, read_catalogue
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.runner import Runner

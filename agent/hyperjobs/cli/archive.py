@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.event import record_event
 from hyperjobs.cli.moment import show_age
 from hyperjobs.cli.place import StorePlace, store_options
@@ -37,7 +39,13 @@ def archive_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
-@click.command("list")
+@click.command(
+    "list",
+    cls=Command,
+    examples=[
+        ("What was pruned, and when", "hyperjobs prune list"),
+    ],
+)
 @archive_option
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines: the manifest of each.")
 @store_options
@@ -97,8 +105,15 @@ _TABLE: Sequence[Column[_Listed]] = (
 )
 
 
-@click.command("undo")
-@click.argument("run", type=UnicodeText(), metavar="RUN|latest")
+@click.command(
+    "undo",
+    cls=Command,
+    examples=[
+        ("What would come back of the last prune", "hyperjobs prune undo latest --dry-run"),
+        ("Bring it back", "hyperjobs prune undo latest --yes"),
+    ],
+)
+@click.argument("run", type=UnicodeText(), metavar="RUN|latest", shell_complete=offer.prunes)
 @click.option("--dry-run", is_flag=True, help="Prove the archive, say what would come back, and change nothing.")
 @click.option("--any-store", is_flag=True, help="Also into a store that these jobs were not pruned from.")
 @click.option("--yes", is_flag=True, help="Do not ask.")

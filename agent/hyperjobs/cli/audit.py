@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.lazy import LazyGroup
 from hyperjobs.cli.moment import Moment, write_instant
 from hyperjobs.cli.place import StorePlace, store_options
@@ -31,6 +33,9 @@ _HEAD = re.compile(r"[1-9]\d{0,17}:[0-9a-f]{64}")
 @click.group(
     "audit",
     cls=LazyGroup,
+    examples=[
+        ("Prove the whole log of the configuration", "hyperjobs audit verify"),
+    ],
     places={
         "verify": ("hyperjobs.cli.audit:verify_command", "Prove that no line of the audit log was touched."),
         "show": ("hyperjobs.cli.audit:show_command", "List what the audit log holds, oldest first."),
@@ -40,13 +45,25 @@ def audit_group() -> None:
     """Prove and read the audit log, which the agent writes when audit.path is set."""
 
 
-@click.command("verify")
+@click.command(
+    "verify",
+    cls=Command,
+    examples=[
+        ("Prove the whole log of the configuration", "hyperjobs audit verify"),
+    ],
+)
 @click.argument("path", required=False, metavar="[PATH]")
-@click.option("--key-file", metavar="FILE", help="The key of its codes; by default the configuration's.")
+@click.option(
+    "--key-file", metavar="FILE", help="The key of its codes; by default audit.key_file of the configuration."
+)
 @click.option(
     "--head", metavar="NUMBER:HASH", default="", help="A line that must be there, as an earlier verify gave it."
 )
-@click.option("--no-store", is_flag=True, help="Do not compare its ends with what the store remembers.")
+@click.option(
+    "--no-store",
+    is_flag=True,
+    help="Do not compare its ends with what the store remembers. A PATH that is not audit.path is compared with a store that --store names, and else with none.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 @store_options
 @verbose_option
@@ -77,9 +94,18 @@ def verify_command(  # noqa: PLR0913 - one for each option
     return 0 if verdict.is_whole else DAMAGED
 
 
-@click.command("show")
+@click.command(
+    "show",
+    cls=Command,
+    examples=[
+        ("The changes of one job", "hyperjobs audit show --job migration-20261122-01506"),
+        ("The changes of the last hour, as the log has them", "hyperjobs audit show --since 1h --json"),
+    ],
+)
 @click.argument("path", required=False, metavar="[PATH]")
-@click.option("--job", type=UnicodeText(), metavar="ID", help="Only changes of this job.")
+@click.option(
+    "--job", type=UnicodeText(), metavar="ID", shell_complete=offer.job_ids(), help="Only changes of this job."
+)
 @click.option("--since", type=Moment(), metavar="WHEN", help="Only changes written then or later.")
 @click.option("--until", type=Moment(), metavar="WHEN", help="Only changes written before then.")
 @click.option("--utc", is_flag=True, is_eager=True, help="Read times in UTC, not in the local zone.")

@@ -9,6 +9,7 @@ import click
 
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.backup_setting import directory_option, settings
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.event import record_event
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
@@ -18,7 +19,13 @@ from hyperjobs.cli.text import printable
 from hyperjobs.size import mebibytes
 
 
-@click.command("adopt")
+@click.command(
+    "adopt",
+    cls=Command,
+    examples=[
+        ("Make an old copy count as a backup", "hyperjobs backup adopt /mnt/old/jobs.db"),
+    ],
+)
 @click.argument("file", type=UnicodeText(), metavar="FILE")
 @click.option("--json", "as_json", is_flag=True, help="The manifest as one line of JSON.")
 @directory_option

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.backup_setting import directory_option, settings, store_of
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.table import emit
 from hyperjobs.cli.text import printable
 
 
-@click.command("pin")
-@click.argument("backup", type=UnicodeText())
-@click.option("--reason", default="", help="Why; shown by 'backup show'.")
+@click.command(
+    "pin",
+    cls=Command,
+    examples=[
+        ("Keep the latest whatever retention says", 'hyperjobs backup pin latest --reason "before the upgrade"'),
+    ],
+)
+@click.argument("backup", type=UnicodeText(), shell_complete=offer.backups("latest"))
+@click.option("--reason", default="", help="Why, for whoever finds it; shown by 'backup show'.")
 @directory_option
 @store_options
 @verbose_option
@@ -33,8 +41,14 @@ def pin_command(context: click.Context, *, backup: str, reason: str, directory: 
     emit(f"{printable(str(backups.path / str(name)))}: pinned")
 
 
-@click.command("unpin")
-@click.argument("backup", type=UnicodeText())
+@click.command(
+    "unpin",
+    cls=Command,
+    examples=[
+        ("Leave the latest to retention again", "hyperjobs backup unpin latest"),
+    ],
+)
+@click.argument("backup", type=UnicodeText(), shell_complete=offer.backups(pinned=True))
 @directory_option
 @store_options
 @verbose_option

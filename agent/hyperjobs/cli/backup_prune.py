@@ -9,6 +9,7 @@ import click
 
 from hyperjobs.cli.ask import ask
 from hyperjobs.cli.backup_setting import directory_option, settings
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.destination import configured_destination, destination_option
 from hyperjobs.cli.event import record_event
 from hyperjobs.cli.keep_option import Keep, keep_options
@@ -30,9 +31,23 @@ if TYPE_CHECKING:
     from hyperjobs.maintenance.backup.rotation import Rotation
 
 
-@click.command("prune")
+@click.command(
+    "prune",
+    cls=Command,
+    examples=[
+        ("What would go, and why the rest stays", "hyperjobs backup prune --dry-run"),
+        (
+            "By other rules than those of the configuration",
+            "hyperjobs backup prune --keep-daily 7 --keep-weekly 4 --dry-run",
+        ),
+    ],
+)
 @keep_options
-@click.option("--damaged", is_flag=True, help="Those that do not count, once enough newer ones do, instead.")
+@click.option(
+    "--damaged",
+    is_flag=True,
+    help="Delete the store's own damaged and failed backups instead, each once --minimum verified ones are newer. Refused while the store is frozen.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would go and why the rest stays, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines, one for each backup that is looked at.")

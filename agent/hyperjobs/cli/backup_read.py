@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli import offer
+from hyperjobs.cli.argument import Number, UnicodeText
 from hyperjobs.cli.backup_list import Listed, show_backups
 from hyperjobs.cli.backup_setting import directory_option, settings, store_of
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.destination import LATEST, backup_there, configured_destination, destination_option
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
@@ -35,11 +37,18 @@ STORE = "store"
 _DAMAGED = 3
 
 
-@click.command("list")
+@click.command(
+    "list",
+    cls=Command,
+    examples=[
+        ("The backups, and why retention keeps each", "hyperjobs backup list --reasons"),
+        ("Those of a second destination", "hyperjobs backup list --from offsite"),
+    ],
+)
 @destination_option
 @directory_option
 @click.option("--all", "everything", is_flag=True, help="Those of other stores too.")
-@click.option("--reasons", is_flag=True, help="Why retention keeps each; empty for one it lets go.")
+@click.option("--reasons", is_flag=True, help="One more column: why retention keeps it; empty for one it lets go.")
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
 @store_options
 @verbose_option
@@ -77,8 +86,15 @@ def list_command(  # noqa: PLR0913 - one for each option
     show_backups(listed, view_at(setting_of(context).clock.now(), as_json=as_json), reasons=reasons)
 
 
-@click.command("show")
-@click.argument("backup", type=UnicodeText(), default=LATEST)
+@click.command(
+    "show",
+    cls=Command,
+    examples=[
+        ("What the latest says of itself", "hyperjobs backup show"),
+        ("What the latest of a second destination says", "hyperjobs backup show latest --from offsite"),
+    ],
+)
+@click.argument("backup", type=UnicodeText(), default=LATEST, shell_complete=offer.backups(LATEST))
 @destination_option
 @directory_option
 @store_options
@@ -100,8 +116,15 @@ def show_command(*, backup: str, destination: str | None, directory: str | None,
     emit_json({**asdict(manifest_of(where, entry.name)), **marks, "pin_reason": reason_of(where, entry.name, PINNED)})
 
 
-@click.command("verify")
-@click.argument("backup", type=UnicodeText(), default=LATEST)
+@click.command(
+    "verify",
+    cls=Command,
+    examples=[
+        ("Prove the latest", "hyperjobs backup verify"),
+        ("Prove every backup", "hyperjobs backup verify --all"),
+    ],
+)
+@click.argument("backup", type=UnicodeText(), default=LATEST, shell_complete=offer.backups(LATEST))
 @click.option("--all", "everything", is_flag=True, help="Every backup of the store, oldest first.")
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines, one for each backup.")
 @destination_option
@@ -162,10 +185,18 @@ def _verify_there(there: Destination, store: Path | None, word: str, *, everythi
     return stop.code or code
 
 
-@click.command("diff")
-@click.argument("first", type=UnicodeText(), metavar="A")
-@click.argument("second", type=UnicodeText(), metavar="B", default=STORE)
-@click.option("--ids", type=click.IntRange(0, 1_000_000), default=10, help="So many ids of each kind; 10.")
+@click.command(
+    "diff",
+    cls=Command,
+    examples=[
+        ("What changed since the latest", "hyperjobs backup diff latest store"),
+    ],
+)
+@click.argument("first", type=UnicodeText(), metavar="A", shell_complete=offer.backups(LATEST))
+@click.argument("second", type=UnicodeText(), metavar="B", default=STORE, shell_complete=offer.backups(LATEST, STORE))
+@click.option(
+    "--ids", type=Number(0, 1_000_000), metavar="N", default=10, help="So many ids of each kind; 10 when not given."
+)
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 @directory_option
 @store_options

@@ -19,6 +19,7 @@ from hyperjobs.store.models import JobFilter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from hyperjobs.cli.offer import Offer
     from hyperjobs.store.models import Job, JobStatus
     from hyperjobs.store.sqlite import SQLiteJobStore
 
@@ -59,20 +60,29 @@ class Chosen:
         return found, missing
 
 
-def chosen_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the ids, ``--where`` and the filters; the command gets them as one :class:`Chosen` named ``chosen``."""
+def chosen_options(shell_complete: Offer) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the ids, ``--where`` and the filters; the command gets them as one :class:`Chosen` named ``chosen``.
 
-    @click.argument("ids", nargs=-1, type=UnicodeText(), metavar="[ID…|-]")
-    @click.option(
-        "--where", is_flag=True, help="The jobs that fit the filters, instead of ids; 'list' shows which those are."
-    )
-    @status_option
-    @filter_options()
-    @functools.wraps(command)
-    def with_chosen(*args: Any, ids: tuple[str, ...], where: bool, selection: Selection, **options: Any) -> Any:
-        return command(*args, chosen=_choose(ids, selection, where=where), **options)
+    Args:
+        shell_complete: what a shell is offered as ids.
+    """
 
-    return with_chosen
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @click.argument("ids", nargs=-1, type=UnicodeText(), metavar="[ID…|-]", shell_complete=shell_complete)
+        @click.option(
+            "--where",
+            is_flag=True,
+            help="The jobs that fit the filters, instead of ids; 'list' with the same filters shows them, a page at a time.",
+        )
+        @status_option
+        @filter_options()
+        @functools.wraps(command)
+        def with_chosen(*args: Any, ids: tuple[str, ...], where: bool, selection: Selection, **options: Any) -> Any:
+            return command(*args, chosen=_choose(ids, selection, where=where), **options)
+
+        return with_chosen
+
+    return decorate
 
 
 def _choose(ids: tuple[str, ...], selection: Selection, *, where: bool) -> Chosen:

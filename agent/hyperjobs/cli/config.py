@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli.command import Group
 from hyperjobs.cli.effect import ack_command, diff_effect_command
 from hyperjobs.cli.place import config_option
 from hyperjobs.cli.setting import verbose_option
@@ -22,12 +23,25 @@ if TYPE_CHECKING:
 _WRONG = 2
 
 
-@click.group("config")
+@click.group(
+    "config",
+    cls=Group,
+    examples=[
+        ("Whether the agent would start with a file", "hyperjobs config check --config hyperjobs.yaml"),
+        ("All options in force, and their values", "hyperjobs config show"),
+    ],
+)
 def config_group() -> None:
     """Check, show or describe the configuration."""
 
 
-@config_group.command("check")
+@config_group.command(
+    "check",
+    examples=[
+        ("Whether the agent would start with a file", "hyperjobs config check --config hyperjobs.yaml"),
+        ("Whether this machine fits the configuration too", "hyperjobs config check --host"),
+    ],
+)
 @config_option
 @click.option("--host", is_flag=True, help="Look at this machine too: the store, directories, keys and room.")
 @click.option("--json", "as_json", is_flag=True, help="With --host: JSON Lines, one for each finding.")
@@ -69,7 +83,12 @@ def _show_findings(config: Config, *, as_json: bool) -> bool:
     return is_any_wrong
 
 
-@config_group.command("show")
+@config_group.command(
+    "show",
+    examples=[
+        ("All options in force, and their values", "hyperjobs config show"),
+    ],
+)
 @config_option
 @verbose_option
 def show_command(*, file: str | None) -> None:
@@ -79,7 +98,12 @@ def show_command(*, file: str | None) -> None:
     emit(render(load_config(Path(file) if file else None, environ=os.environ, require_store=False)).rstrip("\n"))
 
 
-@config_group.command("schema")
+@config_group.command(
+    "schema",
+    examples=[
+        ("A schema for an editor", "hyperjobs config schema > hyperjobs.schema.json"),
+    ],
+)
 @verbose_option
 def schema_command() -> None:
     """Print the JSON Schema of the configuration file, for editors."""

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from hyperjobs.cli.ask import ask
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.event import record_event
 from hyperjobs.cli.place import StorePlace
 from hyperjobs.cli.selection import Selection, filter_options, status_option
@@ -21,7 +22,20 @@ from hyperjobs.cli.transfer import policy_options, refuse_frozen, said, stoppabl
 from hyperjobs.errors import StoreNotFoundError
 
 
-@click.command("copy")
+@click.command(
+    "copy",
+    cls=Command,
+    examples=[
+        (
+            "See what would come over from a user's own store",
+            "hyperjobs copy ~/.hypersdk/jobs.db /var/lib/hypersdk/jobs.db --dry-run",
+        ),
+        (
+            "Make a new store of one provider's jobs",
+            "hyperjobs copy jobs.db vsphere.db --create --provider vsphere --yes",
+        ),
+    ],
+)
 @click.argument("source", metavar="SRC")
 @click.argument("target", metavar="DST")
 @click.option("--create", is_flag=True, help="Make DST when it is not there.")

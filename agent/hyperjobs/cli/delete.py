@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.chosen import Chosen, chosen_options
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.edited import Edit, Edited, Wish, edit_options, run_edit
 from hyperjobs.errors import HyperjobsError
 from hyperjobs.store.models import FINISHED, Job, JobStatus
@@ -22,8 +24,18 @@ if TYPE_CHECKING:
     from hyperjobs.store.sqlite import SQLiteJobStore
 
 
-@click.command("delete")
-@chosen_options
+@click.command(
+    "delete",
+    cls=Command,
+    examples=[
+        ("Delete one finished job, archived first", "hyperjobs delete migration-20260801-00003 --yes"),
+        (
+            "See which cancelled jobs from before 90 days it would be",
+            "hyperjobs delete --where --status cancelled --until 90d --dry-run",
+        ),
+    ],
+)
+@chosen_options(offer.job_ids("completed", "failed", "cancelled"))
 @edit_options
 @click.pass_context
 def delete_command(context: click.Context, *, place: StorePlace, chosen: Chosen, wish: Wish) -> int:

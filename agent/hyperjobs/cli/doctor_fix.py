@@ -37,7 +37,7 @@ def fix_rows(  # noqa: PLR0913 - one for each option
 
     for word in unknown_kinds(kinds):
         hint = nearest(word, KINDS)
-        raise click.BadParameter(f"there is no kind {word!r}{hint}; known: {', '.join(KINDS)}", param_hint="--only")
+        raise click.BadParameter(f"there is no kind {word!r}; known: {', '.join(KINDS)}{hint}", param_hint="--only")
     only = set(kinds) or set(KINDS)
     with workshop(context, place) as shop, Stop() as stop:
         progress = Progress(shop.clock)

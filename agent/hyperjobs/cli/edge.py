@@ -13,6 +13,7 @@ import click
 
 from hyperjobs.cli.setting import Setting
 from hyperjobs.cli.text import printable
+from hyperjobs.cli.usage import usage_message
 from hyperjobs.errors import ConfigError, HyperjobsError
 
 if TYPE_CHECKING:
@@ -24,6 +25,21 @@ NO_SPACE = 5
 REFUSED = 6
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + signal.SIGPIPE
+
+EXIT_CODES = {
+    0: "ok",
+    FAILED: "failed",
+    USAGE: "usage or configuration",
+    3: "damage found",
+    4: "busy",
+    NO_SPACE: "no space",
+    REFUSED: "refused for safety",
+    7: "not found or not a job store",
+    INTERRUPTED: "ended by Ctrl-C",
+    BROKEN_PIPE: "ended by a closed pipe",
+    128 + signal.SIGTERM: "ended by SIGTERM",
+}
+"""Exit code → what it says; no other is used."""
 
 _CODES = {errno.ENOSPC: NO_SPACE, errno.EDQUOT: NO_SPACE, errno.EACCES: REFUSED, errno.EPERM: REFUSED}
 
@@ -80,6 +96,9 @@ def _invoke(program: click.Command, arguments: Sequence[str], setting: Setting) 
             result = program.invoke(context)
     except click.exceptions.Exit as exc:
         return exc.exit_code
+    except click.exceptions.NoArgsIsHelpError as exc:  # a group alone: what there is in it, and still a usage error
+        _say(exc.message)
+        return USAGE
     return result if isinstance(result, int) else 0
 
 
@@ -103,7 +122,7 @@ def _explain(exc: Exception) -> tuple[str, int]:
             return str(exc), exc.exit_code
         case click.UsageError():
             where = exc.ctx.command_path if exc.ctx else "hyperjobs"
-            return f"{exc.format_message()} (see '{where} --help')", USAGE
+            return f"{usage_message(exc)} (see '{where} --help')", USAGE
         case click.ClickException():
             return exc.format_message(), exc.exit_code
         case OSError():

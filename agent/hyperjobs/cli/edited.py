@@ -104,9 +104,13 @@ def edit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option("--reason", type=UnicodeText(), default="", metavar="TEXT", help="Why; kept in 'runs'.")
     @click.option("--force", is_flag=True, help="Also where the rules forbid it; needs --reason.")
-    @click.option("--atomic", is_flag=True, help="All of them in one transaction, or none.")
+    @click.option(
+        "--atomic",
+        is_flag=True,
+        help="All of them in one transaction, or none; writers wait for it, so not for many thousands.",
+    )
     @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
-    @click.option("--yes", is_flag=True, help="Do not ask.")
+    @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal to ask on.")
     @click.option("--json", "as_json", is_flag=True, help="JSON Lines, one for each job.")
     @store_options
     @verbose_option

@@ -12,6 +12,7 @@ import click
 
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.moment import write_instant
 from hyperjobs.cli.person import person
 from hyperjobs.cli.setting import setting_of, verbose_option
@@ -30,7 +31,13 @@ if TYPE_CHECKING:
 _REFUSED = 6
 
 
-@click.command("diff-effect")
+@click.command(
+    "diff-effect",
+    cls=Command,
+    examples=[
+        ("What a new configuration would delete", "hyperjobs config diff-effect new.yaml"),
+    ],
+)
 @click.argument("file", type=UnicodeText(), required=False)
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 @verbose_option
@@ -55,7 +62,13 @@ def diff_effect_command(context: click.Context, *, file: str | None, as_json: bo
     return stop.code
 
 
-@click.command("ack")
+@click.command(
+    "ack",
+    cls=Command,
+    examples=[
+        ("Let the next reload put it into force", "hyperjobs config ack new.yaml --yes"),
+    ],
+)
 @click.argument("file", type=UnicodeText(), required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hyperjobs.cli.argument import Count
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import Selection, filter_options, status_option
 from hyperjobs.cli.setting import verbose_option
@@ -23,19 +24,27 @@ if TYPE_CHECKING:
 _STDOUT = "-"
 
 
-@click.command("export")
+@click.command(
+    "export",
+    cls=Command,
+    examples=[
+        ("The failed jobs of 30 days, for a spreadsheet", "hyperjobs export --status failed --since 30d failed.csv"),
+        ("All jobs of one moment, compressed", "hyperjobs export --consistent jobs.jsonl.zst"),
+        ("Into another program", "hyperjobs export | gzip > jobs.jsonl.gz"),
+    ],
+)
 @click.argument("file", default=_STDOUT, metavar="[FILE|-]")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["jsonl", "json", "csv"]),
-    help="By default what the file's name says, else jsonl.",
+    help="By default what the file's name says, else jsonl; .gz and .zst at its end compress.",
 )
 @click.option(
     "--sort",
     type=click.Choice(["id", "newest", "oldest"]),
     default="id",
-    help="Order of the jobs; any but by id holds one snapshot of the store.",
+    help="Order of the jobs, by id when not given; any other holds one snapshot of the store.",
 )
 @click.option("--limit", type=Count(least=1), metavar="N", help="At most N jobs.")
 @click.option("--consistent", is_flag=True, help="The jobs of one moment; checkpoints wait until it is done.")

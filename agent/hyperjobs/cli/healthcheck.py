@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli.argument import Number
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.place import configuration_file, raw_option
 from hyperjobs.cli.setting import verbose_option
 from hyperjobs.cli.table import emit
@@ -40,19 +42,37 @@ class _Url(click.ParamType):  # type: ignore[type-arg]  # generic only in newer 
         return found[1], found[2] + port
 
 
-@click.command("healthcheck")
-@click.option("--url", type=_Url(), metavar="URL", help="The agent's address; by default as the configuration says.")
+@click.command(
+    "healthcheck",
+    cls=Command,
+    examples=[
+        ("Whether the agent lives", "hyperjobs healthcheck"),
+        ("Whether it is ready, and reads its store", "hyperjobs healthcheck --ready --store"),
+    ],
+)
+@click.option(
+    "--url",
+    type=_Url(),
+    metavar="URL",
+    help="The agent's address, http://127.0.0.1:10985 or https://host:10985, instead of the configured one.",
+)
 @click.option("--ready", is_flag=True, help="Fail also while it starts or stops.")
-@click.option("--store", is_flag=True, help="Fail also when it cannot read its store.")
+@click.option(
+    "--store", is_flag=True, help="Fail also when it cannot read its store; asks /metrics, which counts as a scrape."
+)
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(0.1, 600),
+    type=Number(0.1, 600.0),
     default=5.0,
     metavar="SECONDS",
     help="How long all of it may take; 5 when not given.",
 )
-@click.option("--ca", metavar="FILE", help="Trust only these certificates, also on a loopback address.")
+@click.option(
+    "--ca",
+    metavar="FILE",
+    help="Trust only these certificates; without it the system's, and on a loopback address any.",
+)
 @click.option("--cert", metavar="FILE", help="Show this certificate to an agent that wants one.")
 @click.option("--key", metavar="FILE", help="Its key, when the file of --cert does not hold it.")
 @click.option("--login", metavar="FILE", help="Sign in with the user:password in this file.")
@@ -100,7 +120,8 @@ def _judged(target: Target, path: str, deadline: float) -> tuple[str, str]:
     except ProbeError as exc:
         if exc.is_alive and is_alive_enough:
             return target.address, f"alive ({exc})"
-        remedy = "; give one with --cert" if exc.is_alive else ""
+        is_down = "refused" in str(exc)
+        remedy = "; give one with --cert" if exc.is_alive else "; is the agent running?" if is_down else ""
         raise AgentUnhealthyError(f"{target.address}: {exc}{remedy}") from exc
     if answer.status in {_UNAUTHORIZED, _TOO_MANY} and is_alive_enough:
         return answer.url, f"alive ({'it wants a password' if answer.status == _UNAUTHORIZED else 'asked too often'})"

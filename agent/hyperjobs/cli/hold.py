@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyperjobs.cli.argument import Duration, UnicodeText
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.event import add_event
 from hyperjobs.cli.moment import write_instant
 from hyperjobs.cli.place import StorePlace, store_options
@@ -50,7 +51,13 @@ def _shape(held: Held) -> dict[str, Any]:
     }
 
 
-@click.command("pause")
+@click.command(
+    "pause",
+    cls=Command,
+    examples=[
+        ("No task starts by itself for two hours", 'hyperjobs pause --for 2h --reason "storage work"'),
+    ],
+)
 @click.option(
     "--for", "length", type=Duration(least=_SHORTEST), required=True, metavar="DURATION", help="How long: 30m, 2h, 1d."
 )
@@ -76,7 +83,13 @@ def pause_command(context: click.Context, *, length: timedelta, reason: str, as_
         emit(f"{said}; 'hyperjobs resume' ends it sooner")
 
 
-@click.command("resume")
+@click.command(
+    "resume",
+    cls=Command,
+    examples=[
+        ("End the pause now", "hyperjobs resume"),
+    ],
+)
 @_json_option
 @store_options
 @verbose_option
@@ -94,7 +107,13 @@ def resume_command(context: click.Context, *, as_json: bool, place: StorePlace) 
     emit("maintenance was not paused" if held is None else f"the pause is over ({printable(held.reason)})")
 
 
-@click.command("freeze")
+@click.command(
+    "freeze",
+    cls=Command,
+    examples=[
+        ("Keep everything that is there", 'hyperjobs freeze --reason "jobs are missing"'),
+    ],
+)
 @click.option("--reason", type=_Reason(), required=True, help="Why, for whoever finds it frozen.")
 @_json_option
 @store_options
@@ -119,7 +138,13 @@ def freeze_command(context: click.Context, *, reason: str, as_json: bool, place:
     emit("the store is frozen" if is_news else "the store was frozen already")
 
 
-@click.command("unfreeze")
+@click.command(
+    "unfreeze",
+    cls=Command,
+    examples=[
+        ("Go on, all is well", 'hyperjobs unfreeze --reason "they were moved on purpose"'),
+    ],
+)
 @click.option("--reason", type=_Reason(), required=True, help="What was found or done about it; it is kept.")
 @_json_option
 @store_options

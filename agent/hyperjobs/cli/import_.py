@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyperjobs.cli.ask import ask
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.event import record_event
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
@@ -23,10 +24,28 @@ if TYPE_CHECKING:
 FORMATS = ("auto", "jsonl", "archive", "json", "csv", "history", "daemon")
 
 
-@click.command("import")
+@click.command(
+    "import",
+    cls=Command,
+    examples=[
+        ("See what would come of hyperexport's history", "hyperjobs import --dry-run ~/.hyperexport/history.json"),
+        (
+            "Take the jobs of an export that are newer than ours",
+            "hyperjobs import exported.jsonl.zst --policy newer --yes",
+        ),
+    ],
+)
 @click.argument("file", metavar="FILE")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="auto", help="What the file is; auto looks.")
-@click.option("--strict", is_flag=True, help="Take of JSON Lines and archives only what hypersdk itself could read.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="auto",
+    help="What the file is; auto, the default, looks at what is in it.",
+)
+@click.option(
+    "--strict", is_flag=True, help="Take of JSON Lines and archives only what hypersdk's own client could read."
+)
 @click.option("--no-guard", is_flag=True, help="CSV: it was exported with --no-guard.")
 @click.option("--rejects", metavar="FILE", help="Write the rows that are not taken there, with line and reason.")
 @policy_options

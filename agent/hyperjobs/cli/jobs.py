@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.moment import show_age, show_instant, write_instant
 from hyperjobs.cli.past import Past, past_options
 from hyperjobs.cli.place import StorePlace, store_options
@@ -87,7 +88,15 @@ def _number(value: float) -> str:
     return f"{value:g}"
 
 
-@click.command("list")
+@click.command(
+    "list",
+    cls=Command,
+    examples=[
+        ("What failed or runs, of the last week", "hyperjobs list --status failed,running --since 7d"),
+        ("The ids of all jobs of a user, for a script", "hyperjobs list --user alice --limit all | cut -f 1"),
+        ("The list as the newest backup before today has it", "hyperjobs list --at today"),
+    ],
+)
 @status_option
 @filter_options()
 @page_options(LIST_LIMIT)
@@ -101,7 +110,13 @@ def list_command(context: click.Context, *, place: StorePlace, selection: Select
     show_jobs(context, place, selection, view, table=LIST_TABLE, values=_list_values, past=past)
 
 
-@click.command("running")
+@click.command(
+    "running",
+    cls=Command,
+    examples=[
+        ("What runs for one provider", "hyperjobs running --provider vsphere"),
+    ],
+)
 @filter_options()
 @page_options(None)
 @view_options
@@ -114,7 +129,14 @@ def running_command(context: click.Context, *, place: StorePlace, selection: Sel
     show_jobs(context, place, narrowed, view, table=RUNNING_TABLE, values=_running_values)
 
 
-@click.command("failed")
+@click.command(
+    "failed",
+    cls=Command,
+    examples=[
+        ("The last five failures, with their errors", "hyperjobs failed --limit 5"),
+        ("Those of this week that speak of a timeout, as JSON", "hyperjobs failed --text timeout --since 7d --json"),
+    ],
+)
 @filter_options()
 @page_options(FAILED_LIMIT)
 @view_options

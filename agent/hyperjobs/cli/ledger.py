@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hyperjobs.cli.ask import ask
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.opened import opened
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
@@ -20,8 +21,18 @@ if TYPE_CHECKING:
     from hyperjobs.config import Config
 
 
-@click.command("install")
-@click.option("--rebuild", is_flag=True, help="Build it anew with the configured duration buckets; its counts restart.")
+@click.command(
+    "install",
+    cls=Command,
+    examples=[
+        ("Add the ledger to a store before its agent starts", "hyperjobs install --store jobs.db"),
+    ],
+)
+@click.option(
+    "--rebuild",
+    is_flag=True,
+    help="Build it anew, with the configured duration buckets; its counts restart. Refused while an agent runs.",
+)
 @store_options
 @verbose_option
 @click.pass_context
@@ -43,7 +54,14 @@ def install_command(context: click.Context, *, rebuild: bool, place: StorePlace)
     emit(f"{path}: the ledger is {'in place; run an agent to keep it' if done.changed else 'in place already'}")
 
 
-@click.command("uninstall")
+@click.command(
+    "uninstall",
+    cls=Command,
+    examples=[
+        ("What would be dropped", "hyperjobs uninstall --dry-run"),
+        ("Take hyperjobs out of a store", "hyperjobs uninstall --yes"),
+    ],
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be dropped.")
 @store_options

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli import offer
+from hyperjobs.cli.command import Group
 from hyperjobs.cli.place import config_option
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.table import emit, emit_json
@@ -20,13 +22,25 @@ if TYPE_CHECKING:
     from hyperjobs.notify.channel import Channel
 
 
-@click.group("notify")
+@click.group(
+    "notify",
+    cls=Group,
+    examples=[
+        ("Whether every channel works", "hyperjobs notify test"),
+    ],
+)
 def notify_group() -> None:
     """Try the channels of notifications."""
 
 
-@notify_group.command("test")
-@click.argument("channel", required=False)
+@notify_group.command(
+    "test",
+    examples=[
+        ("Whether every channel works", "hyperjobs notify test"),
+        ("One channel alone", "hyperjobs notify test ops"),
+    ],
+)
+@click.argument("channel", required=False, shell_complete=offer.channels)
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
 @config_option
 @verbose_option

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.moment import Moment, write_instant
 from hyperjobs.cli.text import printable
 
@@ -76,9 +77,20 @@ class Past:
 def past_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--at``, ``--from`` and ``--dir``; the command gets them as one :class:`Past` named ``past``."""
 
-    @click.option("--at", type=Moment(), metavar="WHEN", help="As the newest verified backup of then or before has it.")
-    @click.option("--from", "destination", metavar="NAME", help="With --at: of this destination of the configuration.")
-    @click.option("--dir", "directory", metavar="DIR", help="With --at: of this directory of backups.")
+    @click.option(
+        "--at",
+        type=Moment(),
+        metavar="WHEN",
+        help="As the store's newest verified backup of then or before has it; which one is said on standard error.",
+    )
+    @click.option(
+        "--from",
+        "destination",
+        metavar="NAME",
+        shell_complete=offer.destinations,
+        help="With --at: the backups of this destination of the configuration.",
+    )
+    @click.option("--dir", "directory", metavar="DIR", help="With --at: the backups in this directory.")
     @functools.wraps(command)
     def with_past(
         *args: Any, at: datetime | None, destination: str | None, directory: str | None, **options: Any

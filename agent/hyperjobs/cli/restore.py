@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
 from hyperjobs.cli.backup_setting import directory_option, host_of, settings, store_of
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.destination import (
     LATEST,
     backup_before,
@@ -112,14 +114,42 @@ class Restored:
         }
 
 
-@click.command("restore")
-@click.argument("backup", type=UnicodeText(), default=LATEST)
+@click.command(
+    "restore",
+    cls=Command,
+    examples=[
+        ("What a restore of the latest would do", "hyperjobs restore --dry-run"),
+        ("A new file of the newest backup before today", "hyperjobs restore --at today --to before-today.db"),
+        (
+            "Bring one lost job back, while others use the store",
+            "hyperjobs restore --job migration-20261101-00042 --yes",
+        ),
+    ],
+)
+@click.argument("backup", type=UnicodeText(), default=LATEST, shell_complete=offer.backups(LATEST))
 @click.option("--at", type=Moment(), metavar="WHEN", help="The newest backup taken then or before, instead of BACKUP.")
-@click.option("--to", metavar="PATH", help="Make this new file of it, and leave the store alone.")
-@click.option("--live", is_flag=True, help="Write it into the store while others have that open.")
-@click.option("--job", "jobs", multiple=True, type=UnicodeText(), metavar="ID", help="This job alone; may be repeated.")
+@click.option(
+    "--to", metavar="PATH", help="Make this new file of it, and leave the store alone. Refused when there is one."
+)
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Write it into the store while others have that open; they go on with the restored jobs.",
+)
+@click.option(
+    "--job",
+    "jobs",
+    multiple=True,
+    type=UnicodeText(),
+    metavar="ID",
+    help="Bring this job alone back into the store, while others go on using it; may be repeated. One whose id is there is refused.",
+)
 @click.option("--replace", is_flag=True, help="With --job: in place of a finished job of that id in the store.")
-@click.option("--dry-run", is_flag=True, help="Prove the backup, say what would be done, and change nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Prove the backup, say what would be done and who has the store open, and change nothing.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="The plan, or what was done, as one line of JSON.")
 @destination_option

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli import offer
+from hyperjobs.cli.argument import Number, UnicodeText
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.event import event_record
 from hyperjobs.cli.moment import show_age, show_instant
 from hyperjobs.cli.place import StorePlace, store_options
@@ -26,9 +28,16 @@ if TYPE_CHECKING:
 _STYLES = {"ok": "green", "failed": "bold red", "interrupted": "yellow", "skipped": "dim", "running": "cyan"}
 
 
-@click.command("runs")
-@click.argument("task", type=UnicodeText(), required=False)
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, help="At most so many; 20.")
+@click.command(
+    "runs",
+    cls=Command,
+    examples=[
+        ("What was done last", "hyperjobs runs"),
+        ("The last five backups", "hyperjobs runs backup --limit 5"),
+    ],
+)
+@click.argument("task", type=UnicodeText(), required=False, shell_complete=offer.words(*offer.TASKS, *offer.EVENTS))
+@click.option("--limit", type=Number(1, 10_000), metavar="N", default=20, help="At most so many; 20 when not given.")
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
 @store_options
 @verbose_option

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli.command import Group
 from hyperjobs.cli.moment import show_age, write_instant
 from hyperjobs.cli.place import config_option
 from hyperjobs.cli.preview import preview_command
@@ -23,7 +24,14 @@ if TYPE_CHECKING:
     from hyperjobs.maintenance.timetable import TimetableEntry
 
 
-@click.group("schedule", invoke_without_command=True)
+@click.group(
+    "schedule",
+    cls=Group,
+    invoke_without_command=True,
+    examples=[
+        ("When each task runs next", "hyperjobs schedule"),
+    ],
+)
 @json_option
 @config_option
 @verbose_option

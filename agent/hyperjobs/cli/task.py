@@ -35,7 +35,9 @@ def task_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for decorate in (
         verbose_option,
         store_options,
-        click.option("--json", "as_json", is_flag=True, help="Write the run's record as one line of JSON."),
+        click.option(
+            "--json", "as_json", is_flag=True, help="The run's record as one line of JSON, as 'runs' gives it."
+        ),
         click.option("--dry-run", "is_dry", is_flag=True, help="Say what would be done, and change nothing."),
     ):
         command = decorate(command)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli import offer
+from hyperjobs.cli.argument import Number, UnicodeText
+from hyperjobs.cli.command import Group
 from hyperjobs.cli.moment import Moment, show_age, write_instant
 from hyperjobs.cli.opened import opened
 from hyperjobs.cli.place import StorePlace, store_options
@@ -27,7 +29,13 @@ _PERIOD = timedelta(days=7)
 _LIMIT = 20
 
 
-@click.group("top")
+@click.group(
+    "top",
+    cls=Group,
+    examples=[
+        ("Why jobs failed in the last 30 days", "hyperjobs top failures --since 30d"),
+    ],
+)
 def top_group() -> None:
     """Show what there is most of."""
 
@@ -40,12 +48,31 @@ class _Ranked:
     share: float
 
 
-@top_group.command("failures")
-@click.option("--since", type=Moment(), metavar="WHEN", help="Only jobs that failed at WHEN or later; 7d.")
+@top_group.command(
+    "failures",
+    examples=[
+        ("Why jobs failed in the last 30 days", "hyperjobs top failures --since 30d"),
+        ("The same, for each provider", "hyperjobs top failures --since 30d --by provider"),
+    ],
+)
+@click.option(
+    "--since",
+    type=Moment(),
+    metavar="WHEN",
+    help="Only jobs that failed at WHEN or later, by their end, else start, else creation; 7d when not given.",
+)
 @click.option("--until", type=Moment(), metavar="WHEN", help="Only jobs that failed before WHEN.")
 @click.option("--by", type=click.Choice(["provider"]), help="A line for each provider and kind.")
-@click.option("--provider", type=UnicodeText(), metavar="NAME", help="Only jobs of this provider.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=_LIMIT, metavar="N", help="At most N kinds; 20.")
+@click.option(
+    "--provider",
+    type=UnicodeText(),
+    metavar="NAME",
+    shell_complete=offer.values_of("provider"),
+    help="Only jobs of this provider.",
+)
+@click.option(
+    "--limit", type=Number(1, 100_000), default=_LIMIT, metavar="N", help="At most N kinds; 20 when not given."
+)
 @view_options
 @store_options
 @verbose_option

@@ -45,7 +45,8 @@ def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--policy",
             type=click.Choice(["skip", "newer", "replace"]),
             default="skip",
-            help="What becomes of a job whose id is there: it stays, it stays unless ours is newer, it is replaced.",
+            help="What becomes of a job whose id is there: skip, the default, it stays; newer, it stays unless ours is newer; "
+            "replace, it is replaced.",
         ),
     ):
         command = decorate(command)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyperjobs.cli.argument import Duration
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.moment import show_age, show_seconds, write_instant
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import Selection, View, filter_options, view_options
@@ -38,20 +39,27 @@ _FRAME_LINES = 6
 """Heading, two table headings, blank line, trouble, and how to leave."""
 
 
-@click.command("watch")
+@click.command(
+    "watch",
+    cls=Command,
+    examples=[
+        ("Watch the running jobs, with a look every five seconds", "hyperjobs watch --interval 5s"),
+        ("Every change as one line of JSON, for a program", "hyperjobs watch --json"),
+    ],
+)
 @click.option(
     "--interval",
     type=Duration(least=_LEAST),
     default="2s",
     metavar="DURATION",
-    help="Look so often; 2s, and at least 0.2s.",
+    help="Look so often; 2s when not given, 0.2s at least.",
 )
 @click.option(
     "--stalled-after",
     type=Duration(),
     default="30m",
     metavar="DURATION",
-    help="Mark a job that stood for so long; 30m.",
+    help="Mark a job that stood for so long; 30m when not given.",
 )
 @filter_options()
 @view_options
