@@ -13,7 +13,7 @@ from hyperjobs.cli.ask import ask
 from hyperjobs.cli.event import record_event
 from hyperjobs.cli.moment import show_age
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.show import show_bytes
 from hyperjobs.cli.stop import Progress, Stop
 from hyperjobs.cli.table import Column, emit, emit_json, emit_rows
@@ -39,7 +39,7 @@ def archive_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("list")
 @archive_option
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines: the manifest of each.")
+@json_option("JSON Lines: the manifest of each.")
 @store_options
 @verbose_option
 @click.pass_context
@@ -102,7 +102,7 @@ _TABLE: Sequence[Column[_Listed]] = (
 @click.option("--dry-run", is_flag=True, help="Prove the archive, say what would come back, and change nothing.")
 @click.option("--any-store", is_flag=True, help="Also into a store that these jobs were not pruned from.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@json_option("One line of JSON.")
 @archive_option
 @store_options
 @verbose_option

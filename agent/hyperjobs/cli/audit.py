@@ -12,7 +12,7 @@ from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.lazy import LazyGroup
 from hyperjobs.cli.moment import Moment, write_instant
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import verbose_option
+from hyperjobs.cli.setting import json_option, verbose_option
 from hyperjobs.cli.table import emit, emit_json, emit_values
 from hyperjobs.cli.text import printable
 from hyperjobs.errors import ConfigError, StoreError
@@ -47,7 +47,7 @@ def audit_group() -> None:
     "--head", metavar="NUMBER:HASH", default="", help="A line that must be there, as an earlier verify gave it."
 )
 @click.option("--no-store", is_flag=True, help="Do not compare its ends with what the store remembers.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@json_option("One line of JSON.")
 @store_options
 @verbose_option
 def verify_command(  # noqa: PLR0913 - one for each option
@@ -83,7 +83,7 @@ def verify_command(  # noqa: PLR0913 - one for each option
 @click.option("--since", type=Moment(), metavar="WHEN", help="Only changes written then or later.")
 @click.option("--until", type=Moment(), metavar="WHEN", help="Only changes written before then.")
 @click.option("--utc", is_flag=True, is_eager=True, help="Read times in UTC, not in the local zone.")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines: each line as the log has it.")
+@json_option("JSON Lines: each line as the log has it.")
 @store_options
 @verbose_option
 def show_command(  # noqa: PLR0913 - one for each option

@@ -12,7 +12,7 @@ import click
 from hyperjobs.cli.backup_setting import directory_option, settings
 from hyperjobs.cli.lazy import LazyGroup
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.stop import Progress, Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
@@ -52,9 +52,7 @@ def backup_group() -> None:
 @click.option("--pages", type=click.IntRange(1, 1_000_000), help="Pages copied at once; 250.")
 @click.option("--pause", type=click.FloatRange(0, 10_000), help="Milliseconds between two steps; as configured, 5.")
 @click.option("--dry-run", "is_dry", is_flag=True, help="Say how large it would be and what room there is.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Write its manifest as one line of JSON; of a dry run its record."
-)
+@json_option("Write its manifest as one line of JSON; of a dry run its record.")
 @store_options
 @verbose_option
 @click.pass_context

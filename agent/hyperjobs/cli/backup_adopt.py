@@ -11,7 +11,7 @@ from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.backup_setting import directory_option, settings
 from hyperjobs.cli.event import record_event
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
@@ -20,7 +20,7 @@ from hyperjobs.size import mebibytes
 
 @click.command("adopt")
 @click.argument("file", type=UnicodeText(), metavar="FILE")
-@click.option("--json", "as_json", is_flag=True, help="The manifest as one line of JSON.")
+@json_option("The manifest as one line of JSON.")
 @directory_option
 @store_options
 @verbose_option

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,8 @@ from hyperjobs.cli.backup_list import Listed, show_backups
 from hyperjobs.cli.backup_setting import directory_option, settings, store_of
 from hyperjobs.cli.destination import LATEST, backup_there, configured_destination, destination_option
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
+from hyperjobs.cli.stderr import complain_of
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json, emit_values
 from hyperjobs.cli.text import printable
@@ -40,7 +40,7 @@ _DAMAGED = 3
 @directory_option
 @click.option("--all", "everything", is_flag=True, help="Those of other stores too.")
 @click.option("--reasons", is_flag=True, help="Why retention keeps each; empty for one it lets go.")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
+@json_option("JSON Lines.")
 @store_options
 @verbose_option
 @click.pass_context
@@ -103,7 +103,7 @@ def show_command(*, backup: str, destination: str | None, directory: str | None,
 @click.command("verify")
 @click.argument("backup", type=UnicodeText(), default=LATEST)
 @click.option("--all", "everything", is_flag=True, help="Every backup of the store, oldest first.")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines, one for each backup.")
+@json_option("JSON Lines, one for each backup.")
 @destination_option
 @directory_option
 @store_options
@@ -166,7 +166,7 @@ def _verify_there(there: Destination, store: Path | None, word: str, *, everythi
 @click.argument("first", type=UnicodeText(), metavar="A")
 @click.argument("second", type=UnicodeText(), metavar="B", default=STORE)
 @click.option("--ids", type=click.IntRange(0, 1_000_000), default=10, help="So many ids of each kind; 10.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@json_option("One line of JSON.")
 @directory_option
 @store_options
 @verbose_option
@@ -226,7 +226,7 @@ def _say_whole(where: str, manifest: Manifest, said: str, *, as_json: bool, coun
 
 
 def _say_damaged(where: str, name: BackupName, error: BackupDamagedError, *, as_json: bool) -> None:
-    sys.stderr.write(f"hyperjobs: {printable(str(error))}\n")
+    complain_of(error)
     if as_json:
         shape = {"name": str(name), "place": where, "whole": False, "counts": False, "jobs": None, "bytes": None}
         emit_json({**shape, "found": str(error)})

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hyperjobs.cli.setting import setting_of, verbose_option
-from hyperjobs.cli.table import Column, emit_json, emit_table, emit_values, note
-from hyperjobs.cli.timetable import json_option, view_at
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
+from hyperjobs.cli.stderr import note
+from hyperjobs.cli.table import Column, emit_json, emit_table, emit_values
+from hyperjobs.cli.timetable import view_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ _FOUND = 1
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--all", "with_others", is_flag=True, help="List metrics of others too; else they are only counted.")
 @click.option("--label", "labels", metavar="NAME", multiple=True, help="A label that your scrape adds; repeatable.")
-@json_option
+@json_option("JSON Lines.")
 @verbose_option
 @click.pass_context
 def check_metrics_command(

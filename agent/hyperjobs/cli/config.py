@@ -11,7 +11,7 @@ import click
 
 from hyperjobs.cli.effect import ack_command, diff_effect_command
 from hyperjobs.cli.place import config_option
-from hyperjobs.cli.setting import verbose_option
+from hyperjobs.cli.setting import json_option, verbose_option
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 from hyperjobs.clock import SystemClock
@@ -30,7 +30,7 @@ def config_group() -> None:
 @config_group.command("check")
 @config_option
 @click.option("--host", is_flag=True, help="Look at this machine too: the store, directories, keys and room.")
-@click.option("--json", "as_json", is_flag=True, help="With --host: JSON Lines, one for each finding.")
+@json_option("With --host: JSON Lines, one for each finding.")
 @verbose_option
 def check_command(*, file: str | None, host: bool, as_json: bool) -> int:
     """Say whether the agent would start with this configuration, and all that is wrong with it.

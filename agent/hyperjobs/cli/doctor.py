@@ -13,7 +13,7 @@ import click
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.lazy import nearest
 from hyperjobs.cli.place import USUAL_PLACES, StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import emit, emit_json, emit_values
 from hyperjobs.cli.text import printable
 from hyperjobs.errors import ConfigError, HyperjobsError
@@ -47,7 +47,7 @@ _STYLES = {"failed": "bold red", "warning": "yellow", "skipped": "dim", "ok": "g
 @click.option("--dry-run", "is_dry", is_flag=True, help="With --fix or --undo: say what would be done, change nothing.")
 @click.option("--yes", is_flag=True, help="With --fix or --undo: do not ask.")
 @click.option("--user", metavar="NAME", default="", help="Look at files as this user; as root, by default the agent's.")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines, one for each finding.")
+@json_option("JSON Lines, one for each finding.")
 @store_options
 @verbose_option
 @click.pass_context

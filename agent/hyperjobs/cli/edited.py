@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,7 +17,8 @@ from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
 from hyperjobs.cli.event import add_event, recording
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import verbose_option
+from hyperjobs.cli.setting import json_option, verbose_option
+from hyperjobs.cli.stderr import complain_of, note
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.task import workshop
@@ -107,7 +107,7 @@ def edit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--atomic", is_flag=True, help="All of them in one transaction, or none.")
     @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
     @click.option("--yes", is_flag=True, help="Do not ask.")
-    @click.option("--json", "as_json", is_flag=True, help="JSON Lines, one for each job.")
+    @json_option("JSON Lines, one for each job.")
     @store_options
     @verbose_option
     @functools.wraps(command)
@@ -155,7 +155,7 @@ def run_edit(context: click.Context, place: StorePlace, chosen: Chosen, wish: Wi
                 ask(_question(edit, jobs, failed, path))
             done = edit.run(shop, path, jobs, wish, stop)
         elif not failed:
-            sys.stderr.write("no job fits; nothing was changed\n")
+            note("no job fits; nothing was changed")
         done.failed = failed | done.failed
         if done.changed:
             _record(shop, edit, jobs, done, wish, started_at=started_at, is_whole=not stop.code)
@@ -234,7 +234,7 @@ def _outcome(job_id: str, old: str | None, new: str, outcome: str, *, is_dry: bo
 
 def _say(failed: Mapping[str, HyperjobsError]) -> None:
     for exc in failed.values():
-        sys.stderr.write(f"hyperjobs: {printable(str(exc))}\n")
+        complain_of(exc)
 
 
 def _code(failed: Mapping[str, HyperjobsError]) -> int:

@@ -14,7 +14,7 @@ from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
 from hyperjobs.cli.moment import write_instant
 from hyperjobs.cli.person import person
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
@@ -32,7 +32,7 @@ _REFUSED = 6
 
 @click.command("diff-effect")
 @click.argument("file", type=UnicodeText(), required=False)
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@json_option("One line of JSON.")
 @verbose_option
 @click.pass_context
 def diff_effect_command(context: click.Context, *, file: str | None, as_json: bool) -> int:
@@ -58,7 +58,7 @@ def diff_effect_command(context: click.Context, *, file: str | None, as_json: bo
 @click.command("ack")
 @click.argument("file", type=UnicodeText(), required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@json_option("One line of JSON.")
 @verbose_option
 @click.pass_context
 def ack_command(context: click.Context, *, file: str | None, yes: bool, as_json: bool) -> int:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from typing import TYPE_CHECKING, Any
 
 from hyperjobs.cli.moment import write_instant
 from hyperjobs.cli.person import person
-from hyperjobs.cli.text import printable
+from hyperjobs.cli.stderr import complain
 from hyperjobs.errors import HyperjobsError
 
 if TYPE_CHECKING:
@@ -60,7 +59,9 @@ def recording() -> Iterator[None]:
     try:
         yield
     except (HyperjobsError, OSError) as exc:
-        sys.stderr.write(f"hyperjobs: it is done, and 'hyperjobs runs' will not know of it: {printable(str(exc))}\n")
+        reason = exc.reason if isinstance(exc, HyperjobsError) else "failed"
+        said = f"it is done, and 'hyperjobs runs' will not know of it: {exc}"
+        complain(said, reason=reason, exit_code=0)
 
 
 def record_event(  # noqa: PLR0913 - as above

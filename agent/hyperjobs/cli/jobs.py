@@ -14,7 +14,8 @@ from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import Selection, View, filter_options, page_options, status_option, view_options
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.shape import job_shape
-from hyperjobs.cli.table import STATUS_STYLES, Column, emit_json, emit_table, emit_values, note
+from hyperjobs.cli.stderr import note
+from hyperjobs.cli.table import STATUS_STYLES, Column, emit_json, emit_table, emit_values
 from hyperjobs.store.cursor import write_cursor
 from hyperjobs.store.models import Job, JobFilter, JobStatus
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hyperjobs.cli.place import config_option
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 from hyperjobs.errors import ConfigError
@@ -27,7 +27,7 @@ def notify_group() -> None:
 
 @notify_group.command("test")
 @click.argument("channel", required=False)
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
+@json_option("JSON Lines.")
 @config_option
 @verbose_option
 @click.pass_context

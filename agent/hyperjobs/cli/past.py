@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyperjobs.cli.moment import Moment, write_instant
-from hyperjobs.cli.text import printable
+from hyperjobs.cli.stderr import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,7 +53,7 @@ class Past:
                 plain = stack.enter_context(readable(directory, name, stop.keep_on))
             if stop.code:
                 raise SystemExit(stop.code)
-            sys.stderr.write(f"as {printable(str(name))} has it, taken {write_instant(name.at)}\n")
+            note(f"as {name} has it, taken {write_instant(name.at)}")
             with open_copy(plain) as store:
                 yield store
 

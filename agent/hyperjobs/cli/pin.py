@@ -8,7 +8,7 @@ from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.opened import opened
 from hyperjobs.cli.person import person
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import emit, emit_json, emit_values
 from hyperjobs.cli.text import printable
 
@@ -47,7 +47,7 @@ def unpin_command(*, job_id: str, place: StorePlace) -> None:
 
 
 @click.command("pins")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
+@json_option("JSON Lines.")
 @store_options
 @verbose_option
 def pins_command(*, as_json: bool, place: StorePlace) -> None:

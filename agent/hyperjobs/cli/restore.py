@@ -24,7 +24,7 @@ from hyperjobs.cli.destination import (
 from hyperjobs.cli.event import record_event
 from hyperjobs.cli.moment import Moment, show_age, write_instant
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
@@ -121,7 +121,7 @@ class Restored:
 @click.option("--replace", is_flag=True, help="With --job: in place of a finished job of that id in the store.")
 @click.option("--dry-run", is_flag=True, help="Prove the backup, say what would be done, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="The plan, or what was done, as one line of JSON.")
+@json_option("The plan, or what was done, as one line of JSON.")
 @destination_option
 @directory_option
 @store_options

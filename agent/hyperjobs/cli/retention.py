@@ -11,7 +11,7 @@ from hyperjobs.cli.backup_setting import settings
 from hyperjobs.cli.keep_option import Keep, keep_options
 from hyperjobs.cli.moment import show_age
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import Column, emit_json, emit_rows
 from hyperjobs.cli.timetable import view_at
 
@@ -34,7 +34,7 @@ def retention_group() -> None:
 @click.option("--days", type=click.IntRange(1, _MOST_DAYS), default=400, help="For so long from now; 400.")
 @click.option("--a-day", type=click.IntRange(1, 24), default=1, help="Backups a day; 1.")
 @click.option("--daily", is_flag=True, help="A line for each day: how many there are, and the oldest.")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
+@json_option("JSON Lines.")
 @keep_options
 @store_options
 @verbose_option

@@ -12,7 +12,7 @@ from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.event import event_record
 from hyperjobs.cli.moment import show_age, show_instant
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import Column, emit_json, emit_rows
 from hyperjobs.cli.task import run_shape, workshop
 from hyperjobs.cli.timetable import view_at
@@ -29,7 +29,7 @@ _STYLES = {"ok": "green", "failed": "bold red", "interrupted": "yellow", "skippe
 @click.command("runs")
 @click.argument("task", type=UnicodeText(), required=False)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, help="At most so many; 20.")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
+@json_option("JSON Lines.")
 @store_options
 @verbose_option
 @click.pass_context

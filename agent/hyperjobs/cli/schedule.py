@@ -10,9 +10,9 @@ import click
 from hyperjobs.cli.moment import show_age, write_instant
 from hyperjobs.cli.place import config_option
 from hyperjobs.cli.preview import preview_command
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import Column, emit_json, emit_table, emit_values
-from hyperjobs.cli.timetable import configured_entries, json_option, show_minute, view_at
+from hyperjobs.cli.timetable import configured_entries, show_minute, view_at
 from hyperjobs.duration import format_duration
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.group("schedule", invoke_without_command=True)
-@json_option
+@json_option("JSON Lines.")
 @config_option
 @verbose_option
 @click.pass_context

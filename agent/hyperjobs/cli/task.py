@@ -13,7 +13,7 @@ import click
 from hyperjobs.cli.ask import ask
 from hyperjobs.cli.moment import write_instant
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.stop import Progress, Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
@@ -35,7 +35,7 @@ def task_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for decorate in (
         verbose_option,
         store_options,
-        click.option("--json", "as_json", is_flag=True, help="Write the run's record as one line of JSON."),
+        json_option("Write the run's record as one line of JSON."),
         click.option("--dry-run", "is_dry", is_flag=True, help="Say what would be done, and change nothing."),
     ):
         command = decorate(command)
