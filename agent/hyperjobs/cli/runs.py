@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +16,7 @@ from hyperjobs.cli.task import run_shape, workshop
 from hyperjobs.cli.timetable import view_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from hyperjobs.store.events import Event
     from hyperjobs.store.runs import Run
@@ -39,11 +37,10 @@ def runs_command(context: click.Context, *, task: str | None, limit: int, as_jso
     What people did is among them: cancel, retry, set-status, delete, import, copy, restore, undo, fix, fix-undo,
     backup-prune, backup-adopt, freeze, unfreeze, pause and resume.
     """
+    from hyperjobs.store.recent import latest  # noqa: PLC0415 - maintenance only where it is looked at
+
     with workshop(context, place) as shop:
-        runs, events = shop.runs.latest(task, limit), shop.events.latest(task, limit)
-    # each is in the order in which it was recorded, which no clock that was set can change
-    merged: Iterator[Run | Event] = heapq.merge(runs, events, key=lambda each: each.started_at, reverse=True)
-    newest = list(itertools.islice(merged, limit))
+        newest = latest(shop.runs, shop.events, task, limit)
     if as_json:
         for each in newest:
             emit_json(_record(each))
