@@ -120,7 +120,10 @@ def test_rows_that_no_client_writes_break_nothing(bad_rows):
 
 
 def test_failed_jobs_by_kind_are_as_top_has_them_when_they_are_the_same_jobs(hj):
-    both = [shapes(hj.invoke("top", "failures", "--since", "1000d", "--json")), shapes(hj.invoke("failed", "--group", "--json"))]
+    both = [
+        shapes(hj.invoke("top", "failures", "--since", "1000d", "--json")),
+        shapes(hj.invoke("failed", "--group", "--json")),
+    ]
 
     assert both[0] == both[1]
     assert [each["jobs"] for each in both[1]] == [3, 1, 1]

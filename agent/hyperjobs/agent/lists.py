@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hyperjobs.agent.shaping import event_of, run_of
-from hyperjobs.store.recent import latest
 from hyperjobs.store.lookup import job_with, jobs_that, stats_of
+from hyperjobs.store.recent import latest
 from hyperjobs.store.runs import Run
 
 if TYPE_CHECKING:
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from hyperjobs.agent.look import Look
     from hyperjobs.clock import Clock
-    from hyperjobs.store.models import Job, JobFilter, JobStats
     from hyperjobs.store.events import Events
+    from hyperjobs.store.models import Job, JobFilter, JobStats
     from hyperjobs.store.runs import Runs
     from hyperjobs.web import shapes
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from hyperjobs.cli.backup_setting import directory_option, settings
 from hyperjobs.cli.lazy import LazyGroup
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import json_option, setting_of, verbose_option
+from hyperjobs.cli.shape import manifest_shape
 from hyperjobs.cli.stop import Progress, Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
@@ -101,7 +101,7 @@ def create_command(  # noqa: PLR0913 - one for each option
         raise StoreRefusedError(finished.run.summary, reason=finished.run.reason)
     if as_json:
         name = finished.run.detail["name"]
-        emit_json(asdict(read_manifest(backups.path / f"{name}.json")))
+        emit_json(manifest_shape(read_manifest(backups.path / f"{name}.json")))
     else:
         emit(printable(f"{backups.path}{os.sep}{finished.run.summary}"))
     return 0
@@ -138,7 +138,7 @@ def _hand_out(  # noqa: PLR0913 - one for each option
     if stop.code:
         return stop.code
     if as_json:
-        emit_json(asdict(manifest))
+        emit_json(manifest_shape(manifest))
     else:
         emit(f"{printable(str(path))}: {manifest.jobs:,} jobs, {mebibytes(manifest.bytes)}, verified")
     return 0

@@ -85,7 +85,7 @@ def _values(each: Listed, *, reasons: bool) -> tuple[object, ...]:
 
 
 def _shape(each: Listed, *, reasons: bool) -> dict[str, object]:
-    shape = {
+    return {
         "name": str(each.name),
         "at": each.at,
         "state": each.state,
@@ -94,8 +94,8 @@ def _shape(each: Listed, *, reasons: bool) -> dict[str, object]:
         "pinned": each.is_pinned,
         "found": each.found,
         "host": each.host,
+        "reasons": each.reasons if reasons else None,
     }
-    return shape | ({"reasons": each.reasons} if reasons else {})
 
 
 _TABLE: Sequence[Column[Listed]] = (

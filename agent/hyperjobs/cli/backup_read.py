@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +12,7 @@ from hyperjobs.cli.backup_setting import directory_option, settings, store_of
 from hyperjobs.cli.destination import LATEST, backup_there, configured_destination, destination_option
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import json_option, setting_of, verbose_option
+from hyperjobs.cli.shape import manifest_shape
 from hyperjobs.cli.stderr import complain_of
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json, emit_values
@@ -79,11 +79,19 @@ def list_command(  # noqa: PLR0913 - one for each option
 
 @click.command("show")
 @click.argument("backup", type=UnicodeText(), default=LATEST)
+@json_option("It is one line of JSON in any case.")
 @destination_option
 @directory_option
 @store_options
 @verbose_option
-def show_command(*, backup: str, destination: str | None, directory: str | None, place: StorePlace) -> None:
+def show_command(
+    *,
+    backup: str,
+    as_json: bool,  # noqa: ARG001 - heeded where errors are said
+    destination: str | None,
+    directory: str | None,
+    place: StorePlace,
+) -> None:
     """Show the manifest of one backup, or of the latest, as one line of JSON."""
     from hyperjobs.maintenance.backup.choice import choose  # noqa: PLC0415 - SQLite only where it is used
     from hyperjobs.maintenance.backup.manifest import manifest_of  # noqa: PLC0415 - as above
@@ -92,12 +100,14 @@ def show_command(*, backup: str, destination: str | None, directory: str | None,
 
     if destination is not None:
         there = configured_destination(place, destination)
-        emit_json(asdict(there.manifest(backup_there(there, store_of(place, destination), backup))))
+        manifest = there.manifest(backup_there(there, store_of(place, destination), backup))
+        emit_json({**manifest_shape(manifest), "pinned": None, "pin_reason": None})  # there are no marks there
         return
     where = settings(place, directory).directory
     entry = choose(where, store_of(place, directory), backup)
     marks = {"state": str(entry.state), "found": entry.found, "pinned": entry.is_pinned}
-    emit_json({**asdict(manifest_of(where, entry.name)), **marks, "pin_reason": reason_of(where, entry.name, PINNED)})
+    manifest = manifest_of(where, entry.name)
+    emit_json({**manifest_shape(manifest), **marks, "pin_reason": reason_of(where, entry.name, PINNED)})
 
 
 @click.command("verify")

@@ -98,8 +98,12 @@ class Restored:
     def _whose(self) -> str:
         return f" on {self.host}" if self.host else ""
 
+    def detail(self) -> dict[str, Any]:
+        """As its record has it."""
+        return {name: value for name, value in self.shape().items() if name not in {"ids", "open_in"}}
+
     def shape(self) -> dict[str, Any]:
-        """As JSON."""
+        """As JSON; ``ids`` are those asked for by name, ``open_in`` the processes that keep a store from being replaced."""
         return {
             "target": str(self.target),
             "backup": str(self.backup),
@@ -109,6 +113,8 @@ class Restored:
             "host": self.host,
             "replaced": list(self.replaced),
             "kept": None if self.kept is None else str(self.kept),
+            "ids": None,
+            "open_in": None,
         }
 
 
@@ -145,7 +151,7 @@ def restore_command(context: click.Context, /, *, place: StorePlace, to: str | N
         return stop.code
     if not wish.dry_run and store is not None:
         said = f"restored {done.text(setting_of(context).clock.now())}"
-        record_event(context, place, "restore", said, started_at=started_at, detail=done.shape())
+        record_event(context, place, "restore", said, started_at=started_at, detail=done.detail())
     return 0  # also when a stop came too late
 
 
@@ -182,7 +188,7 @@ def _restore(context: click.Context, place: StorePlace, wish: Wish, stop: Stop) 
         if wish.dry_run:
             openers = [] if wish.live else _openers(target)
             if wish.as_json:
-                emit_json({"done": False, **plan.shape(), "open_in": openers})
+                emit_json({"done": False, **plan.shape(), "open_in": None if wish.live else openers})
             else:
                 emit(f"would restore {printable(plan.text(clock.now()))}{_open_in(openers)}")
             return plan

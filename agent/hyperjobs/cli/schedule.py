@@ -52,12 +52,12 @@ def show_planned(planned: Sequence[Planned], view: View) -> None:
             emit_json(
                 {
                     "task": each.entry.task,
-                    "starts": write_instant(each.starts),
+                    "starts_at": write_instant(each.starts),
                     "local": local,
                     "zone": each.entry.zone.key,
                     "slot": each.slot.nominal,
                     "schedule": str(each.entry.schedule),
-                    "jitter_s": each.entry.jitter.total_seconds(),
+                    "jitter_seconds": each.entry.jitter.total_seconds(),
                     "window": None if each.entry.window is None else str(each.entry.window),
                 }
             )

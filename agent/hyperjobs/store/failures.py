@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 _PAGE_ROWS: Final = 5_000
 """Read at once: 20 ms, and then the snapshot is let go."""
 _LONGEST_ERROR: Final = 2_000
-_COLUMNS: Final = ("rowid", "id", "provider", f"substr(error,1,{_LONGEST_ERROR})", "completed_at", "started_at", "created_at")
+_COLUMNS: Final = (
+    "rowid",
+    "id",
+    "provider",
+    f"substr(error,1,{_LONGEST_ERROR})",
+    "completed_at",
+    "started_at",
+    "created_at",
+)
 
 
 @dataclass(slots=True, kw_only=True)
