@@ -49,17 +49,6 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def prepare_signals() -> None:
-    """Let Ctrl-C and a closed pipe end the process as they end any command: at once, and without a word.
-
-    Reading a store leaves nothing to clean up, and SQLite in the middle of a statement would keep Python from
-    noticing. Signals that are ignored on purpose (``nohup``) stay so. ``hyperjobs run`` sets its own.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-
-
 def answer(program: click.Command, arguments: Sequence[str]) -> int:
     """Run ``program`` on ``arguments``; give the exit code, with everything printed."""
     setting = Setting(words=tuple(arguments))

@@ -91,8 +91,10 @@ class Edit(ABC):
         return ""
 
     @abstractmethod
-    def refused(self, store: SQLiteJobStore, jobs: Sequence[Job], *, force: bool) -> dict[str, HyperjobsError]:
-        """Why some of the jobs cannot be edited so, by their ids."""
+    def refused(
+        self, store: SQLiteJobStore, jobs: Sequence[Job], *, force: bool, keep_on: Callable[[], None]
+    ) -> dict[str, HyperjobsError]:
+        """Why some of the jobs cannot be edited so, by their ids; ``keep_on`` is called between them, and may raise."""
 
     @abstractmethod
     def run(self, shop: Workshop, path: Path, jobs: list[Job], wish: Wish, stop: Stop) -> Edited:
@@ -141,7 +143,7 @@ def run_edit(context: click.Context, place: StorePlace, chosen: Chosen, wish: Wi
     with workshop(context, place) as shop, Stop() as stop:
         path = Path(os.path.realpath(shop.store))
         shop.holds.require_unfrozen(path)
-        jobs, failed = _look(path, chosen, edit, force=wish.force)
+        jobs, failed = _look(path, chosen, edit, force=wish.force, keep_on=stop.keep_on)
         if failed and wish.atomic:
             _say(failed)
             return _code(failed)
@@ -163,7 +165,9 @@ def run_edit(context: click.Context, place: StorePlace, chosen: Chosen, wish: Wi
     return stop.code or _code(done.failed)
 
 
-def _look(path: Path, chosen: Chosen, edit: Edit, *, force: bool) -> tuple[list[Job], dict[str, HyperjobsError]]:
+def _look(
+    path: Path, chosen: Chosen, edit: Edit, *, force: bool, keep_on: Callable[[], None]
+) -> tuple[list[Job], dict[str, HyperjobsError]]:
     """The jobs that can be edited, as they are now, and why the others cannot."""
     from hyperjobs.store.connection import Connection  # noqa: PLC0415 - SQLite only where it is used
     from hyperjobs.store.flavour import recognise, require_hypersdk  # noqa: PLC0415 - as above
@@ -178,8 +182,8 @@ def _look(path: Path, chosen: Chosen, edit: Edit, *, force: bool) -> tuple[list[
     require_hypersdk(recognition, path, edit.task)
     refuse_triggers(recognition, path, edit.task)
     with open_store(path, read_only=True) as store:
-        found, failed = chosen.find(store, edit.sources)
-        failed |= edit.refused(store, found, force=force)
+        found, failed = chosen.find(store, edit.sources, keep_on)
+        failed |= edit.refused(store, found, force=force, keep_on=keep_on)
     return [job for job in found if job.id not in failed], failed
 
 

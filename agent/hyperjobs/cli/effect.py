@@ -44,6 +44,7 @@ def diff_effect_command(context: click.Context, *, file: str | None, as_json: bo
     with Stop() as stop:
         with _acknowledgements(context, config) as known:
             effect = _effect(context, config, known, stop)
+        stop.keep_on()  # what was not counted to its end says nothing
         if as_json:
             emit_json(effect.shape())
         else:
@@ -69,6 +70,7 @@ def ack_command(context: click.Context, *, file: str | None, yes: bool, as_json:
     config = _load(file)
     with Stop() as stop, _acknowledgements(context, config) as known:
         effect = _effect(context, config, known, stop)
+        stop.keep_on()  # nobody acknowledges what was not counted to its end
         if not yes:
             ask(f"{printable(effect.text() or 'nothing more would be deleted')}; acknowledge? [y/N] ")
         until = known.give(effect.digest, by=person(), now=setting_of(context).clock.now())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,8 @@ class Past:
             with place.open() as store:
                 yield store
             return
-        from hyperjobs.cli.stop import Stop  # noqa: PLC0415 - only where a backup is read
+        from hyperjobs.cli.signals import cleaning_up  # noqa: PLC0415 - only where a backup is read
+        from hyperjobs.cli.stop import Stop  # noqa: PLC0415 - as above
         from hyperjobs.maintenance.backup.reading import readable  # noqa: PLC0415 - as above
         from hyperjobs.store.copy import open_copy  # noqa: PLC0415 - as above
 
@@ -54,8 +56,9 @@ class Past:
             if stop.code:
                 raise SystemExit(stop.code)
             note(f"as {name} has it, taken {write_instant(name.at)}")
-            with open_copy(plain) as store:
+            with cleaning_up(), open_copy(plain) as store:
                 yield store
+                sys.stdout.flush()  # a pipe that nobody reads is found out while that can still be cleaned up after
 
     def _find(self, stack: contextlib.ExitStack, place: StorePlace, at: datetime, stop: Any) -> tuple[Path, Any]:
         from hyperjobs.cli.backup_setting import settings, store_of  # noqa: PLC0415 - as above

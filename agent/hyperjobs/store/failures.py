@@ -85,7 +85,7 @@ def group_failures(  # noqa: PLR0913 - what is asked, each by name
         until: the first instant past it.
         provider: only its jobs.
         by_provider: a group for each provider and kind.
-        keep_on: called between pages; what it raises ends it.
+        keep_on: called between two jobs; what it raises ends it.
     """
     groups: dict[tuple[str, str | None], FailureGroup] = {}
     last = -(2**63)
@@ -96,6 +96,7 @@ def group_failures(  # noqa: PLR0913 - what is asked, each by name
             )
         )
         for _, job_id, whose, error, *times in rows:
+            keep_on()  # finding the kind of an error takes longer than reading it
             at = ended_at(*times)
             named = plain_text(whose)
             if (provider is not None and named != provider) or not _is_in(at, since, until):
@@ -106,7 +107,6 @@ def group_failures(  # noqa: PLR0913 - what is asked, each by name
         if len(rows) < _PAGE_ROWS:
             break
         last = rows[-1][0]
-        keep_on()
     return _most_first(groups.values())
 
 
