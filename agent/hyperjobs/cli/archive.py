@@ -169,16 +169,8 @@ def undo_command(  # noqa: PLR0913 - one for each option
         else:
             emit(_said(done, dry_run=dry_run))
         if not dry_run:
-            is_whole = done.returned + done.there >= done.archived
-            record_event(
-                context,
-                place,
-                "undo",
-                _said(done, dry_run=False),
-                started_at=started_at,
-                detail=asdict(done),
-                outcome="ok" if is_whole else "interrupted",
-            )
+            detail = asdict(done)
+            record_event(context, place, "undo", _said(done, dry_run=False), started_at=started_at, detail=detail)
     return stop.code
 
 

@@ -27,7 +27,11 @@ def cleaning_up() -> Iterator[None]:
 
     Ctrl-C is KeyboardInterrupt, SIGTERM is SystemExit, and a pipe that nobody reads is BrokenPipeError.
     """
-    handlers: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: _leave, signal.SIGPIPE: signal.SIG_IGN}
+    handlers: dict[int, Any] = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: _leave,
+        signal.SIGPIPE: signal.SIG_IGN,
+    }
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
