@@ -186,7 +186,7 @@ def _read(terminal, wait_s):
         return b""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", WORKS)
 def test_a_signal_in_the_middle_ends_it_soon_and_leaves_nothing_half_done(big, name, number, record_property):
     work = WORKS[name]

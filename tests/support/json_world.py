@@ -49,6 +49,7 @@ class World:
     folder: Path
     written: dict[tuple[str, str], list[list[Any]]] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    url: str = ""
 
     @property
     def store(self) -> Path:
@@ -74,8 +75,7 @@ class World:
         return found[-1] if found else None
 
 
-def make_world(folder: Path) -> World:
-    """Run them all."""
+def _empty_world(folder: Path) -> World:
     world = World(folder)
     world.environment = {
         "HYPERJOBS_STORE__PATH": str(world.store),
@@ -85,6 +85,37 @@ def make_world(folder: Path) -> World:
         "HYPERJOBS_MAINTENANCE__BACKUP__HOST": "db1",
     }
     _fill(world.store)
+    return world
+
+
+@contextmanager
+def begin_world(folder: Path) -> Iterator[World]:
+    """A world in which every command has something to say, with an agent at work on another store."""
+    world = _empty_world(folder)
+    other = folder / "other"
+    other.mkdir()
+    _fill(other / "jobs.db")
+    log, config = folder / "audit.jsonl", folder / "audited.yaml"
+    config.write_text(json.dumps({"audit": {"path": str(log)}}))
+    with agent(other / "jobs.db", state_dir=other / "state", arguments=("--config", str(config))) as running:
+        world.url = running.url
+        until(lambda: log.exists() and log.read_bytes().count(b"\n") == 1, "the log was begun")
+        world.call("install")
+        world.call("backup create")
+        world.call("delete", "job-2", "--yes")
+        world.call("prune undo", "latest", "--yes")
+        world.call("set-status", "running", "job-4", "--yes")
+        world.call("export", str(folder / "jobs.jsonl"))
+        world.call("pin", "job-1")
+        _dashboard(folder)
+        gone = {"name": "gone", "type": "webhook", "url": "http://localhost:9/canary"}
+        (folder / "notify.yaml").write_text(json.dumps({"notifications": [gone]}))
+        yield world
+
+
+def make_world(folder: Path) -> World:
+    """Run them all."""
+    world = _empty_world(folder)
     _read(world)
     _back_up(world)
     _edit(world)
@@ -225,10 +256,14 @@ def _configure(world: World) -> None:
     world.call("config check")
     world.call("config ack", "--yes")
     world.call("rules render", "--kind", "all", "--out", str(world.folder / "rules"), shape="--out")
-    dashboard = world.folder / "dashboard.json"
+    world.call("check-metrics", "--all", str(_dashboard(world.folder)), code=1)
+
+
+def _dashboard(folder: Path) -> Path:
+    path = folder / "dashboard.json"
     targets = [{"expr": "hyperjobs_jobs{vm='x'}"}, {"expr": "hyperjobs_nothing"}, {"expr": "node_load1"}]
-    dashboard.write_text(json.dumps({"panels": [{"title": "By machine", "targets": targets}]}))
-    world.call("check-metrics", "--all", str(dashboard), code=1)
+    path.write_text(json.dumps({"panels": [{"title": "By machine", "targets": targets}]}))
+    return path
 
 
 def _outside(world: World) -> None:
