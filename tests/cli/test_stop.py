@@ -55,3 +55,18 @@ def test_without_a_signal_a_wait_is_as_long_as_it_is_and_says_so():
         assert not other.is_alive()
     assert not stop.wait(0.0)
     assert stop.code == 0
+
+
+def test_signals_are_prepared_before_anything_that_takes_time_is_imported():
+    script = (
+        "import signal, sys\nimport hyperjobs.cli\n"
+        "slow = {'click', 'hyperjobs.cli.program', 'apsw', 'pydantic'} & set(sys.modules)\n"
+        "sys.meta_path.insert(0, type('Look', (), {'find_spec': staticmethod(lambda name, *_: ("
+        "name == 'hyperjobs.cli.program' and print(signal.getsignal(signal.SIGINT) == signal.SIG_DFL)) or None)}))\n"
+        "hyperjobs.cli.main(['--version'])\n"
+        "sys.exit(str(slow) if slow else 0)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "True"), done.stderr

@@ -38,7 +38,7 @@ class BigStore:
     kept: Path
 
     @classmethod
-    def make(cls, folder: Path) -> BigStore:
+    def make(cls, folder: Path, jobs: int = JOBS) -> BigStore:
         """Make it, by the program itself."""
         made = cls(folder / "now", folder / "kept")
         (made.folder / "tmp").mkdir(parents=True)
@@ -46,7 +46,7 @@ class BigStore:
         for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=OFF"):
             db.execute(f"PRAGMA {pragma}").fetchall()
         db.execute(HYPERSDK_SCHEMA).fetchall()
-        db.execute(_FILL, (JOBS,)).fetchall()
+        db.execute(_FILL, (jobs,)).fetchall()
         db.execute("ANALYZE").fetchall()
         db.close()
         made.run("backup", "create")
