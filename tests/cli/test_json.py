@@ -159,7 +159,7 @@ def test_the_word_alone_as_a_value_asks_for_nothing(capsys, tmp_path):
 def test_what_is_said_beside_a_list_is_a_note_in_json(world, capsys, monkeypatch):
     monkeypatch.setenv("HYPERJOBS_STORE__PATH", str(world.store))
 
-    assert answer(program, ["list", "--at", "now", "--dir", str(world.folder / "backups"), "--json"]) == 0
+    assert answer(program, ["list", "--at", "2100-01-01", "--dir", str(world.folder / "backups"), "--json"]) == 0
 
     [line] = capsys.readouterr().err.splitlines()
     assert json.loads(line)["note"]["message"].startswith("as jobs-")

@@ -164,3 +164,18 @@ def test_closed_streams_change_no_exit_code_of_any_command(world, closed):
         ).returncode  # fmt: skip
 
     assert {name: code_of(name) for name in CALLS} == {name: CALLS[name][1] for name in CALLS}
+
+
+@pytest.mark.parametrize("words", [("list",), ("show", "job-1")], ids=" ".join)
+def test_a_pipe_that_nobody_reads_leaves_no_copy_of_the_backup_that_was_read(world, tmp_path, words):
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "hyperjobs", *words, "--at", "2100-01-01"],
+        env={**environment(world, "list"), "TMPDIR": str(tmp_path)}, stdout=writer, stderr=subprocess.PIPE, check=False,
+    )  # fmt: skip
+    os.close(writer)
+
+    assert done.returncode == 128 + signal.SIGPIPE
+    assert done.stderr.startswith(b"as jobs-")
+    assert list(tmp_path.iterdir()) == []

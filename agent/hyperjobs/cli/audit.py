@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +20,7 @@ from hyperjobs.errors import ConfigError, StoreError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from hyperjobs.cli.shapes.transfer import AuditShape
     from hyperjobs.maintenance.audit.line import Line
     from hyperjobs.maintenance.audit.verify import Verdict
     from hyperjobs.store.ledger.outbox import Anchor
@@ -170,7 +171,7 @@ def _said(where: Path, verdict: Verdict) -> str:
     )
 
 
-def _shape(where: Path, verdict: Verdict) -> dict[str, Any]:
+def _shape(where: Path, verdict: Verdict) -> AuditShape:
     return {
         "path": str(where),
         "whole": verdict.is_whole,

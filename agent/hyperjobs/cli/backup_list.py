@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hyperjobs.cli.selection import View
+    from hyperjobs.cli.shapes.backups import BackupShape
     from hyperjobs.maintenance.backup.catalogue import Entry
     from hyperjobs.maintenance.backup.destination.facts import Judged
     from hyperjobs.maintenance.backup.name import BackupName
@@ -84,7 +85,7 @@ def _values(each: Listed, *, reasons: bool) -> tuple[object, ...]:
     return (*values, *([",".join(each.reasons)] if reasons else []), each.other_host)
 
 
-def _shape(each: Listed, *, reasons: bool) -> dict[str, object]:
+def _shape(each: Listed, *, reasons: bool) -> BackupShape:
     return {
         "name": str(each.name),
         "at": each.at,

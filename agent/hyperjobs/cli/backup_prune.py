@@ -89,12 +89,13 @@ def prune_command(  # noqa: PLR0913 - one for each option
         return stop.code
     size = f", {show_bytes(done.freed_bytes)}" if done.freed_bytes else ""
     said = f"deleted {len(done.deleted)} backups{size}"
+    detail = {"deleted": [str(name) for name in done.deleted], "place": where, "freed_bytes": done.freed_bytes}
+    # first, for a pipe that nobody reads ends the process
+    record_event(context, place, "backup-prune", f"{where}: {said}", started_at=started_at, detail=detail)
     if as_json:
         show_decisions(done.decisions, as_json=True, now=started_at)
     else:
         note(said)
-    detail = {"deleted": [str(name) for name in done.deleted], "place": where, "freed_bytes": done.freed_bytes}
-    record_event(context, place, "backup-prune", f"{where}: {said}", started_at=started_at, detail=detail)
     return stop.code
 
 

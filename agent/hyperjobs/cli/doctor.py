@@ -6,7 +6,7 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,6 +21,7 @@ from hyperjobs.errors import ConfigError, HyperjobsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hyperjobs.cli.shapes.doctor import FindingShape
     from hyperjobs.config import Config
     from hyperjobs.doctor.case import Case
     from hyperjobs.doctor.finding import Finding
@@ -223,10 +224,10 @@ def _tell(findings: Sequence[Finding]) -> None:
     emit_rich(new_console(), table)
 
 
-def _shape(finding: Finding) -> dict[str, Any]:
+def _shape(finding: Finding) -> FindingShape:
     return {
         "check": finding.check,
-        "level": str(finding.level),
+        "level": finding.level.value,
         "message": finding.message,
         "remedy": finding.remedy,
         "exit_code": finding.code,

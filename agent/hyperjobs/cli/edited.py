@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from hyperjobs.agent.workshop import Workshop
     from hyperjobs.cli.chosen import Chosen
+    from hyperjobs.cli.shapes.jobs import BecameWord, EditShape
     from hyperjobs.errors import HyperjobsError
     from hyperjobs.store.models import Job, JobStatus
     from hyperjobs.store.sqlite import SQLiteJobStore
@@ -201,13 +202,12 @@ def _question(edit: Edit, jobs: Sequence[Job], failed: Mapping[str, HyperjobsErr
 def _show(edit: Edit, jobs: Sequence[Job], done: Edited, wish: Wish) -> None:
     """Say what became, or would become, of each job."""
     old = {job.id: str(job.status) for job in jobs}
-    changed, unchanged = set(done.changed), set(done.unchanged)
+    unchanged, known = set(done.unchanged), {*done.changed, *done.unchanged}
     for job in jobs:
-        outcome = "changed" if job.id in changed else "unchanged" if job.id in unchanged else ""
-        if not outcome:
+        if job.id not in known:
             continue
-        if wish.dry_run and old[job.id] == edit.target:
-            outcome = "unchanged"
+        is_same = job.id in unchanged or (wish.dry_run and old[job.id] == edit.target)
+        outcome: BecameWord = "unchanged" if is_same else "changed"
         if wish.as_json:
             emit_json(_outcome(job.id, old[job.id], edit.target, outcome, is_dry=wish.dry_run))
         elif outcome == "unchanged":
@@ -224,7 +224,7 @@ def _show(edit: Edit, jobs: Sequence[Job], done: Edited, wish: Wish) -> None:
     _say(done.failed)
 
 
-def _outcome(job_id: str, old: str | None, new: str, outcome: str, *, is_dry: bool) -> dict[str, Any]:
+def _outcome(job_id: str, old: str | None, new: str, outcome: BecameWord, *, is_dry: bool) -> EditShape:
     return {
         "id": job_id,
         "from": old,

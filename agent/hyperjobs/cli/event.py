@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from hyperjobs.agent.workshop import Workshop
     from hyperjobs.cli.place import StorePlace
+    from hyperjobs.cli.shapes.maintenance import RunShape
     from hyperjobs.store.events import Event
 
 
@@ -81,7 +82,7 @@ def record_event(  # noqa: PLR0913 - as above
         add_event(shop, task, summary, started_at=started_at, detail=detail, outcome=outcome)
 
 
-def event_record(event: Event) -> dict[str, Any]:
+def event_record(event: Event) -> RunShape:
     """An event as JSON, by the names of a run."""
     return {
         "run": None,

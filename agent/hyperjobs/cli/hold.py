@@ -17,6 +17,7 @@ from hyperjobs.cli.task import workshop
 from hyperjobs.cli.text import printable
 
 if TYPE_CHECKING:
+    from hyperjobs.cli.shapes.maintenance import HeldShape
     from hyperjobs.store.holds import Held
 
 _LONGEST_REASON = 200
@@ -34,7 +35,7 @@ class _Reason(UnicodeText):
         return text
 
 
-def _shape(held: Held) -> dict[str, Any]:
+def _shape(held: Held) -> HeldShape:
     return {
         "reason": held.reason,
         "message": held.message,

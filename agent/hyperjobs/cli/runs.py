@@ -18,6 +18,7 @@ from hyperjobs.cli.timetable import view_at
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from hyperjobs.cli.shapes.maintenance import RunShape
     from hyperjobs.store.events import Event
     from hyperjobs.store.runs import Run
 
@@ -48,7 +49,7 @@ def runs_command(context: click.Context, *, task: str | None, limit: int, as_jso
     emit_rows(_TABLE, newest, view_at(setting_of(context).clock.now(), as_json=False), _values, nothing="no runs yet")
 
 
-def _record(each: Run | Event) -> dict[str, object]:
+def _record(each: Run | Event) -> RunShape:
     from hyperjobs.store.events import Event  # noqa: PLC0415 - SQLite only where it is used
 
     return event_record(each) if isinstance(each, Event) else run_shape(each)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hyperjobs.agent.workshop import Workshop
+    from hyperjobs.cli.shapes.maintenance import RunShape
     from hyperjobs.maintenance.runner import Finished
     from hyperjobs.maintenance.task import Task
     from hyperjobs.store.runs import Run
@@ -149,7 +150,7 @@ def become_owner_of(state_dir: Path) -> None:
     os.setuid(owner.st_uid)
 
 
-def run_shape(run: Run) -> dict[str, Any]:
+def run_shape(run: Run) -> RunShape:
     """A run as JSON."""
     return {
         "run": run.id,

@@ -127,13 +127,14 @@ class FailureKindShape(TypedDict):
     example: str
 
 
+BecameWord = Literal["changed", "unchanged", "failed"]
 EditShape = TypedDict(
     "EditShape",
     {
         "id": str,
         "from": str | None,
         "to": str,
-        "outcome": Literal["changed", "unchanged", "failed"],
+        "outcome": BecameWord,
         "dry_run": bool,
         "reason": str,
         "message": str,
