@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from support.processes import until
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -126,7 +128,7 @@ def interrupted(big: BigStore, work: Work, number: signal.Signals, *, later_s: f
     """
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        big.command(*work.words), env=big.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs, cwd=big.folder,
+        big.command(*work.words), env=big.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs, cwd=big.folder, start_new_session=True,
     ) as process:  # fmt: skip
         os.close(theirs)
         said, until_s = b"", time.monotonic() + WAIT_S
@@ -146,6 +148,7 @@ def interrupted(big: BigStore, work: Work, number: signal.Signals, *, later_s: f
     while more := _read(ours, 0.0):
         said += more
     os.close(ours)
+    until(lambda: not processes_of(process.pid), "an end of all that it started", timeout_s=WAIT_S)
     return process.returncode, said, took_s
 
 
@@ -157,3 +160,14 @@ def _read(terminal: int, wait_s: float) -> bytes:
     except OSError:  # nobody writes to it any more
         time.sleep(wait_s)  # as long as select would have waited
         return b""
+
+
+def processes_of(session: int) -> list[int]:
+    """The processes that were started by one that began this session, and still are."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session and fields[0] != "Z":
+                found.append(int(stat.parent.name))
+    return found
