@@ -176,6 +176,6 @@ def test_a_pipe_that_nobody_reads_leaves_no_copy_of_the_backup_that_was_read(wor
     )  # fmt: skip
     os.close(writer)
 
-    assert done.returncode == 128 + signal.SIGPIPE
+    assert done.returncode in {-signal.SIGPIPE, 128 + signal.SIGPIPE}
     assert done.stderr.startswith(b"as jobs-")
     assert list(tmp_path.iterdir()) == []

@@ -80,6 +80,7 @@ def there(pattern: str, least_bytes: int = 1) -> Callable[[BigStore, int, bytes]
     return is_there
 
 
+_FEWER = ("DELETE FROM jobs WHERE rowid>20000",)
 _EMPTIED = ("DELETE FROM jobs WHERE rowid%4", "PRAGMA wal_checkpoint(TRUNCATE)")
 
 WORKS = {
@@ -105,7 +106,7 @@ WORKS = {
     "backup adopt": Work(("backup", "adopt", "{}/other.db"), heeding),
     "restore": Work(("restore", "--yes"), there(".*restore*/*")),
     "restore --to": Work(("restore", "--to", "{}/new.db"), there(".*restore*/*")),
-    "prune undo": Work(("prune", "undo", "latest", "--yes"), told, prepare=("prune", "--yes"), keeps=False),
+    "prune undo": Work(("prune", "undo", "latest", "--yes"), told, before=_FEWER, prepare=("prune", "--yes"), keeps=False),
     "prune": Work(("prune", "--yes"), told, keeps=False, leaves=r"archive/jobs-.*"),
     "integrity": Work(("integrity",), told),
     "integrity --full": Work(("integrity", "--full"), told),
@@ -162,12 +163,12 @@ def _read(terminal: int, wait_s: float) -> bytes:
         return b""
 
 
-def processes_of(session: int) -> list[int]:
-    """The processes that were started by one that began this session, and still are."""
+def processes_of(leader: int) -> list[int]:
+    """The processes that a leader of its own group of them started, and that still are."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it has ended
             fields = stat.read_text().rpartition(")")[2].split()
-            if int(fields[3]) == session and fields[0] != "Z":
+            if int(fields[3]) == leader and fields[0] != "Z":
                 found.append(int(stat.parent.name))
     return found
