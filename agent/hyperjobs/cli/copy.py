@@ -16,7 +16,8 @@ from hyperjobs.cli.event import record_event
 from hyperjobs.cli.place import StorePlace
 from hyperjobs.cli.selection import Selection, filter_options, status_option
 from hyperjobs.cli.setting import setting_of, verbose_option
-from hyperjobs.cli.table import emit, emit_json, note
+from hyperjobs.cli.stderr import note
+from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 from hyperjobs.cli.transfer import policy_options, refuse_frozen, said, stoppable
 from hyperjobs.errors import StoreNotFoundError
