@@ -40,7 +40,7 @@ def block(name: str, command: click.Command) -> str:
     context = _context(name, command)
     usage = " ".join([title, *command.collect_usage_pieces(context)])
     table = list(_table(command, context, is_program=not name))
-    parts = [f"`{usage}`", *(["\n".join(table)] if table else []), "\n".join(_examples(command))]
+    parts = [f"`{usage}`", *(["\n".join(table)] if table else []), "\n".join(["Examples:", "", *_examples(command)])]
     text = "\n\n".join(parts)
     return f"<!-- {title}: made from its help -->\n\n{text}\n\n<!-- end of {title} -->"
 

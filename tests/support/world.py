@@ -28,7 +28,7 @@ from hyperjobs.testing import FakeClock
 from support.agents import started
 from support.ledgers import make_store
 from support.processes import free_port, running
-from support.stores import insert, shell
+from support.stores import insert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -150,7 +150,7 @@ def make_world(directory: Path, *, receiver: str) -> World:
         agent.until(lambda: audit.exists() and audit.read_bytes().count(b"\n") == 1, "the begin of the audit log")
         _change(store, now)
         agent.until(lambda: FAILED in audit.read_text(), "line of the failed job in the audit log")
-        agent.until(lambda: shell(store, "SELECT count(*) FROM hyperjobs_audit") == "0\n", "end of the outbox")
+        agent.until(lambda: not _waiting(store), "end of the outbox")
         assert agent.stop() == 0
     directory_of_backups = BackupDirectory(world.root / "backups")
     for days in (3, 1):
@@ -226,6 +226,15 @@ def _change(store: Path, now: datetime) -> None:
     db.execute("UPDATE jobs SET status='running', started_at=?, progress=12 WHERE id=?", (at, RUNNING))
     db.execute("UPDATE jobs SET status='failed', completed_at=?, error=? WHERE id=?", (at, TIMED_OUT, FAILED))
     db.close()
+
+
+def _waiting(store: Path) -> int:
+    """So many changes the audit log does not have yet."""
+    db = apsw.Connection(str(store))
+    db.set_busy_timeout(5_000)
+    found: int = db.execute("SELECT count(*) FROM hyperjobs_audit").fetchall()[0][0]
+    db.close()
+    return found
 
 
 def _write_files(world: World, options: Mapping[str, object], now: datetime) -> None:
