@@ -105,6 +105,7 @@ WORKS = {
     "backup diff": Work(("backup", "diff", "latest"), reading),
     "backup adopt": Work(("backup", "adopt", "{}/other.db"), heeding),
     "restore": Work(("restore", "--yes"), there(".*restore*/*")),
+    "restore --live": Work(("restore", "--live", "--yes"), there(".*restore*/*")),
     "restore --to": Work(("restore", "--to", "{}/new.db"), there(".*restore*/*")),
     "prune undo": Work(("prune", "undo", "latest", "--yes"), told, before=_FEWER, prepare=("prune", "--yes"), keeps=False),
     "prune": Work(("prune", "--yes"), told, keeps=False, leaves=r"archive/jobs-.*"),
