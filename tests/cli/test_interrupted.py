@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 
@@ -65,6 +66,9 @@ def test_a_signal_in_the_middle_ends_it_soon_and_leaves_nothing_half_done(big, n
     jobs = big.jobs()
     assert jobs == JOBS or not work.keeps
     assert jobs > 0
+    if work.recorded:
+        newest = json.loads(big.run("runs", work.recorded, "--json").stdout.splitlines()[0])
+        assert newest["outcome"] == "interrupted"
 
 
 def test_every_command_is_stopped_here_or_is_too_quick_for_it():

@@ -82,9 +82,20 @@ class BigStore:
         return subprocess.run(self.command(*words), env=self.environment, capture_output=True, text=True, check=True)
 
     def put_back(self) -> None:
-        """All as it was made."""
-        shutil.rmtree(self.folder)
-        shutil.copytree(self.kept, self.folder)
+        """All as it was made; what nobody has written to since is left as it is."""
+        for path in sorted(self.folder.rglob("*"), reverse=True):
+            before = self.kept / path.relative_to(self.folder)
+            if path.is_dir():
+                if not before.exists():
+                    path.rmdir()
+            elif path.name.endswith("-shm") or not before.exists() or _written(path) != _written(before):
+                path.unlink()
+        for before in sorted(self.kept.rglob("*")):
+            path = self.folder / before.relative_to(self.kept)
+            if before.is_dir():
+                path.mkdir(exist_ok=True)
+            elif not path.exists():
+                shutil.copy2(before, path)
 
     def sql(self, *statements: str) -> None:
         db = apsw.Connection(str(self.store))
@@ -116,3 +127,8 @@ class BigStore:
                 except BlockingIOError:
                     held.append(path.name)
         return held
+
+
+def _written(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns

@@ -33,6 +33,7 @@ class Work:
         before: what is done to the store first, as SQL, and ``prepare`` by a command.
         leaves: what it may leave, as a pattern, since that is whole in itself.
         keeps: no job goes, nor comes.
+        recorded: as what ``hyperjobs runs`` has it afterwards; empty where nothing was changed.
     """
 
     words: tuple[str, ...]
@@ -41,6 +42,7 @@ class Work:
     prepare: tuple[str, ...] = ()
     leaves: str = "-"
     keeps: bool = True
+    recorded: str = ""
 
 
 def told(_big: BigStore, _pid: int, said: bytes) -> bool:
@@ -97,17 +99,18 @@ WORKS = {
     "delete": Work(("delete", "--where", "--status", "failed", "--yes"), there("archive/*.zst"), keeps=False, leaves=r"archive/jobs-.*"),
     "export": Work(("export", "{}/out.jsonl"), told),
     "export -": Work(("export",), reading),
-    "import": Work(("import", "{}/jobs.jsonl", "--yes", "--policy", "replace"), told),
+    "import": Work(("import", "{}/jobs.jsonl", "--yes", "--policy", "replace"), told, recorded="import"),
     "copy": Work(("copy", "{}/jobs.db", "{}/copy.db", "--create", "--yes"), told, leaves=r"copy\.db(-wal|-shm)?"),
-    "backup create": Work(("backup", "create"), told),
+    "backup create": Work(("backup", "create"), told, recorded="backup"),
     "backup create --to": Work(("backup", "create", "--to", "{}/out.db"), told),
     "backup verify": Work(("backup", "verify"), proving),
     "backup diff": Work(("backup", "diff", "latest"), reading),
     "backup adopt": Work(("backup", "adopt", "{}/other.db"), heeding),
     "restore": Work(("restore", "--yes"), there(".*restore*/*")),
+    "restore --live": Work(("restore", "--live", "--yes"), there(".*restore*/*")),
     "restore --to": Work(("restore", "--to", "{}/new.db"), there(".*restore*/*")),
-    "prune undo": Work(("prune", "undo", "latest", "--yes"), told, before=_FEWER, prepare=("prune", "--yes"), keeps=False),
-    "prune": Work(("prune", "--yes"), told, keeps=False, leaves=r"archive/jobs-.*"),
+    "prune undo": Work(("prune", "undo", "latest", "--yes"), told, before=_FEWER, prepare=("prune", "--yes"), keeps=False, recorded="undo"),
+    "prune": Work(("prune", "--yes"), told, keeps=False, leaves=r"archive/jobs-.*", recorded="prune"),
     "integrity": Work(("integrity",), told),
     "integrity --full": Work(("integrity", "--full"), told),
     "vacuum": Work(("vacuum", "--force", "--mode", "incremental"), told, before=_EMPTIED, keeps=False),

@@ -84,6 +84,7 @@ def import_command(  # noqa: PLR0913 - one for each option
         if not yes:
             ask(f"put the jobs of {printable(file)} into {printable(str(store))}? [y/N] ")
     done: Imported | None = None
+    detail: dict[str, Any]
     started_at = setting_of(context).clock.now()
     with contextlib.ExitStack() as stack:
         write = stack.enter_context(whole_file(Path(rejects))) if rejects else None
@@ -105,9 +106,13 @@ def import_command(  # noqa: PLR0913 - one for each option
         )
     if done is None:
         note("stopped; what was put in stays, and the same again does the rest")
+        if not dry_run:
+            half = f"{file}: stopped; what was put in stays"
+            detail = {"file": file}
+            record_event(context, place, "import", half, started_at=started_at, detail=detail, outcome="interrupted")
         return stop.code
     if not dry_run:  # first, for a pipe that nobody reads ends the process
-        detail: dict[str, Any] = {"file": file, **done.shape()}
+        detail = {"file": file, **done.shape()}
         record_event(context, place, "import", said(file, done, dry_run=False), started_at=started_at, detail=detail)
     if as_json:
         emit_json({"file": file, "dry_run": dry_run, **done.shape()})
