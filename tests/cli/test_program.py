@@ -240,9 +240,7 @@ def test_a_pipe_nobody_reads_is_no_error(hj):
     assert result.stderr == ""
 
 
-@pytest.mark.parametrize(
-    "words", ["list", "list --json", "show job-1", "stats", "--help", "--version", "config schema"]
-)
+@pytest.mark.parametrize("words", ["list", "show job-1", "stats", "--help", "--version", "config schema"])
 def test_a_full_disk_behind_the_output_is_exit_5(hj, words):
     result = hj.shell(f"hj {words} >/dev/full")
 

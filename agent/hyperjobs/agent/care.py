@@ -115,7 +115,7 @@ class Care:
             stalled=lambda: self._stalls.stalled,
             clock=clock,
         )
-        self.lists = Lists(self._looks[1], runs=workshop.runs, clock=clock)
+        self.lists = Lists(self._looks[1], runs=workshop.runs, events=workshop.events, clock=clock)
         sources: list[Source] = [
             JobsSource(lambda: self._stalls.stalled),
             StoreSource(

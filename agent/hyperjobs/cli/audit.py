@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,7 +14,7 @@ from hyperjobs.cli.command import Command
 from hyperjobs.cli.lazy import LazyGroup
 from hyperjobs.cli.moment import Moment, write_instant
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import verbose_option
+from hyperjobs.cli.setting import json_option, verbose_option
 from hyperjobs.cli.table import emit, emit_json, emit_values
 from hyperjobs.cli.text import printable
 from hyperjobs.errors import ConfigError, StoreError
@@ -22,6 +22,7 @@ from hyperjobs.errors import ConfigError, StoreError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from hyperjobs.cli.shapes.transfer import AuditShape
     from hyperjobs.maintenance.audit.line import Line
     from hyperjobs.maintenance.audit.verify import Verdict
     from hyperjobs.store.ledger.outbox import Anchor
@@ -64,7 +65,7 @@ def audit_group() -> None:
     is_flag=True,
     help="Do not compare its ends with what the store remembers. A PATH that is not audit.path is compared with a store that --store names, and else with none.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@json_option("One line of JSON.")
 @store_options
 @verbose_option
 def verify_command(  # noqa: PLR0913 - one for each option
@@ -109,7 +110,7 @@ def verify_command(  # noqa: PLR0913 - one for each option
 @click.option("--since", type=Moment(), metavar="WHEN", help="Only changes written then or later.")
 @click.option("--until", type=Moment(), metavar="WHEN", help="Only changes written before then.")
 @click.option("--utc", is_flag=True, is_eager=True, help="Read times in UTC, not in the local zone.")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines: each line as the log has it.")
+@json_option("JSON Lines: each line as the log has it.")
 @store_options
 @verbose_option
 def show_command(  # noqa: PLR0913 - one for each option
@@ -196,7 +197,7 @@ def _said(where: Path, verdict: Verdict) -> str:
     )
 
 
-def _shape(where: Path, verdict: Verdict) -> dict[str, Any]:
+def _shape(where: Path, verdict: Verdict) -> AuditShape:
     return {
         "path": str(where),
         "whole": verdict.is_whole,

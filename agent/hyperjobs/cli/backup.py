@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,8 @@ from hyperjobs.cli.argument import Number
 from hyperjobs.cli.backup_setting import directory_option, settings
 from hyperjobs.cli.lazy import LazyGroup
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
+from hyperjobs.cli.shape import manifest_shape
 from hyperjobs.cli.stop import Progress, Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
@@ -85,12 +85,7 @@ def backup_group() -> None:
 @click.option(
     "--dry-run", "is_dry", is_flag=True, help="Say how large it would be and what room there is, and take none."
 )
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Its manifest as one line of JSON; of a dry run its record, as of every task.",
-)
+@json_option("Its manifest as one line of JSON; of a dry run its record, as of every task.")
 @store_options
 @verbose_option
 @click.pass_context
@@ -139,7 +134,7 @@ def create_command(  # noqa: PLR0913 - one for each option
         raise StoreRefusedError(finished.run.summary, reason=finished.run.reason)
     if as_json:
         name = finished.run.detail["name"]
-        emit_json(asdict(read_manifest(backups.path / f"{name}.json")))
+        emit_json(manifest_shape(read_manifest(backups.path / f"{name}.json")))
     else:
         emit(printable(f"{backups.path}{os.sep}{finished.run.summary}"))
     return 0
@@ -176,7 +171,7 @@ def _hand_out(  # noqa: PLR0913 - one for each option
     if stop.code:
         return stop.code
     if as_json:
-        emit_json(asdict(manifest))
+        emit_json(manifest_shape(manifest))
     else:
         emit(f"{printable(str(path))}: {manifest.jobs:,} jobs, {mebibytes(manifest.bytes)}, verified")
     return 0

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from hyperjobs.cli.command import Command
-from hyperjobs.cli.setting import setting_of, verbose_option
-from hyperjobs.cli.table import Column, emit_json, emit_table, emit_values, note
-from hyperjobs.cli.timetable import json_option, view_at
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
+from hyperjobs.cli.stderr import note
+from hyperjobs.cli.table import Column, emit_json, emit_table, emit_values
+from hyperjobs.cli.timetable import view_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ _FOUND = 1
     multiple=True,
     help="A label that your scrape configuration adds to every series; may be repeated. Known without it: job, instance, store_group, and those of Kubernetes.",
 )
-@json_option
+@json_option("JSON Lines.")
 @verbose_option
 @click.pass_context
 def check_metrics_command(

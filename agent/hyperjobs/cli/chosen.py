@@ -40,19 +40,26 @@ class Chosen:
     ids: tuple[str, ...] | None
     selection: Selection
 
-    def find(self, store: SQLiteJobStore, sources: Sequence[JobStatus]) -> tuple[list[Job], dict[str, HyperjobsError]]:
+    def find(
+        self, store: SQLiteJobStore, sources: Sequence[JobStatus], keep_on: Callable[[], None]
+    ) -> tuple[list[Job], dict[str, HyperjobsError]]:
         """The jobs as they are now, and why others named are not among them.
 
         Args:
             store: where.
             sources: the statuses that the filters choose from when they name none.
+            keep_on: called between two jobs; what it raises ends it.
         """
-        if self.ids is None:
-            wanted = self.selection.filter
-            return store.list_jobs(wanted if wanted.status else replace(wanted, status=tuple(sources))), {}
         found: list[Job] = []
         missing: dict[str, HyperjobsError] = {}
+        if self.ids is None:
+            wanted = self.selection.filter
+            for job in store.iter_jobs(wanted if wanted.status else replace(wanted, status=tuple(sources))):
+                keep_on()
+                found.append(job)
+            return found, missing
         for job_id in self.ids:
+            keep_on()
             try:
                 found.append(store.load_job(job_id))
             except JobNotFoundError as exc:

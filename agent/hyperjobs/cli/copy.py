@@ -16,7 +16,8 @@ from hyperjobs.cli.event import record_event
 from hyperjobs.cli.place import StorePlace
 from hyperjobs.cli.selection import Selection, filter_options, status_option
 from hyperjobs.cli.setting import setting_of, verbose_option
-from hyperjobs.cli.table import emit, emit_json, note
+from hyperjobs.cli.stderr import note
+from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 from hyperjobs.cli.transfer import policy_options, refuse_frozen, said, stoppable
 from hyperjobs.errors import StoreNotFoundError
@@ -77,6 +78,7 @@ def copy_command(  # noqa: PLR0913 - one for each option
         refuse_frozen(context, place)
     if not (dry_run or yes):
         ask(f"put the jobs of {printable(source)} into {printable(target)}? [y/N] ")
+    detail: dict[str, Any]
     started_at, done = setting_of(context).clock.now(), None
     with contextlib.ExitStack() as stack:
         turn, stop = stack.enter_context(stoppable(context, is_dry=dry_run))
@@ -87,12 +89,16 @@ def copy_command(  # noqa: PLR0913 - one for each option
         done = copy_jobs(read, written, turn, policy=Policy(policy), jobs=selection.filter)
     if done is None:
         note("stopped; what was put in stays, and the same again does the rest")
+        if not dry_run:
+            half = f"{source}: stopped; what was put in stays"
+            detail = {"source": source}
+            record_event(context, place, "copy", half, started_at=started_at, detail=detail, outcome="interrupted")
         return stop.code
     if as_json:
         emit_json({"source": source, "target": target, "dry_run": dry_run, **done.shape()})
     else:
         emit(said(source, done, dry_run=dry_run))
     if not dry_run:
-        detail: dict[str, Any] = {"source": source, **done.shape()}
+        detail = {"source": source, **done.shape()}
         record_event(context, place, "copy", said(source, done, dry_run=False), started_at=started_at, detail=detail)
     return 0

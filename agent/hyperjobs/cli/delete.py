@@ -15,7 +15,7 @@ from hyperjobs.errors import HyperjobsError
 from hyperjobs.store.models import FINISHED, Job, JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from hyperjobs.agent.workshop import Workshop
@@ -65,7 +65,9 @@ class _Delete(Edit):
     def warning(self) -> str:
         return "they are archived first"
 
-    def refused(self, store: SQLiteJobStore, jobs: Sequence[Job], *, force: bool) -> dict[str, HyperjobsError]:
+    def refused(
+        self, store: SQLiteJobStore, jobs: Sequence[Job], *, force: bool, keep_on: Callable[[], None]
+    ) -> dict[str, HyperjobsError]:
         from hyperjobs.store.connection import Connection  # noqa: PLC0415 - SQLite only where it is used
         from hyperjobs.store.deleting import require_deletable  # noqa: PLC0415 - as above
 
@@ -73,6 +75,7 @@ class _Delete(Edit):
         connection = Connection(store.path, read_only=True)
         try:
             for job in jobs:
+                keep_on()
                 try:
                     require_deletable(connection, job, force=force)
                 except HyperjobsError as exc:

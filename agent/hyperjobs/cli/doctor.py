@@ -6,7 +6,7 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,7 +15,7 @@ from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.command import Command
 from hyperjobs.cli.lazy import nearest
 from hyperjobs.cli.place import USUAL_PLACES, StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import emit, emit_json, emit_values
 from hyperjobs.cli.text import printable
 from hyperjobs.errors import ConfigError, HyperjobsError
@@ -23,6 +23,7 @@ from hyperjobs.errors import ConfigError, HyperjobsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hyperjobs.cli.shapes.doctor import FindingShape
     from hyperjobs.config import Config
     from hyperjobs.doctor.case import Case
     from hyperjobs.doctor.finding import Finding
@@ -74,7 +75,7 @@ _STYLES = {"failed": "bold red", "warning": "yellow", "skipped": "dim", "ok": "g
     default="",
     help="Look at files as this user; as root, by default the one who owns store.state_dir.",
 )
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines, one for each finding.")
+@json_option("JSON Lines, one for each finding.")
 @store_options
 @verbose_option
 @click.pass_context
@@ -250,10 +251,10 @@ def _tell(findings: Sequence[Finding]) -> None:
     emit_rich(new_console(), table)
 
 
-def _shape(finding: Finding) -> dict[str, Any]:
+def _shape(finding: Finding) -> FindingShape:
     return {
         "check": finding.check,
-        "level": str(finding.level),
+        "level": finding.level.value,
         "message": finding.message,
         "remedy": finding.remedy,
         "exit_code": finding.code,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from hyperjobs.agent.workshop import Workshop
     from hyperjobs.cli.place import StorePlace
+    from hyperjobs.cli.shapes.doctor import FixShape
     from hyperjobs.doctor.fix import Fixed, Plan
 
 _IMAGES = "fixes"
@@ -64,7 +65,7 @@ def fix_rows(  # noqa: PLR0913 - one for each option
             if fixed.rows or outcome == "ok":
                 _record(shop, "fix", fixed, started_at, backup=backup, outcome=outcome)
         if as_json:
-            emit_json({"dry_run": False, **_fixed_shape(fixed), "backup": backup})
+            emit_json(_told(fixed, is_dry=False, backup=backup))
         else:
             emit(f"{_said('fix', fixed)}; the backup before it is {printable(backup)}")
             emit(f"'hyperjobs doctor --undo {printable(fixed.run)}' puts them back as they were")
@@ -89,7 +90,7 @@ def undo_rows(  # noqa: PLR0913 - as above
         if not is_dry:
             _record(shop, "fix-undo", undone, started_at)
         if as_json:
-            emit_json({"dry_run": is_dry, **_fixed_shape(undone)})
+            emit_json(_told(undone, is_dry=is_dry))
         elif is_dry:
             emit(f"{printable(undone.run)}: would put {undone.rows:,} rows back, but those that were written since")
         else:
@@ -135,20 +136,35 @@ def _fixed_shape(fixed: Fixed) -> dict[str, Any]:
     return {"run": fixed.run, "rows": fixed.rows, "left": fixed.left, "kinds": dict(fixed.kinds)}
 
 
+def _told(fixed: Fixed, *, is_dry: bool, backup: str | None = None) -> FixShape:
+    return {
+        "dry_run": is_dry,
+        "run": fixed.run,
+        "rows": fixed.rows,
+        "left": fixed.left,
+        "kinds": dict(fixed.kinds),
+        "backup": backup,
+        "examples": None,
+        "unended": None,
+    }
+
+
 def _show_plan(plan: Plan, *, as_json: bool) -> None:
     from hyperjobs.store.mend import KINDS  # noqa: PLC0415 - only where it is done
 
     if as_json:
-        examples = {kind: asdict(example) for kind, example in plan.examples.items()}
-        emit_json(
-            {
-                "dry_run": True,
-                "rows": plan.rows,
-                "kinds": dict(plan.kinds),
-                "examples": examples,
-                "unended": plan.unended,
-            }
-        )
+        examples: dict[str, Any] = {kind: asdict(example) for kind, example in plan.examples.items()}
+        plain: FixShape = {
+            "dry_run": True,
+            "run": None,
+            "rows": plan.rows,
+            "left": None,
+            "kinds": dict(plan.kinds),
+            "backup": None,
+            "examples": examples,
+            "unended": plan.unended,
+        }
+        emit_json(plain)
         return
     for kind, rows in sorted(plan.kinds.items()):
         example = plan.examples[kind]

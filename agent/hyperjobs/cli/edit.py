@@ -18,7 +18,7 @@ from hyperjobs.errors import HyperjobsError
 from hyperjobs.store.models import Job, JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from hyperjobs.agent.workshop import Workshop
@@ -129,11 +129,14 @@ class _Move(Edit):
     def warning(self) -> str:
         return "a status does not stop the work itself" if self.to is JobStatus.CANCELLED else ""
 
-    def refused(self, store: SQLiteJobStore, jobs: Sequence[Job], *, force: bool) -> dict[str, HyperjobsError]:
+    def refused(
+        self, store: SQLiteJobStore, jobs: Sequence[Job], *, force: bool, keep_on: Callable[[], None]
+    ) -> dict[str, HyperjobsError]:
         from hyperjobs.store.transition import require_move  # noqa: PLC0415 - SQLite only where it is used
 
         found: dict[str, HyperjobsError] = {}
         for job in jobs:
+            keep_on()
             try:
                 if job.status != self.to and not force:
                     require_move(job, self.to, store.path)

@@ -15,7 +15,7 @@ from hyperjobs.cli.ask import ask
 from hyperjobs.cli.command import Command
 from hyperjobs.cli.moment import write_instant
 from hyperjobs.cli.person import person
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
@@ -39,7 +39,7 @@ _REFUSED = 6
     ],
 )
 @click.argument("file", type=UnicodeText(), required=False)
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@json_option("One line of JSON.")
 @verbose_option
 @click.pass_context
 def diff_effect_command(context: click.Context, *, file: str | None, as_json: bool) -> int:
@@ -51,6 +51,7 @@ def diff_effect_command(context: click.Context, *, file: str | None, as_json: bo
     with Stop() as stop:
         with _acknowledgements(context, config) as known:
             effect = _effect(context, config, known, stop)
+        stop.keep_on()  # what was not counted to its end says nothing
         if as_json:
             emit_json(effect.shape())
         else:
@@ -71,7 +72,7 @@ def diff_effect_command(context: click.Context, *, file: str | None, as_json: bo
 )
 @click.argument("file", type=UnicodeText(), required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@json_option("One line of JSON.")
 @verbose_option
 @click.pass_context
 def ack_command(context: click.Context, *, file: str | None, yes: bool, as_json: bool) -> int:
@@ -82,6 +83,7 @@ def ack_command(context: click.Context, *, file: str | None, yes: bool, as_json:
     config = _load(file)
     with Stop() as stop, _acknowledgements(context, config) as known:
         effect = _effect(context, config, known, stop)
+        stop.keep_on()  # nobody acknowledges what was not counted to its end
         if not yes:
             ask(f"{printable(effect.text() or 'nothing more would be deleted')}; acknowledge? [y/N] ")
         until = known.give(effect.digest, by=person(), now=setting_of(context).clock.now())

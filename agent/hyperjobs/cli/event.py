@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from typing import TYPE_CHECKING, Any
 
 from hyperjobs.cli.moment import write_instant
 from hyperjobs.cli.person import person
-from hyperjobs.cli.text import printable
+from hyperjobs.cli.stderr import complain
 from hyperjobs.errors import HyperjobsError
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from hyperjobs.agent.workshop import Workshop
     from hyperjobs.cli.place import StorePlace
+    from hyperjobs.cli.shapes.maintenance import RunShape
     from hyperjobs.store.events import Event
 
 
@@ -60,7 +60,9 @@ def recording() -> Iterator[None]:
     try:
         yield
     except (HyperjobsError, OSError) as exc:
-        sys.stderr.write(f"hyperjobs: it is done, and 'hyperjobs runs' will not know of it: {printable(str(exc))}\n")
+        reason = exc.reason if isinstance(exc, HyperjobsError) else "failed"
+        said = f"it is done, and 'hyperjobs runs' will not know of it: {exc}"
+        complain(said, reason=reason, exit_code=0)
 
 
 def record_event(  # noqa: PLR0913 - as above
@@ -80,7 +82,7 @@ def record_event(  # noqa: PLR0913 - as above
         add_event(shop, task, summary, started_at=started_at, detail=detail, outcome=outcome)
 
 
-def event_record(event: Event) -> dict[str, Any]:
+def event_record(event: Event) -> RunShape:
     """An event as JSON, by the names of a run."""
     return {
         "run": None,

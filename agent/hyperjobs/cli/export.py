@@ -13,7 +13,7 @@ from hyperjobs.cli.argument import Count
 from hyperjobs.cli.command import Command
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import Selection, filter_options, status_option
-from hyperjobs.cli.setting import verbose_option
+from hyperjobs.cli.setting import json_option, verbose_option
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 from hyperjobs.cli.transfer import stoppable
@@ -51,7 +51,7 @@ _STDOUT = "-"
 @click.option("--no-guard", is_flag=True, help="CSV: leave texts that a spreadsheet takes for formulas as they are.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @click.option("--utc", is_flag=True, is_eager=True, help="Read times in UTC, not in the local zone.")
-@click.option("--json", "as_json", is_flag=True, help="Say what was written as one line of JSON.")
+@json_option("Say what was written as one line of JSON.")
 @status_option
 @filter_options()
 @store_options

@@ -13,13 +13,14 @@ import click
 from hyperjobs.cli.argument import Number
 from hyperjobs.cli.command import Command
 from hyperjobs.cli.place import configuration_file, raw_option
-from hyperjobs.cli.setting import verbose_option
-from hyperjobs.cli.table import emit
+from hyperjobs.cli.setting import json_option, verbose_option
+from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.errors import AgentUnhealthyError, ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from hyperjobs.cli.shapes.agent import HealthShape
     from hyperjobs.web.probe import Answer, Target
 
 _DEFAULT_LISTEN = "127.0.0.1:10985"
@@ -77,6 +78,7 @@ class _Url(click.ParamType):  # type: ignore[type-arg]  # generic only in newer 
 @click.option("--key", metavar="FILE", help="Its key, when the file of --cert does not hold it.")
 @click.option("--login", metavar="FILE", help="Sign in with the user:password in this file.")
 @click.option("--config", "file", metavar="FILE", help="The configuration file whose web.listen is read.")
+@json_option("One line of JSON when it is well; else the error is one.")
 @verbose_option
 def healthcheck_command(  # noqa: PLR0913 - one for each option
     *,
@@ -89,6 +91,7 @@ def healthcheck_command(  # noqa: PLR0913 - one for each option
     key: str | None,
     login: str | None,
     file: str | None,
+    as_json: bool,
 ) -> None:
     """Ask the running agent whether it is well.
 
@@ -103,7 +106,20 @@ def healthcheck_command(  # noqa: PLR0913 - one for each option
     paths = ["/-/healthy", *(["/-/ready"] if ready else []), *(["/metrics?name[]=hyperjobs_store_up"] if store else [])]
     deadline = time.monotonic() + timeout_s
     says = [_judged(target, path, deadline) for path in (paths[1:] or paths)]
-    emit(f"{says[0][0]}: {', '.join(words for _, words in says)}")
+    if as_json:
+        emit_json(_shape(says, ready=ready, store=store))
+    else:
+        emit(f"{says[0][0]}: {', '.join(words for _, words in says)}")
+
+
+def _shape(says: Sequence[tuple[str, str]], *, ready: bool, store: bool) -> HealthShape:
+    return {
+        "url": says[0][0],
+        "alive": True,
+        "ready": True if ready else None,
+        "store_readable": True if store else None,
+        "message": ", ".join(words for _, words in says),
+    }
 
 
 def _judged(target: Target, path: str, deadline: float) -> tuple[str, str]:

@@ -12,14 +12,13 @@ from hyperjobs.cli.command import Command
 from hyperjobs.cli.event import add_event
 from hyperjobs.cli.moment import write_instant
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.task import workshop
 from hyperjobs.cli.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from hyperjobs.cli.shapes.maintenance import HeldShape
     from hyperjobs.store.holds import Held
 
 _LONGEST_REASON = 200
@@ -37,12 +36,7 @@ class _Reason(UnicodeText):
         return text
 
 
-def _json_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    decorated: Callable[..., Any] = click.option("--json", "as_json", is_flag=True, help="One line of JSON.")(command)
-    return decorated
-
-
-def _shape(held: Held) -> dict[str, Any]:
+def _shape(held: Held) -> HeldShape:
     return {
         "reason": held.reason,
         "message": held.message,
@@ -62,7 +56,7 @@ def _shape(held: Held) -> dict[str, Any]:
     "--for", "length", type=Duration(least=_SHORTEST), required=True, metavar="DURATION", help="How long: 30m, 2h, 1d."
 )
 @click.option("--reason", type=_Reason(), required=True, help="Why, for whoever finds it paused.")
-@_json_option
+@json_option("One line of JSON.")
 @store_options
 @verbose_option
 @click.pass_context
@@ -90,7 +84,7 @@ def pause_command(context: click.Context, *, length: timedelta, reason: str, as_
         ("End the pause now", "hyperjobs resume"),
     ],
 )
-@_json_option
+@json_option("One line of JSON.")
 @store_options
 @verbose_option
 @click.pass_context
@@ -115,7 +109,7 @@ def resume_command(context: click.Context, *, as_json: bool, place: StorePlace) 
     ],
 )
 @click.option("--reason", type=_Reason(), required=True, help="Why, for whoever finds it frozen.")
-@_json_option
+@json_option("One line of JSON.")
 @store_options
 @verbose_option
 @click.pass_context
@@ -146,7 +140,7 @@ def freeze_command(context: click.Context, *, reason: str, as_json: bool, place:
     ],
 )
 @click.option("--reason", type=_Reason(), required=True, help="What was found or done about it; it is kept.")
-@_json_option
+@json_option("One line of JSON.")
 @store_options
 @verbose_option
 @click.pass_context

@@ -11,7 +11,7 @@ import click
 from hyperjobs.cli import offer
 from hyperjobs.cli.command import Group
 from hyperjobs.cli.place import config_option
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 from hyperjobs.errors import ConfigError
@@ -41,7 +41,7 @@ def notify_group() -> None:
     ],
 )
 @click.argument("channel", required=False, shell_complete=offer.channels)
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
+@json_option("JSON Lines.")
 @config_option
 @verbose_option
 @click.pass_context

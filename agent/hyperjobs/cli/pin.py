@@ -9,11 +9,11 @@ import click
 from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.command import Command
-from hyperjobs.cli.moment import show_age
+from hyperjobs.cli.moment import show_age, write_instant
 from hyperjobs.cli.opened import opened
 from hyperjobs.cli.person import person
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import Column, emit, emit_json, emit_rows
 from hyperjobs.cli.text import printable
 from hyperjobs.cli.timetable import view_at
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hyperjobs.store.pins import Pin
+
+if TYPE_CHECKING:
+    from hyperjobs.cli.shapes.jobs import PinnedShape, PinShape
 
 _WHAT = "a pin"
 
@@ -35,19 +38,25 @@ _WHAT = "a pin"
 )
 @click.argument("job_id", type=UnicodeText(), metavar="ID", shell_complete=offer.job_ids())
 @click.option("--reason", type=UnicodeText(), default="", metavar="TEXT", help="Why; shown by 'pins'.")
+@json_option("One line of JSON.")
 @store_options
 @verbose_option
 @click.pass_context
-def pin_command(context: click.Context, *, job_id: str, reason: str, place: StorePlace) -> None:
+def pin_command(context: click.Context, *, job_id: str, reason: str, as_json: bool, place: StorePlace) -> None:
     """Keep a job from every prune, whatever its age.
 
     The pin lies in the store, beside the jobs: it survives when the job is saved anew, and goes with a backup.
     """
     from hyperjobs.store.pins import pin  # noqa: PLC0415 - SQLite only where it is used
 
+    now, by = setting_of(context).clock.now(), person()
     with opened(place, _WHAT) as connection:
-        pin(connection, job_id, now=setting_of(context).clock.now(), reason=reason, by=person())
-    emit(f"{printable(job_id)}: pinned, no prune deletes it")
+        pin(connection, job_id, now=now, reason=reason, by=by)
+    if as_json:
+        shape: PinShape = {"id": job_id, "pinned": True, "at": write_instant(now), "by": by, "reason": reason}
+        emit_json(shape)
+    else:
+        emit(f"{printable(job_id)}: pinned, no prune deletes it")
 
 
 @click.command(
@@ -58,15 +67,20 @@ def pin_command(context: click.Context, *, job_id: str, reason: str, place: Stor
     ],
 )
 @click.argument("job_id", type=UnicodeText(), metavar="ID", shell_complete=offer.pinned_ids)
+@json_option("One line of JSON.")
 @store_options
 @verbose_option
-def unpin_command(*, job_id: str, place: StorePlace) -> None:
+def unpin_command(*, job_id: str, as_json: bool, place: StorePlace) -> None:
     """Let a pinned job go with the next prune that finds it too old."""
     from hyperjobs.store.pins import unpin  # noqa: PLC0415 - SQLite only where it is used
 
     with opened(place, _WHAT) as connection:
         unpin(connection, job_id)
-    emit(f"{printable(job_id)}: no longer pinned")
+    if as_json:
+        shape: PinShape = {"id": job_id, "pinned": False, "at": None, "by": None, "reason": None}
+        emit_json(shape)
+    else:
+        emit(f"{printable(job_id)}: no longer pinned")
 
 
 @click.command(
@@ -76,7 +90,7 @@ def unpin_command(*, job_id: str, place: StorePlace) -> None:
         ("Which jobs are kept, and why", "hyperjobs pins"),
     ],
 )
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
+@json_option("JSON Lines.")
 @store_options
 @verbose_option
 def pins_command(*, as_json: bool, place: StorePlace) -> None:
@@ -91,7 +105,7 @@ def pins_command(*, as_json: bool, place: StorePlace) -> None:
         return
     for pin in pins:
         at = None if pin.at is None else f"{pin.at:%Y-%m-%dT%H:%M:%SZ}"
-        shape = {"id": pin.job_id, "at": at, "by": pin.by, "is_there": pin.is_there, "reason": pin.reason}
+        shape: PinnedShape = {"id": pin.job_id, "at": at, "by": pin.by, "is_there": pin.is_there, "reason": pin.reason}
         emit_json(shape)
 
 

@@ -16,9 +16,9 @@ from hyperjobs.cli.command import Command
 from hyperjobs.cli.lazy import nearest
 from hyperjobs.cli.moment import write_instant
 from hyperjobs.cli.place import config_option
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import Column, emit_json, emit_table, emit_values
-from hyperjobs.cli.timetable import configured_entries, json_option, show_minute, view_at
+from hyperjobs.cli.timetable import configured_entries, show_minute, view_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -108,7 +108,7 @@ class _Date(click.ParamType):  # type: ignore[type-arg]  # generic only in newer
     help="Only this task; else all but those that run every few minutes.",
 )
 @click.option("--cron", metavar="EXPR", help='An expression to try, such as "30 2 * * *"; no configuration is read.')
-@json_option
+@json_option("JSON Lines.")
 @config_option
 @verbose_option
 @click.pass_context

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from hyperjobs import __version__
-from hyperjobs.cli.edge import EXIT_CODES, INTERRUPTED, answer, prepare_signals, prepare_streams
+from hyperjobs.cli.edge import EXIT_CODES, INTERRUPTED, answer, prepare_streams
 from hyperjobs.cli.lazy import LazyGroup
 from hyperjobs.cli.setting import verbose_option
+from hyperjobs.cli.signals import prepare_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -26,7 +26,7 @@ from hyperjobs.cli.destination import (
 from hyperjobs.cli.event import record_event
 from hyperjobs.cli.moment import Moment, show_age, write_instant
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
@@ -100,8 +100,12 @@ class Restored:
     def _whose(self) -> str:
         return f" on {self.host}" if self.host else ""
 
+    def detail(self) -> dict[str, Any]:
+        """As its record has it."""
+        return {name: value for name, value in self.shape().items() if name not in {"ids", "open_in"}}
+
     def shape(self) -> dict[str, Any]:
-        """As JSON."""
+        """As JSON; ``ids`` are those asked for by name, ``open_in`` the processes that keep a store from being replaced."""
         return {
             "target": str(self.target),
             "backup": str(self.backup),
@@ -111,6 +115,8 @@ class Restored:
             "host": self.host,
             "replaced": list(self.replaced),
             "kept": None if self.kept is None else str(self.kept),
+            "ids": None,
+            "open_in": None,
         }
 
 
@@ -151,7 +157,7 @@ class Restored:
     help="Prove the backup, say what would be done and who has the store open, and change nothing.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="The plan, or what was done, as one line of JSON.")
+@json_option("The plan, or what was done, as one line of JSON.")
 @destination_option
 @directory_option
 @store_options
@@ -175,7 +181,7 @@ def restore_command(context: click.Context, /, *, place: StorePlace, to: str | N
         return stop.code
     if not wish.dry_run and store is not None:
         said = f"restored {done.text(setting_of(context).clock.now())}"
-        record_event(context, place, "restore", said, started_at=started_at, detail=done.shape())
+        record_event(context, place, "restore", said, started_at=started_at, detail=done.detail())
     return 0  # also when a stop came too late
 
 
@@ -212,7 +218,7 @@ def _restore(context: click.Context, place: StorePlace, wish: Wish, stop: Stop) 
         if wish.dry_run:
             openers = [] if wish.live else _openers(target)
             if wish.as_json:
-                emit_json({"done": False, **plan.shape(), "open_in": openers})
+                emit_json({"done": False, **plan.shape(), "open_in": None if wish.live else openers})
             else:
                 emit(f"would restore {printable(plan.text(clock.now()))}{_open_in(openers)}")
             return plan

@@ -13,7 +13,7 @@ from hyperjobs.cli.command import Group
 from hyperjobs.cli.keep_option import Keep, keep_options
 from hyperjobs.cli.moment import show_age
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import Column, emit_json, emit_rows
 from hyperjobs.cli.timetable import view_at
 
@@ -54,7 +54,7 @@ def retention_group() -> None:
 @click.option(
     "--daily", is_flag=True, help="A line for each day instead: how many there are, the oldest, and what went."
 )
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
+@json_option("JSON Lines.")
 @keep_options
 @store_options
 @verbose_option

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hyperjobs.cli.command import Group
-from hyperjobs.cli.setting import verbose_option
-from hyperjobs.cli.table import emit
+from hyperjobs.cli.setting import json_option, verbose_option
+from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
+
+if TYPE_CHECKING:
+    from hyperjobs.cli.shapes.agent import RuleFilesShape
 
 _KINDS = ("alerts", "recording", "compat")
 _ALL = "all"
@@ -61,20 +65,29 @@ def rules_group() -> None:
     default="prometheus",
     help="Rule files, or PrometheusRule manifests for the Prometheus operator.",
 )
+@json_option("The rules as JSON, which is YAML too; with --out one line that names the files.")
 @verbose_option
-def render_command(*, file: str | None, out: str, kind: str, form: str) -> None:
+def render_command(*, file: str | None, out: str, kind: str, form: str, as_json: bool) -> None:
     """Render the rules."""
-    from hyperjobs.rules.output import Format, rule_text, write_rules  # noqa: PLC0415 - only where rules are rendered
+    from hyperjobs.rules.output import Format, rule_object, rule_text, write_rules  # noqa: PLC0415 - only here
     from hyperjobs.rules.render import Kind  # noqa: PLC0415 - as above
     from hyperjobs.rules.values import default_values, load_values  # noqa: PLC0415 - as above
 
     values = load_values(Path(file)) if file is not None else default_values()
     kinds = list(Kind) if kind == _ALL else [Kind(kind)]
     if out == "-":
-        emit(rule_text(kinds, values, Format(form)).rstrip("\n"))
+        if as_json:
+            emit_json(rule_object(kinds, values, Format(form)))
+        else:
+            emit(rule_text(kinds, values, Format(form)).rstrip("\n"))
         return
-    for path in write_rules(kinds, values, Format(form), Path(out)):
-        emit(printable(str(path)))
+    paths = [str(path) for path in write_rules(kinds, values, Format(form), Path(out))]
+    if as_json:
+        shape: RuleFilesShape = {"files": paths}
+        emit_json(shape)
+    else:
+        for path in paths:
+            emit(printable(path))
 
 
 @rules_group.command(
@@ -83,9 +96,13 @@ def render_command(*, file: str | None, out: str, kind: str, form: str) -> None:
         ("A file to change thresholds in", "hyperjobs rules values > mine.yaml"),
     ],
 )
+@json_option("The same as JSON, which is YAML too, without the meanings.")
 @verbose_option
-def values_command() -> None:
+def values_command(*, as_json: bool) -> None:
     """Print the values file: every threshold, window and link, at its default."""
-    from hyperjobs.rules.values import values_file  # noqa: PLC0415 - only where it is printed
+    from hyperjobs.rules.values import values_file, written_values  # noqa: PLC0415 - only where it is printed
 
-    emit(values_file().rstrip("\n"))
+    if as_json:
+        emit_json(written_values())
+    else:
+        emit(values_file().rstrip("\n"))

@@ -13,7 +13,7 @@ from hyperjobs.cli import offer
 from hyperjobs.cli.argument import ALL, Count, StatusWords, UnicodeText
 from hyperjobs.cli.cursor import Cursor
 from hyperjobs.cli.moment import Moment
-from hyperjobs.cli.setting import setting_of
+from hyperjobs.cli.setting import json_option, setting_of
 from hyperjobs.store.models import JobCursor, JobFilter
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def page_options(default: int | None) -> Callable[[Callable[..., Any]], Callable
 def view_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--json`` and ``--utc``; the command gets them as one :class:`View` named ``view``."""
 
-    @click.option("--json", "as_json", is_flag=True, help="JSON Lines, also on a terminal.")
+    @json_option("Answer as JSON.")
     @click.option("--utc", is_flag=True, is_eager=True, help="Read and show times in UTC, not in the local zone.")
     @functools.wraps(command)
     def with_view(*args: Any, as_json: bool, utc: bool, **options: Any) -> Any:

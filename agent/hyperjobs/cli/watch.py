@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from rich.console import Group
 
+    from hyperjobs.cli.shapes.jobs import WatchEvent, WatchShape
     from hyperjobs.clock import Clock
     from hyperjobs.store.models import Job
     from hyperjobs.store.watch import Running, Sight, Watch
@@ -129,7 +130,7 @@ class _Shown:
                     self._emit(now, "stalled", **self._pace(each))
             stalled = still
             for job in sight.ended:
-                self._emit(now, "ended", job=job_shape(job))
+                self._emit(now, "ended", id=job.id, job=job_shape(job))
             for job_id in sight.gone:
                 self._emit(now, "gone", id=job_id)
             sys.stdout.flush()
@@ -154,11 +155,24 @@ class _Shown:
                 if keys.wait(next_s - self._clock.monotonic()).lower().startswith("q"):
                     return
 
-    def _emit(self, now: datetime, event: str, **more: Any) -> None:
-        emit_json({"at": write_instant(now), "event": event, **more})
+    def _emit(self, now: datetime, event: WatchEvent, **more: Any) -> None:
+        shape: WatchShape = {
+            "at": write_instant(now),
+            "event": event,
+            "id": None,
+            "job": None,
+            "percent_per_minute": None,
+            "bytes_per_second": None,
+            "seconds_left": None,
+            "stalled": None,
+            "reason": None,
+            "message": None,
+        }
+        emit_json({**shape, **more})
 
     def _pace(self, each: Running) -> dict[str, Any]:
         return {
+            "id": each.job.id,
             "job": job_shape(each.job),
             "percent_per_minute": None if each.percent_per_s is None else round(60 * each.percent_per_s, 3),
             "bytes_per_second": None if each.bytes_per_s is None else round(each.bytes_per_s),

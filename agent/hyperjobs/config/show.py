@@ -42,6 +42,20 @@ def render(config: Config) -> str:
     return "\n".join(_rendered(config.model_dump(mode="json"), Config, "")) + "\n"
 
 
+def render_values(config: Config) -> dict[str, Any]:
+    """The same as values that JSON has; durations and sizes are texts with their unit, as the file has them."""
+    values: dict[str, Any] = _without_secrets(config.model_dump(mode="json"))
+    return values
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_secrets(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(each) for each in value]
+    return hide_secrets(value) if isinstance(value, str) else value
+
+
 def _rendered(values: dict[str, Any], model: type[Section], indent: str) -> Iterator[str]:
     for name, value in values.items():
         if deeper := section_of(model.model_fields[name]):

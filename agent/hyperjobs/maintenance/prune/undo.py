@@ -93,7 +93,10 @@ def undo(store: Path, directory: ArchiveDirectory, run: str, turn: Turn, *, any_
             undone.there += len(batch.there)
             turn.progress("bringing back", undone.returned + undone.there, undone.archived)
             if turn.is_stopping():
-                raise StoreInterruptedError(
-                    f"{real}: stopped with {undone.returned:,} of {undone.archived:,} jobs back; the same again brings the rest"
-                )
+                break
+        # a stop in a pause ends the batches as the last of them does
+        if turn.is_stopping() and undone.returned + undone.there < undone.archived:
+            raise StoreInterruptedError(
+                f"{real}: stopped with {undone.returned:,} of {undone.archived:,} jobs back; the same again brings the rest"
+            )
     return undone
