@@ -204,6 +204,13 @@ def test_numbers_tell_the_order_of_one_log_whatever_its_clock_did():
         assert [c.new for c in in_order(found)] == ["pending", "running", "failed"]
 
 
+def test_of_two_changes_that_look_alike_a_copy_of_the_log_drops_none():
+    changes = log((BASE, "pending", None, "writer"), (BASE, "pending", None, "prune"))
+    copy = [change._replace(segment=1) for change in changes]
+
+    assert [change.kind for change in in_order(changes + copy)] == ["writer", "prune"]
+
+
 STATUSES = ("pending", "running", "completed", "failed", "cancelled", "odd")
 times = st.integers(0, 6).map(lambda n: BASE + n)
 stamps = st.none() | st.integers(0, 6).map(lambda n: f"2026-01-21 10:00:0{n}+00:00")

@@ -133,7 +133,8 @@ def in_order(changes: Sequence[Change]) -> list[Change]:
     for own in segments.values():
         counts |= Counter(map(_what, own))
     left: list[Change] = []
-    for change in sorted(changes, key=_fixed):
+    # a line is the same one in every copy of its log
+    for change in sorted({change._replace(segment=0) for change in changes}, key=_fixed):
         if counts[_what(change)]:
             counts[_what(change)] -= 1
             left.append(change)
