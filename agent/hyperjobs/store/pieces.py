@@ -39,7 +39,7 @@ _WIDTH: Final = len(_EXTRA)
 _PAGE_ROWS: Final = 500
 _PAGE_BYTES: Final = 8 * 1024 * 1024
 _BATCH_ROWS: Final = 500
-_CACHE_KIB: Final = 16 * 1024
+_CACHE_KIB: Final = 8 * 1024
 
 
 class Piece(NamedTuple):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hyperjobs.store.pins import Pin
 
 _BATCH_ROWS: Final = 1_000
-_CACHE_KIB: Final = 16 * 1024
+_CACHE_KIB: Final = 12 * 1024
 _MODULUS: Final = 2**256
 _HISTORY: Final = "INSERT INTO hyperjobs_history(job_id,at,old,new) VALUES(?,?,?,?)"
 

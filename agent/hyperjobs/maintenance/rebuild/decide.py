@@ -171,7 +171,9 @@ def _fixed(change: Change) -> tuple[Any, ...]:
     )
 
 
-def _best(pieces: Iterable[Piece]) -> Piece | None:
+def _best(pieces: Sequence[Piece]) -> Piece | None:
+    if len(pieces) == 1:
+        return pieces[0]
     dated = max((piece for piece in pieces if piece.seen is not None), key=_dated_rank, default=None)
     undated = max((piece for piece in pieces if piece.seen is None), key=lambda piece: _rank(piece.cells), default=None)
     if dated is None or undated is None:

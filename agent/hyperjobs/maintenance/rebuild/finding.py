@@ -123,7 +123,7 @@ def _in_directory(path: Path, store: Path | None) -> Iterator[Source]:
     except OSError as exc:
         raise StorePermissionError(f"{path}: cannot be read: {exc.strerror}") from exc
     catalogue = {str(entry.name): entry for entry in read_catalogue(path, None)}
-    others = 0
+    own = others = 0
     for name in names:
         source = _looked_at(path / name)
         if source is None:
@@ -133,12 +133,14 @@ def _in_directory(path: Path, store: Path | None) -> Iterator[Source]:
             if store is not None and not _is_of(entry, store):
                 others += 1
                 continue
+            own += 1
             source.group = (str(path), *_group_of(entry, catalogue.values()), -entry.name.sequence)
             if not entry.is_verified:
                 source.damaged(f"{entry.state}: {entry.found or 'nothing says what it should hold'}")
         yield source
     if others:
-        yield Source(path, state=State.OLDER, message=f"{others} backups of other stores")
+        none = f", and none of {store}; name the one that is meant, if one is" if not own else ""
+        yield Source(path, state=State.OTHER, message=f"{others:,} backups of other stores{none}")
 
 
 def _is_of(entry: Entry, store: Path) -> bool:

@@ -53,6 +53,8 @@ class State(StrEnum):
     READ = "read"
     OLDER = "older"
     """Left out: a backup of a directory that has a newer one, which holds what was there then."""
+    OTHER = "other"
+    """Left out: backups of other stores in a directory that several share."""
     DAMAGED = "damaged"
     """It is not whole; what was read of it before that was seen is used if damaged ones are to be left out."""
     UNKNOWN = "unknown"
