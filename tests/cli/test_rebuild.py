@@ -76,7 +76,7 @@ def test_the_next_steps_work_as_they_are_printed(hj, lost):
     script = "; ".join(steps).replace("hyperjobs stats", f"{sys.executable} -m hyperjobs stats")
     script = "systemctl() { :; }\n" + "\n".join(script.split("; "))
 
-    ran = subprocess.run(["bash", "-ec", script], cwd=hj.home, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(["bash", "-ec", script], cwd=hj.home, capture_output=True, text=True, timeout=60, check=False)
 
     assert ran.returncode == 0, ran.stderr
     assert statuses_of(rows_of(lost.store)) == statuses_of(lost.rows)
@@ -89,9 +89,8 @@ def test_json_has_every_piece_and_what_became_of_it(hj, lost):
     done = configured(hj, lost, "--to", "new.db", "--json")
 
     said = json.loads(done.stdout)
-    assert {name: said[name] for name in ("to", "dry_run", "jobs", "row", "moved", "audit", "pruned", "deleted")} == {
-        **{"to": "new.db", "dry_run": False, "jobs": 5, "row": 3, "moved": 1, "audit": 1, "pruned": 2, "deleted": 0}
-    }
+    assert (said["to"], said["dry_run"], said["jobs"]) == ("new.db", False, 5)
+    assert [said[name] for name in ("row", "moved", "audit", "pruned", "deleted")] == [3, 1, 1, 2, 0]
     assert said["ids"] == {"moved": ["job-5"], "audit": ["late"], "pruned": ["job-0", "job-1"], "deleted": []}
     assert {(each["kind"], each["state"]) for each in said["sources"]} == {
         ("archive", "read"),
@@ -158,6 +157,7 @@ def test_what_cannot_be_done_is_said_in_a_line(hj, words, code, said):
         capture_output=True,
         text=True,
         timeout=60,
+        check=False,
     )
 
     assert done.returncode == code
@@ -204,7 +204,7 @@ def test_a_kill_at_any_moment_leaves_nothing_that_looks_finished(tmp_path):
     whole_s = time.monotonic() - began
     rows = rows_of(folder / "new.db")
     assert len(rows) == 6_000
-    chance, killed = random.Random(5), 0
+    chance, killed = random.Random(5), 0  # noqa: S311 - repeatable on purpose
     for number in range(KILLS):
         (folder / "new.db").unlink(missing_ok=True)
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)

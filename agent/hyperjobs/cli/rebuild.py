@@ -34,7 +34,7 @@ _SHOWN = 5
 @click.argument("sources", nargs=-1, metavar="[SOURCES]...")
 @click.option("--to", metavar="NEW", required=True, help="The file to make; it must not be there.")
 @click.option("--from-config", is_flag=True, help="Beside SOURCES, also what the configuration names.")
-@click.option("--with-pruned/--without-pruned", help="Bring back, or leave out (the default), what a prune deleted.")
+@click.option("--with-pruned", is_flag=True, help="Also bring back what prunes deleted; it is left out otherwise.")
 @click.option(
     "--skip-damaged", is_flag=True, help="Use what can be read of damaged pieces, and go on without the rest."
 )

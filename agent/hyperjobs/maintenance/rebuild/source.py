@@ -174,6 +174,8 @@ def _kind_of_jobs(path: Path, start: bytes) -> Kind | None:
     """Which of the forms of jobs it is."""
     if not start.strip():
         return Kind.JSONL  # an export of nothing, or what a prune left that was killed at its first breath
+    if start.split() in ([b"[]"], [b"[", b"]"]):
+        return Kind.JSON
     try:
         kind = Kind(recognise_source(start, path))
     except InvalidJobError:
