@@ -189,7 +189,7 @@ def test_backups_of_other_stores_are_told_where_the_lost_one_has_none(hj, lost):
 
     done = hj.run("rebuild", *words, env={"HYPERJOBS_STORE__PATH": "/elsewhere/jobs.db"})
 
-    assert f"{lost.backups.path}: other: 1 backups of other stores, and none of /elsewhere/jobs.db" in done.stderr
+    assert ": other: there are 1 backups of other stores, and none of /elsewhere/jobs.db" in done.stderr
 
 
 def test_a_kill_at_any_moment_leaves_nothing_that_looks_finished(tmp_path):

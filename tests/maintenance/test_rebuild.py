@@ -502,6 +502,24 @@ def test_changes_that_a_power_cut_doubled_in_the_log_are_in_the_history_once(lif
     assert [new for _, _, new in histories_of(tmp_path / "new.db", ["a"])["a"]] == ["pending", "running"]
 
 
+def test_of_the_backups_of_a_store_the_newest_counts_wherever_they_are_and_however_they_are_named(life, tmp_path):
+    whole_life(life)
+    life.backup()
+    life.end()
+    lost = life.lose()
+    old, new = sorted(life.backups.path.glob("*.db.zst"))
+    away = tmp_path / "away"
+    away.mkdir()
+    for path in life.backups.path.glob(f"{new.name}*"):
+        shutil.move(path, away)
+
+    for pieces in ([old, away], [away, str(old)], [away / new.name, life.backups.path], [str(away / "*"), old]):
+        done = life.rebuild(*pieces)
+        assert rows_of(tmp_path / "new.db") == lost
+        assert [source.state for source in done.sources] == [State.READ, State.OLDER]
+        (tmp_path / "new.db").unlink()
+
+
 def test_a_directory_of_several_stores_backups_is_refused_unless_one_is_named(tmp_path):
     lives = []
     for name in ("a", "b"):
@@ -519,7 +537,7 @@ def test_a_directory_of_several_stores_backups_is_refused_unless_one_is_named(tm
     with pytest.raises(StoreRefusedError, match="several stores"):
         find_sources([lives[0].backups.path])
     kept = find_sources([lives[0].backups.path], store=lives[0].store)
-    assert [source.state for source in kept if source.kind is Kind.BACKUP] == [State.READ]
+    assert {source.path.name[-11:-7]: source.state for source in kept} == {"0001": State.READ, "0002": State.OTHER}
 
 
 def test_a_store_with_a_wal_beside_it_is_not_read(tmp_path):

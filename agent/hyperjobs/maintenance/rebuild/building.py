@@ -17,11 +17,12 @@ from hyperjobs.errors import (
     StoreNotFoundError,
     StoreRefusedError,
 )
+from hyperjobs.maintenance.audit.files import all_files
 from hyperjobs.maintenance.backup.proof import prove_database
 from hyperjobs.maintenance.rebuild.decide import Decision, Origin, decide
 from hyperjobs.maintenance.rebuild.publish import publish
 from hyperjobs.maintenance.rebuild.reading import Reader, read_all
-from hyperjobs.maintenance.rebuild.source import Source, State
+from hyperjobs.maintenance.rebuild.source import Kind, Source, State
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.maintenance.scratch import private_folder
 from hyperjobs.store.cells import text_of
@@ -245,8 +246,6 @@ def _refuse_nothing(done: Rebuilt, target: Path) -> None:
 
 def _bytes_of(source: Source) -> int:
     """About how much room a piece takes, as scratch and in the new store."""
-    try:
-        size = source.path.stat().st_size
-    except OSError:
-        return 0
+    files = all_files(source.path) if source.kind is Kind.AUDIT else [source.path]
+    size = sum(file.stat().st_size for file in files if file.exists())
     return size * (_PACKED if source.path.suffix in {".zst", ".gz"} else 2)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import glob
 import os
 import re
-from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from hyperjobs.errors import (
     ArchiveDamagedError,
@@ -20,7 +19,7 @@ from hyperjobs.maintenance.backup.catalogue import Entry, read_catalogue, source
 from hyperjobs.maintenance.rebuild.source import Kind, Source, State, kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 _ROTATED: Final = re.compile(r"(.+)\.\d{1,18}", re.ASCII | re.DOTALL)
 _MAGIC: Final = re.compile(r"[*?\[]")
@@ -31,43 +30,40 @@ def find_sources(
 ) -> list[Source]:
     """Look at every piece.
 
-    Of a directory the files in it are meant, not those in directories below. Of the backups of one store in a directory
-    the newest that is whole counts, for what it lacks had been deleted by then; one that is named itself always does.
+    Of a directory the files in it are meant, not those in directories below. Of the backups of one store the newest
+    that is whole counts, wherever they are, for what it lacks had been deleted by then.
 
     Args:
         named: files, directories and patterns; each must be there.
         configured: the same, but what is not there is only noted.
-        store: whose backups are meant in a directory that several stores share.
+        store: whose backups are meant, where there are those of several.
 
     Returns:
-        All of them, by path; of a group of backups the newest first.
+        All of them, by path; the backups at the end, the newest first.
 
     Raises:
         StoreNotFoundError: there is no such file.
         InvalidJobError: a file that was named is none of the pieces known here.
-        StoreRefusedError: a directory has backups of several stores, and nobody said which.
+        StoreRefusedError: there are backups of several stores, and nobody said which is meant.
     """
-    found: dict[Path, Source] = {}
+    found: dict[str, Source] = {}
 
-    def add(source: Source | None) -> None:
-        if source is None:
-            return
-        key = Path(os.path.realpath(source.path))
-        before = found.get(key)
-        if before is None or before.state is not State.READ or source.group is None:
-            found[key] = source
+    def add(sources: Iterable[Source | None]) -> None:
+        for source in sources:
+            if source is not None:
+                found.setdefault(os.path.realpath(source.path), source)
 
     for word in named:
         for path in _expanded(word):
-            for source in _in_directory(path, store) if path.is_dir() else [_named(path)]:
-                add(source)
+            add(_in_directory(path) if path.is_dir() else [_named(path)])
     for path in configured:
         if not path.exists() and not _rotated_of(path):
-            add(Source(path, state=State.MISSING))
-            continue
-        for source in _in_directory(path, store) if path.is_dir() else [_looked_at(path)]:
-            add(source)
-    return _ordered(found.values())
+            add([Source(path, state=State.MISSING)])
+        else:
+            add(_in_directory(path) if path.is_dir() else [_looked_at(path)])
+    backups = [source for source in found.values() if source.kind is Kind.BACKUP]
+    others = [source for source in found.values() if source.kind is not Kind.BACKUP]
+    return [*sorted(others, key=lambda source: str(source.path)), *_chosen(backups, store)]
 
 
 def _expanded(word: str | Path) -> list[Path]:
@@ -92,10 +88,10 @@ def _named(path: Path) -> Source | None:
     try:
         kind = kind_of(path)
     except ArchiveDamagedError as exc:
-        source = Source(path)
-        source.damaged(str(exc).removeprefix(f"{path}: "))
-        return source
-    return None if kind is None else _made(path, kind)
+        return _damaged(path, exc)
+    if kind is Kind.AUDIT and (rotated_name := _ROTATED.fullmatch(path.name)) is not None:
+        path = path.with_name(rotated_name[1])  # the log is all its files
+    return None if kind is None else Source(path, kind)
 
 
 def _looked_at(path: Path) -> Source | None:
@@ -105,73 +101,57 @@ def _looked_at(path: Path) -> Source | None:
     except InvalidJobError:
         return Source(path, state=State.UNKNOWN)
     except (StoreNotFoundError, StorePermissionError) as exc:
-        source = Source(path)
-        source.damaged(str(exc).removeprefix(f"{path}: "))
-        return source
+        return _damaged(path, exc)
 
 
-def _made(path: Path, kind: Kind) -> Source:
-    rotated = _ROTATED.fullmatch(path.name)
-    if kind is Kind.AUDIT and rotated is not None:
-        path = path.with_name(rotated[1])  # the log is all its files
-    return Source(path, kind)
+def _damaged(path: Path, exc: Exception) -> Source:
+    source = Source(path)
+    source.damaged(str(exc).removeprefix(f"{path}: "))
+    return source
 
 
-def _in_directory(path: Path, store: Path | None) -> Iterator[Source]:
+def _in_directory(path: Path) -> list[Source | None]:
     try:
-        names = sorted(entry.name for entry in os.scandir(path) if entry.is_file() and not entry.name.startswith("."))
+        names = [entry.name for entry in os.scandir(path) if entry.is_file() and not entry.name.startswith(".")]
     except OSError as exc:
         raise StorePermissionError(f"{path}: cannot be read: {exc.strerror}") from exc
-    catalogue = {str(entry.name): entry for entry in read_catalogue(path, None)}
-    own = others = 0
-    for name in names:
-        source = _looked_at(path / name)
-        if source is None:
-            continue
-        entry = catalogue.get(name)
-        if entry is not None and source.kind is Kind.BACKUP:
-            if store is not None and not _is_of(entry, store):
-                others += 1
-                continue
-            own += 1
-            source.group = (str(path), *_group_of(entry, catalogue.values()), -entry.name.sequence)
-            if not entry.is_verified:
-                source.damaged(f"{entry.state}: {entry.found or 'nothing says what it should hold'}")
-        yield source
-    if others:
-        none = f", and none of {store}; name the one that is meant, if one is" if not own else ""
-        yield Source(path, state=State.OTHER, message=f"{others:,} backups of other stores{none}")
+    return [_looked_at(path / name) for name in sorted(names)]
 
 
-def _is_of(entry: Entry, store: Path) -> bool:
-    return entry.manifest is None or entry.manifest.source_sha256 == source_sha256(store)
-
-
-def _group_of(entry: Entry, others: Iterable[Entry]) -> tuple[str, str]:
-    """Which store a backup is of; one whose manifest cannot be read is of the store that has its name here."""
-    if entry.manifest is not None:
-        return entry.name.stem, entry.manifest.source_sha256
-    known = (other for other in others if other.manifest is not None and other.name.stem == entry.name.stem)
-    return entry.name.stem, next((other.manifest.source_sha256 for other in known if other.manifest), "")
-
-
-def _ordered(sources: Iterable[Source]) -> list[Source]:
-    """By path, and the backups of one group the newest first; those after the first that counts are left out."""
-    ordered = sorted(sources, key=lambda source: (source.group is not None, source.group or (), str(source.path)))
-    stores: dict[str, set[Any]] = {}
-    for group, members in groupby(ordered, key=lambda source: source.group and source.group[:-1]):
-        if group is None:
-            continue
-        stores.setdefault(group[0], set()).add(group[1:])
-        is_found = False
-        for source in members:
-            if is_found:
-                source.state = State.OLDER
-            is_found = is_found or source.state is State.READ
-    several = next((directory for directory, found in stores.items() if len(found) > 1), None)
-    if several is not None:
+def _chosen(backups: list[Source], store: Path | None) -> list[Source]:
+    """The backups, newest first, those marked that are not needed or do not count."""
+    catalogues = {folder: read_catalogue(folder, None) for folder in {source.path.parent for source in backups}}
+    entries = {folder / str(entry.name): entry for folder, found in catalogues.items() for entry in found}
+    ordered = sorted(
+        ((source, entries[source.path]) for source in backups if source.path in entries),
+        key=lambda pair: (pair[1].name.at, pair[1].name.sequence, str(pair[0].path)),
+        reverse=True,
+    )
+    known = {entry.name.stem: _store_of(entry) for _, entry in ordered if entry.manifest is not None}
+    wanted = source_sha256(store) if store is not None else None
+    for source, entry in ordered:
+        source.group = _store_of(entry) or known.get(entry.name.stem, "")
+        if wanted is not None and entry.manifest is not None and source.group != wanted:
+            source.state = State.OTHER
+    used = [(source, entry) for source, entry in ordered if source.state is not State.OTHER]
+    if len({source.group for source, _ in used if source.group}) > 1:
+        folders = ", ".join(sorted({str(source.path.parent) for source, _ in used}))
         raise StoreRefusedError(
-            f"{several}: holds backups of several stores; name the backup that is meant, or the store with --store",
+            f"{folders}: there are backups of several stores; name the store that is meant with --store, or leave the others' out",
             reason="several_stores",
         )
-    return ordered
+    if store is not None and ordered and not used:
+        ordered[0][0].note(f"there are {len(ordered):,} backups of other stores, and none of {store}")
+    is_found = False
+    for source, entry in used:
+        if is_found:
+            source.state = State.OLDER
+        elif entry.is_verified:
+            is_found = True
+        else:
+            source.damaged(f"{entry.state}: {entry.found or 'nothing says what it should hold'}")
+    return [source for source, _ in ordered]
+
+
+def _store_of(entry: Entry) -> str:
+    return entry.manifest.source_sha256 if entry.manifest is not None else ""

@@ -257,14 +257,11 @@ def _is_torn(path: Path) -> bool:
 
 
 def read_all(sources: list[Source], reader: Reader, *, may_skip: bool) -> None:
-    """Read every piece that is to be read; of a group of backups the newest that is whole."""
-    read_groups: set[Any] = set()
+    """Read every piece that is to be read; of the backups the newest that is whole, and with ``may_skip`` one before it."""
+    is_backup_read = False
     for number, source in enumerate(sources):
-        group = source.group[:-1] if source.group is not None else None
-        if source.state is State.OLDER and (not may_skip or group is None or group in read_groups):
-            continue
-        if source.state in {State.READ, State.OLDER}:
+        if source.state is State.OLDER and may_skip and not is_backup_read:
             source.state = State.READ
+        if source.state is State.READ:
             reader.read(number, source)
-            if group is not None and source.state is State.READ:
-                read_groups.add(group)
+            is_backup_read = is_backup_read or (source.kind is Kind.BACKUP and source.state is State.READ)

@@ -52,9 +52,9 @@ class State(StrEnum):
 
     READ = "read"
     OLDER = "older"
-    """Left out: a backup of a directory that has a newer one, which holds what was there then."""
+    """Left out: a newer backup of that store is read, and what it lacks had been deleted by then."""
     OTHER = "other"
-    """Left out: backups of other stores in a directory that several share."""
+    """Left out: a backup of another store than the one that is meant."""
     DAMAGED = "damaged"
     """It is not whole; what was read of it before that was seen is used if damaged ones are to be left out."""
     UNKNOWN = "unknown"
@@ -71,7 +71,7 @@ class Source:
         path: of the file; of an audit log the one that grows.
         kind: ``None`` when it is not known.
         message: what is wrong with it, or worth saying.
-        group: of backups of one store in one directory, of which the first that is whole is read.
+        group: of a backup, which store it is of.
         rows: taken from it; ``changes`` of an audit log or of a backup's history.
     """
 
@@ -79,7 +79,7 @@ class Source:
     kind: Kind | None = None
     state: State = State.READ
     message: str = ""
-    group: tuple[Any, ...] | None = None
+    group: str = ""
     rows: int = 0
     changes: int = 0
     _said: list[str] = field(default_factory=list)
