@@ -26,6 +26,7 @@ from hyperjobs.maintenance.audit.sink import AuditSink
 from hyperjobs.maintenance.rebuild import Kind, State
 from hyperjobs.maintenance.rebuild.decide import AUDIT_ALONE, Origin
 from hyperjobs.maintenance.rebuild.finding import find_sources
+from hyperjobs.maintenance.rebuild.publish import publish
 from hyperjobs.maintenance.transfer.exporting import export_jobs
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.ledger.options import LedgerOptions
@@ -561,6 +562,19 @@ def test_a_path_that_is_taken_is_refused_and_left_as_it_is(life):
     assert list(life.folder.glob(".new.db*")) == []
     with pytest.raises(StoreNotFoundError, match="no directory"):
         life.rebuild(*life.pieces(), name="none/new.db")
+
+
+def test_what_came_to_be_there_meanwhile_is_not_replaced(tmp_path):
+    made, target = tmp_path / "made", tmp_path / "new.db"
+    made.write_text("ours")
+    target.write_text("theirs")
+
+    with pytest.raises(StoreRefusedError, match="came to be there meanwhile"):
+        publish(made, target)
+    assert (made.read_text(), target.read_text()) == ("ours", "theirs")
+    target.unlink()
+    publish(made, target)
+    assert (target.read_text(), target.stat().st_nlink, made.exists()) == ("ours", 1, False)
 
 
 def test_a_dry_run_says_the_same_and_leaves_nothing(life):

@@ -211,6 +211,13 @@ def test_of_two_changes_that_look_alike_a_copy_of_the_log_drops_none():
     assert [change.kind for change in in_order(changes + copy)] == ["writer", "prune"]
 
 
+def test_a_job_that_changed_very_often_takes_no_more_than_its_changes():
+    steps = [(BASE + n, *(("pending", "running") if n % 2 else ("running", "pending"))) for n in range(30_000)]
+    changes = log(*steps) + log(*steps[:-1], segment=1, kind=HISTORY)
+
+    assert [(c.at, c.old, c.new) for c in in_order(changes)] == steps  # the square of it would take minutes
+
+
 STATUSES = ("pending", "running", "completed", "failed", "cancelled", "odd")
 times = st.integers(0, 6).map(lambda n: BASE + n)
 stamps = st.none() | st.integers(0, 6).map(lambda n: f"2026-01-21 10:00:0{n}+00:00")

@@ -19,7 +19,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.store import instant
@@ -139,12 +140,11 @@ def in_order(changes: Sequence[Change]) -> list[Change]:
             counts[_what(change)] -= 1
             left.append(change)
     found: list[Change] = []
-    while left:
-        state = found[-1].new if found else None
-        now = [change for change in left if change.at == left[0].at]
-        following = next((change for change in now if change.old == state), now[0])
-        left.remove(following)
-        found.append(following)
+    for _, second in groupby(left, key=attrgetter("at")):
+        now = list(second)
+        while now:
+            state = found[-1].new if found else None
+            found.append(now.pop(next((place for place, change in enumerate(now) if change.old == state), 0)))
     return found
 
 
