@@ -54,7 +54,9 @@ def test_a_lost_store_comes_back_and_its_agent_counts_on(tmp_path):
         ours("prune", "--yes")
         ours("backup", "create")
         save(("b", "completed"), ("d", "pending"))
-        running.process.until(lambda: {line["new"] for line in lines() if line["job"] == "b"} >= {"completed"}, "b's end")
+        running.process.until(
+            lambda: {line["new"] for line in lines() if line["job"] == "b"} >= {"completed"}, "b's end"
+        )
         running.process.until(lambda: any(line["job"] == "d" for line in lines()), "d")
         before = running.samples()
         assert running.stop() == 0
