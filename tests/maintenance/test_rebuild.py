@@ -352,6 +352,16 @@ def test_a_pattern_and_a_rotated_file_stand_for_their_pieces(life):
         find_sources([str(life.folder / "*.none")])
 
 
+def test_a_compressed_audit_log_is_told_to_be_one(life):
+    whole_life(life)
+    life.end()
+    packed = life.folder / "audit.gz"
+    packed.write_bytes(gzip.compress(life.log.read_bytes()))
+
+    with pytest.raises(SourcesDamagedError, match="is a compressed audit log; decompress it first"):
+        life.rebuild(packed)
+
+
 def test_what_is_named_and_is_no_piece_is_refused(tmp_path):
     (tmp_path / "a.txt").write_text("notes")
 

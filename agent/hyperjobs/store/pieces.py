@@ -108,10 +108,6 @@ class Pieces:
         for sql in _INDEXES:
             self._connection.rows(sql)
 
-    def counts(self) -> int:
-        """How many rows are in."""
-        return int(self._connection.value("SELECT count(*) FROM piece"))
-
     def jobs(self) -> Iterator[tuple[Any, list[Piece], list[Change]]]:
         """Yield each job that anything is known of: its id, its rows, its changes by time and number.
 

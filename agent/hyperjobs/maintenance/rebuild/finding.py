@@ -87,7 +87,7 @@ def _named(path: Path) -> Source | None:
         path = rotated[0]
     try:
         kind = kind_of(path)
-    except ArchiveDamagedError as exc:
+    except (ArchiveDamagedError, StorePermissionError) as exc:
         return _damaged(path, exc)
     if kind is Kind.AUDIT and (rotated_name := _ROTATED.fullmatch(path.name)) is not None:
         path = path.with_name(rotated_name[1])  # the log is all its files
@@ -100,7 +100,7 @@ def _looked_at(path: Path) -> Source | None:
         return _named(path)
     except InvalidJobError:
         return Source(path, state=State.UNKNOWN)
-    except (StoreNotFoundError, StorePermissionError) as exc:
+    except StoreNotFoundError as exc:  # it went meanwhile
         return _damaged(path, exc)
 
 

@@ -131,6 +131,8 @@ def kind_of(path: Path) -> Kind | None:
     if _is_companion(path, start):
         return None
     if any(parse_line(line) is not None for line in start.split(b"\n")[:_LINES]):
+        if compression_of(path) is not None:
+            raise ArchiveDamagedError(f"{path}: is a compressed audit log; decompress it first")
         return Kind.AUDIT
     kind = _kind_of_jobs(path, start)
     if kind is not None:
