@@ -115,14 +115,7 @@ def kind_of(path: Path) -> Kind | None:
         InvalidJobError: it is none of these.
         ArchiveDamagedError: what is compressed in it is damaged, or its name is one of ours and it is none of these.
     """
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise InvalidJobError(f"{path}: is no regular file")
-        start = head_of(path)
-    except FileNotFoundError as exc:
-        raise StoreNotFoundError(f"{path}: there is no such file") from exc
-    except OSError as exc:
-        raise StorePermissionError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
+    start = _start_of(path)
     backup = BackupName.parse(path.name)
     if backup is not None and path.with_name(backup.manifest).exists():
         return Kind.BACKUP  # be it damaged to its first byte
@@ -145,6 +138,17 @@ def kind_of(path: Path) -> Kind | None:
         f"{path}: is none of the pieces that are known here (a backup, a store, an archive of a prune, an export, "
         "history.json, an audit log)"
     )
+
+
+def _start_of(path: Path) -> bytes:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InvalidJobError(f"{path}: is no regular file")
+        return head_of(path)
+    except FileNotFoundError as exc:
+        raise StoreNotFoundError(f"{path}: there is no such file") from exc
+    except OSError as exc:
+        raise StorePermissionError(f"{path}: cannot be read: {exc.strerror or exc}") from exc
 
 
 def compression_of(path: Path) -> str | None:
