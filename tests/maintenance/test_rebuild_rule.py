@@ -33,15 +33,15 @@ FAILED = cells(status="failed", error="disk full")
 
 
 def backup(row, at_s, source=0):
-    return Piece(source, at_s * 1_000_000, is_gone=False, cells=row)
+    return Piece(source, at_s * 1_000_000, gone=None, cells=row)
 
 
-def archived(row, at_s, source=1):
-    return Piece(source, at_s * 1_000_000, is_gone=True, cells=row)
+def archived(row, at_s, source=1, took_s=0):
+    return Piece(source, at_s * 1_000_000, gone=(at_s - took_s) * 1_000_000, cells=row)
 
 
 def exported(row, source=2):
-    return Piece(source, None, is_gone=False, cells=row)
+    return Piece(source, None, gone=None, cells=row)
 
 
 def log(*steps, segment=0, kind="writer", provider="vsphere", first=1, store="s"):
@@ -168,6 +168,16 @@ def test_what_was_deleted_last_stays_away_and_what_a_prune_took_comes_when_it_is
 )
 def test_what_was_deleted_and_is_there_later_is_there(pieces, changes):
     assert decide("a", pieces, changes).cells is not None
+
+
+def test_a_job_that_was_made_anew_while_its_prune_still_went_on_is_there():
+    changes = log((BASE + 5, "completed", None, "prune"), (BASE + 9, None, "pending"))
+
+    decision = decide("a", [archived(COMPLETED, BASE + 30, took_s=30)], changes)
+
+    assert (decision.origin, value(decision, "status")) == (Origin.MOVED, "pending")
+    assert (value(decision, "completed_at"), value(decision, "progress")) == (None, 0.0)
+    assert decide("a", [archived(COMPLETED, BASE + 30, took_s=30)], changes[:1]).origin is Origin.PRUNED
 
 
 def test_a_row_seen_before_the_prune_that_took_it_does_not_bring_it_back():

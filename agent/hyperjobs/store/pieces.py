@@ -48,13 +48,18 @@ class Piece(NamedTuple):
     Attributes:
         source: number of the source.
         seen: microseconds since 1970 at which it was in the store, where the source says so; else ``None``.
-        is_gone: it was deleted right then: it is of a prune's archive.
+        gone: microseconds since 1970 at which the prune began that deleted it and ended at ``seen``; else ``None``.
     """
 
     source: int
     seen: int | None
-    is_gone: bool
+    gone: int | None
     cells: Cells
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it is of a prune's archive, and was deleted."""
+        return self.gone is not None
 
 
 class Change(NamedTuple):
@@ -89,8 +94,8 @@ class Pieces:
         for sql in _SCHEMA:
             self._connection.rows(sql)
 
-    def add_rows(self, source: int, rows: Iterable[tuple[Cells, int | None, bool]]) -> Iterator[int]:
-        """Add rows, each with when it was seen and whether it was deleted then; yields how many, batch by batch."""
+    def add_rows(self, source: int, rows: Iterable[tuple[Cells, int | None, int | None]]) -> Iterator[int]:
+        """Add rows, each with when it was seen and by which prune it was deleted; yields how many, batch by batch."""
         for batch in _batches(rows):
             self._connection.write(lambda db, batch=batch: _add_rows(db, source, batch))  # type: ignore[misc]
             yield len(batch)
@@ -150,7 +155,7 @@ class Pieces:
         while page := self._connection.run(lambda db, w=where, v=values: _page(db, w, v)):  # type: ignore[misc]
             for row in page:
                 key, rowid, source, seen, gone = row[:_WIDTH]
-                yield key, Piece(source, seen, bool(gone), row[_WIDTH:])
+                yield key, Piece(source, seen, gone, row[_WIDTH:])
             where, values = "(key,rowid)>(?,?)", (key, rowid)  # type: ignore[assignment]
 
     def _changes(self) -> Iterator[tuple[Any, Change]]:
@@ -159,10 +164,10 @@ class Pieces:
             yield row[0], Change(*row[1:])
 
 
-def _add_rows(db: apsw.Connection, source: int, batch: list[tuple[Cells, int | None, bool]]) -> None:
+def _add_rows(db: apsw.Connection, source: int, batch: list[tuple[Cells, int | None, int | None]]) -> None:
     plain = []
-    for cells, seen, is_gone in batch:
-        values = (_key(cells), source, seen, int(is_gone), *cells)
+    for cells, seen, gone in batch:
+        values = (_key(cells), source, seen, gone, *cells)
         if RawText not in map(type, cells):
             plain.append(values)
             continue

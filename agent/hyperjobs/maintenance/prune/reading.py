@@ -83,11 +83,13 @@ class Archived:
     """An archive as it lies there.
 
     Attributes:
-        at: when its prune ended, or, where nothing says so, when it began.
+        began: when its prune began.
+        at: when it ended, or, where nothing says so, when it began.
         torn_bytes: behind the last whole frame, which a killed prune left.
         rows: those in it, each with whether it is known that it was deleted.
     """
 
+    began: datetime
     at: datetime
     torn_bytes: int
     rows: Iterator[tuple[Cells, bool]]
@@ -104,14 +106,15 @@ def read_archive(path: Path) -> Archived:
     manifest = read_manifest(path.with_name(path.name.removesuffix(DATA) + MANIFEST))
     if manifest is not None:
         certain = ((cells, True) for cells in archived_rows(path, manifest))
-        return Archived(datetime.fromisoformat(manifest.ended_at).astimezone(UTC), 0, certain)
+        began, ended = (datetime.fromisoformat(at).astimezone(UTC) for at in (manifest.started_at, manifest.ended_at))
+        return Archived(began, ended, 0, certain)
     found = _read(path, None)
     try:
         began = datetime.fromisoformat(str(found.head["started_at"])).astimezone(UTC)
     except (KeyError, ValueError) as exc:
         raise ArchiveDamagedError(f"{path}: this is no archive of pruned jobs, or its beginning is damaged") from exc
     rows = ((cells, index != found.last) for index, page in _rows(path, found) for cells in page)
-    return Archived(began, path.stat().st_size - found.bytes, rows)
+    return Archived(began, began, path.stat().st_size - found.bytes, rows)
 
 
 def recover(

@@ -124,8 +124,11 @@ def in_order(changes: Sequence[Change]) -> list[Change]:
     segments: dict[int, list[Change]] = {}
     for change in changes:
         segments.setdefault(change.segment, []).append(change)
-    # a copy of a log says the same again
-    told = {tuple(map(_what, own)): own for own in (sorted(own, key=_number) for own in segments.values())}
+    # a copy of a log says the same again; which of them is kept must not hang on the order of pieces
+    logs = [sorted(own, key=_number) for own in segments.values()]
+    if len(logs) > 1:
+        logs.sort(key=lambda own: [*map(_fixed, own)])
+    told = {tuple(map(_what, own)): own for own in logs}
     if len(told) == 1:
         (numbered,) = told.values()
         if all(one.new == other.old for one, other in pairwise(numbered)):
@@ -211,7 +214,9 @@ def _is_gone(pieces: Sequence[Piece], ordered: Sequence[Change]) -> bool:
     """Whether the last that is known of it is that it was deleted; all by the second, which is what the log knows."""
     last = ordered[-1] if ordered else None
     archived = [piece for piece in pieces if piece.is_gone]
-    gone = [piece.seen // _SECOND for piece in archived if piece.seen is not None]
+    known_s = max((change.at for change in ordered if change.new is None), default=-(2**63))
+    # of a deletion that the log has, it knows the moment, and what came after it while that prune still went on
+    gone = [p.seen // _SECOND for p in archived if p.seen is not None and (p.gone or 0) // _SECOND > known_s]
     if last is not None and last.new is None:
         gone.append(last.at)
     if not gone:
@@ -236,7 +241,8 @@ def _moved(best: Piece, ordered: Sequence[Change]) -> Cells | None:
     status = best.cells[_STATUS]
     if last is None or last.new is None or last.new == status or not isinstance(status, str):
         return None
-    known_s = (last_moment(best.cells) if best.seen is None else best.seen) // _SECOND
+    seen = best.seen if best.gone is None else best.gone  # it was as it is there when its prune began
+    known_s = (last_moment(best.cells) if seen is None else seen) // _SECOND
     if last.at < known_s:
         return None
     later = [change for change in ordered if change.at >= known_s]

@@ -100,7 +100,7 @@ class Reader:
         rejected: list[Rejected] = []
         count = 0
 
-        def taken() -> Iterator[tuple[Cells, None, bool]]:
+        def taken() -> Iterator[tuple[Cells, None, None]]:
             nonlocal count
             for row in read_rows(source.path, source=Form(str(source.kind))):
                 if isinstance(row, Rejected):
@@ -108,7 +108,7 @@ class Reader:
                     if not rejected:
                         rejected.append(row)
                 else:
-                    yield row, None, False
+                    yield row, None, None
 
         self._add(number, source, taken())
         if rejected:
@@ -119,8 +119,8 @@ class Reader:
         if source.path.stat().st_size == 0:
             return
         archived = read_archive(source.path)
-        seen = micros_of(archived.at)
-        self._add(number, source, ((cells, seen, is_gone) for cells, is_gone in archived.rows))
+        seen, began = micros_of(archived.at), micros_of(archived.began)
+        self._add(number, source, ((cells, seen, began if is_gone else None) for cells, is_gone in archived.rows))
         if archived.torn_bytes:
             source.note(f"its prune was killed: the last {archived.torn_bytes:,} bytes are no whole frame")
 
@@ -164,7 +164,7 @@ class Reader:
         with contextlib.closing(connection):
             require_hypersdk(recognise(connection), source.path, "rebuilding from it")
             pages = walk(connection, condition_of(JobFilter()))
-            self._add(number, source, ((cells, seen, False) for page in pages for cells in page))
+            self._add(number, source, ((cells, seen, None) for page in pages for cells in page))
             self._keep_pins(connection.read(read_pins), seen)
             tables = {name for (name,) in connection.rows("SELECT name FROM sqlite_schema WHERE type='table'")}
             if not {"hyperjobs_meta", "hyperjobs_history"} <= tables:
@@ -206,7 +206,7 @@ class Reader:
         if rolled:
             source.note(f"{rolled} times the store was an older state of itself; what is there twice counts once")
 
-    def _add(self, number: int, source: Source, found: Iterator[tuple[Cells, int | None, bool]]) -> None:
+    def _add(self, number: int, source: Source, found: Iterator[tuple[Cells, int | None, int | None]]) -> None:
         for count in self._pieces.add_rows(number, found):
             source.rows += count
             self._tell(source.rows)
