@@ -212,6 +212,7 @@ def _environment(directory: Path, address: str, inbox: str) -> dict[str, str]:
     return {
         "HYPERJOBS_STORE__PATH": str(directory / "jobs.db"),
         "HYPERJOBS_STORE__STATE_DIR": str(directory / "state"),
+        "HYPERJOBS_AUDIT__PATH": str(directory / "audit.jsonl"),
         "HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(directory / "backups"),
         "HYPERJOBS_MAINTENANCE__BACKUP__DESTINATIONS": json.dumps(offsite),
         "HYPERJOBS_WEB__LISTEN": json.dumps([address]),

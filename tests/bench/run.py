@@ -33,6 +33,7 @@ FIGURES = (
     "command_line",
     "pruning",
     "exporting",
+    "rebuilding",
     "reclaiming",
     "checking",
     "stopping",

@@ -59,6 +59,10 @@ if TYPE_CHECKING:
             "Take, list, prove, compare, keep and delete backups of a store.",
         ),
         "restore": ("hyperjobs.cli.restore:restore_command", "Put a backup in the store's place."),
+        "rebuild": (
+            "hyperjobs.cli.rebuild:rebuild_command",
+            "Make a store again from what is left when it is gone: backups, archives, exports, the audit log.",
+        ),
         "retention": ("hyperjobs.cli.retention:retention_group", "See what a policy of retention keeps."),
         "prune": (
             "hyperjobs.cli.prune:prune_group",
