@@ -28,8 +28,9 @@ QUICK = {
     **dict.fromkeys(("audit verify", "audit show", "notify test", "healthcheck"), "reads, and leaves nothing"),
     **dict.fromkeys(("install", "uninstall"), "is one short transaction"),
     "checkpoint": "waits a quarter of a second at most",
-        "backup prune": "deletes files one by one; tests/cli/test_backup.py stops it",
+    "backup prune": "deletes files one by one; tests/cli/test_backup.py stops it",
     "run": "tests/cli/test_run.py stops it",
+    **dict.fromkeys(("man", "completion"), "writes what the program knows of itself"),
     "": "is some short looks",
 }  # fmt: skip
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.destination import LATEST, backup_there, configured_destination, destination_option, fetched
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import verbose_option
-from hyperjobs.cli.table import emit, emit_json, note
+from hyperjobs.cli.setting import json_option, verbose_option
+from hyperjobs.cli.stderr import note
+from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 from hyperjobs.cli.transfer import stoppable
 from hyperjobs.errors import ConfigError, StoreNotFoundError
@@ -30,17 +32,27 @@ _SHOWN = 5
 """Ids on a line for a person; --json has a hundred."""
 
 
-@click.command("rebuild")
-@click.argument("sources", nargs=-1, metavar="[SOURCES]...")
-@click.option("--to", metavar="NEW", required=True, help="The file to make; it must not be there.")
-@click.option("--from-config", is_flag=True, help="Beside SOURCES, also what the configuration names.")
+@click.command(
+    "rebuild",
+    cls=Command,
+    examples=[
+        ("See what the pieces that the configuration names would come to", "hyperjobs rebuild --to new.db --dry-run"),
+        (
+            "Make a store of an export and an old copy",
+            "hyperjobs rebuild --to new.db exported.jsonl.zst /mnt/old/jobs.db",
+        ),
+    ],
+)
+@click.argument("sources", nargs=-1, metavar="[FILE]...")
+@click.option("--to", metavar="FILE", required=True, help="The file to make; it must not be there.")
+@click.option("--from-config", is_flag=True, help="Beside those named, also what the configuration names.")
 @click.option("--with-pruned", is_flag=True, help="Also bring back what prunes deleted; it is left out otherwise.")
 @click.option(
     "--skip-damaged", is_flag=True, help="Use what can be read of damaged pieces, and go on without the rest."
 )
 @click.option("--key-file", metavar="FILE", help="The key of the audit log's codes; by default the configuration's.")
 @click.option("--dry-run", is_flag=True, help="Read and decide everything, say what would be made, and make nothing.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@json_option("One line of JSON.")
 @destination_option
 @store_options
 @verbose_option
@@ -61,8 +73,8 @@ def rebuild_command(  # noqa: PLR0913 - one for each option
 ) -> int:
     """Make a store again from what is left when it is gone: backups, archives, exports, the audit log.
 
-    SOURCES are files, directories and patterns; without any, those that the configuration names. What each is is told
-    by what is in it. Of each job the newest state wins, and the audit log moves it on.
+    Each FILE is a file, a directory or a pattern; without any, those that the configuration names. What each is is
+    told by what is in it. Of each job the newest state wins, and the audit log moves it on.
     """
     from hyperjobs.maintenance.audit.files import read_key  # noqa: PLC0415 - only where it is read
     from hyperjobs.maintenance.rebuild.building import rebuild  # noqa: PLC0415 - SQLite only where it is used

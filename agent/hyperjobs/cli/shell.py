@@ -30,7 +30,7 @@ DEADLINE_S = 1.0
 """Beyond it a shell gets nothing: an empty answer is better than a shell that hangs."""
 
 _HELP_LENGTH = 60
-_FILES = frozenset(["FILE", "PATH", "[FILE|-]", "[PATH]", "FILE...", "SRC", "DST"])
+_FILES = frozenset(["FILE", "PATH", "[FILE|-]", "[PATH]", "FILE...", "[FILE]...", "SRC", "DST"])
 _DIRECTORIES = frozenset(["DIR"])
 
 

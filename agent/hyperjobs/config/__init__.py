@@ -38,7 +38,9 @@ _HOMES = {
     "load_config": "hyperjobs.config.loader",
     "Maintenance": "hyperjobs.config.maintenance",
     "json_schema": "hyperjobs.config.schema",
-    **dict.fromkeys(("destination_table", "example", "options_table", "render", "render_values"), "hyperjobs.config.show"),
+    **dict.fromkeys(
+        ("destination_table", "example", "options_table", "render", "render_values"), "hyperjobs.config.show"
+    ),
 }
 
 

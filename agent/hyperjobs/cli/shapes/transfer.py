@@ -67,6 +67,79 @@ class CopyShape(_Put):
     target: str
 
 
+class PieceShape(TypedDict):
+    """A piece that a store was made again from.
+
+    Attributes:
+        kind: what it is; ``null`` where nobody can tell.
+        rows: of it that were read.
+        changes: of the audit log, or of a history, that were read.
+        message: what is wrong with it; empty where nothing is.
+    """
+
+    path: str
+    kind: str | None
+    state: str
+    rows: int
+    changes: int
+    message: str
+
+
+class RebuiltIdsShape(TypedDict):
+    """Ids of jobs by where they are from, the first hundred of each."""
+
+    moved: list[str]
+    audit: list[str]
+    pruned: list[str]
+    deleted: list[str]
+
+
+class DifferingShape(TypedDict):
+    """A job of which pieces have different rows.
+
+    Attributes:
+        versions: so many different rows.
+        won: the piece whose row was taken; ``null`` where none was.
+    """
+
+    id: str
+    versions: int
+    won: str | None
+
+
+class RebuildShape(TypedDict):
+    """A store that was made again.
+
+    Attributes:
+        jobs: in it.
+        row: as a piece has them.
+        moved: as a piece has them, moved on by the audit log.
+        audit: from the audit log alone.
+        pruned: left out, for a prune deleted them.
+        deleted: left out, for they were deleted.
+        differ: so many jobs have different rows in the pieces; the first hundred are in ``differing``.
+        changes: of status that are in its history.
+        pins: that it has.
+        bytes: of the file; 0 where none was made.
+    """
+
+    to: str
+    dry_run: bool
+    jobs: int
+    row: int
+    moved: int
+    audit: int
+    pruned: int
+    deleted: int
+    ids: RebuiltIdsShape
+    differ: int
+    differing: list[DifferingShape]
+    changes: int
+    pins: int
+    bytes: int
+    sources: list[PieceShape]
+
+
 class AuditLineShape(TypedDict):
     """A line of the audit log, as it lies there.
 
