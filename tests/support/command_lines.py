@@ -27,7 +27,7 @@ def command_of(line: str) -> tuple[click.Command, click.Context, list[str]]:
     command: click.Command = program
     context = click.Context(program, info_name="hyperjobs")
     words = shlex.split(line, comments=True)[1:]
-    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+    while isinstance(command, click.Group) and words and not words[0].startswith(("-", "[")):
         found = command.get_command(context, words[0])
         if found is None:
             raise click.UsageError(f"{line}: no command {words[0]}")
