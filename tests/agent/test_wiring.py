@@ -97,10 +97,10 @@ def made(tmp_path):
         return {
             "tasks": {name: shown(make_task(shop, name)) for name in _TASKS},
             "entries": [shown(entry) for entry in entries(config)],
-            "gate": effect_of(store, config.maintenance, config.maintenance, turn).max_share,
+            "gate": effect_of(store, config.maintenance, config.maintenance, turn, archives=store.parent).max_share,
             "host": host_of(config.maintenance),
             "archive": archive_directory(config),
-            "destinations": destinations_of(config),
+            "destinations": destinations_of(config.maintenance),
             "timekeeper": shown(shop.timekeeper),
         }
 

@@ -39,7 +39,12 @@ def audit_settings(config: Config) -> AuditSettings | None:
 def archive_directory(config: Config) -> Path:
     """Where prune puts jobs before it deletes them."""
     named = config.maintenance.prune.archive.directory
-    return named if named is not None else config.store.state_dir / "archive"
+    return named if named is not None else usual_archives(config.store.state_dir)
+
+
+def usual_archives(state_dir: Path) -> Path:
+    """Where they are put when no configuration says it."""
+    return state_dir / "archive"
 
 
 def host_of(maintenance: Maintenance) -> str:
@@ -47,6 +52,6 @@ def host_of(maintenance: Maintenance) -> str:
     return maintenance.backup.host or socket.gethostname()
 
 
-def destinations_of(config: Config) -> list[DestinationSettings]:
+def destinations_of(maintenance: Maintenance) -> list[DestinationSettings]:
     """The second places of backups."""
-    return [DestinationSettings(**each.model_dump()) for each in config.maintenance.backup.destinations]
+    return [DestinationSettings(**each.model_dump()) for each in maintenance.backup.destinations]

@@ -356,8 +356,8 @@ class Maintenance(Section):
     )
     reload_max_deletes: Share = option(
         0.25,
-        "The largest share of jobs, or of verified backups, that a reload may newly let go; a configuration that would"
-        " delete more needs `hyperjobs config ack` or a restart. The value in force counts, not the new one.",
+        "The largest share of jobs, of archives, or of verified backups in one place, that a reload may newly let go; a"
+        " configuration that would delete more needs `hyperjobs config ack` or a restart. The value in force counts, not the new one.",
         unit="percentage",
         reason="a slip in a retention is found before it has deleted anything",
     )
