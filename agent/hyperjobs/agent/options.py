@@ -10,6 +10,7 @@ from hyperjobs.maintenance.backup.destination.opening import DestinationSettings
 from hyperjobs.store.ledger.options import LedgerOptions
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from pathlib import Path
 
     from hyperjobs.config import Config, Maintenance
@@ -45,6 +46,11 @@ def archive_directory(config: Config) -> Path:
 def usual_archives(state_dir: Path) -> Path:
     """Where they are put when no configuration says it."""
     return state_dir / "archive"
+
+
+def fixes(config: Config) -> tuple[Path, timedelta]:
+    """Where the doctor keeps the rows that it mended as they were, and for how long."""
+    return config.store.state_dir / "fixes", config.maintenance.keep_fixes
 
 
 def host_of(maintenance: Maintenance) -> str:
