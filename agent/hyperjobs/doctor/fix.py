@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.doctor.images import Images, find_images, read_head, read_images, remove_expired
 from hyperjobs.errors import StoreRefusedError
-from hyperjobs.maintenance.backup.catalogue import source_sha256
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.maintenance.prune.directory import ArchiveDirectory
 from hyperjobs.maintenance.room import require_room
@@ -20,6 +19,7 @@ from hyperjobs.store.flavour import COLUMNS, recognise, require_hypersdk
 from hyperjobs.store.mend import KINDS, mend
 from hyperjobs.store.mending import BATCH_ROWS, Change, apply_changes, find_changes, restore_changes
 from hyperjobs.store.pruning import refuse_triggers
+from hyperjobs.store.source import source_sha256
 from hyperjobs.store.unfinished import count_unended
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from hyperjobs import __version__
 from hyperjobs.errors import BackupDamagedError, BackupNotFoundError, StoreRefusedError
-from hyperjobs.maintenance.backup.catalogue import newest_verified, read_catalogue, source_sha256, stem_of
+from hyperjobs.maintenance.backup.catalogue import newest_verified, read_catalogue, stem_of
 from hyperjobs.maintenance.backup.directory import appear, sync_directory
 from hyperjobs.maintenance.backup.manifest import Manifest, manifest_of
 from hyperjobs.maintenance.backup.name import FAILED, PACKED, BackupName
@@ -22,6 +22,7 @@ from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.holder import openers_of
 from hyperjobs.store.last_change import last_change
+from hyperjobs.store.source import source_sha256
 from hyperjobs.store.version import sqlite_version
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hyperjobs.errors import ArchiveDamagedError, StorePermissionError
 from hyperjobs.maintenance.backup.directory import sync_directory
 from hyperjobs.maintenance.prune.reading import manifest_of
-from hyperjobs.maintenance.prune.summary import source_sha256
+from hyperjobs.store.source import source_sha256
 
 if TYPE_CHECKING:
     from datetime import timedelta
