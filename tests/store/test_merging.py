@@ -8,8 +8,10 @@ import pytest
 
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.flavour import COLUMNS
+from hyperjobs.store.ledger.fold import fold
 from hyperjobs.store.merging import merge
 from hyperjobs.testing import FakeClock
+from support.ledgers import Kept
 from support.stores import ROW, insert, new_store
 
 
@@ -64,6 +66,23 @@ def test_on_a_slow_disk_batches_stay_short_though_nobody_else_writes(connection,
     sizes = [done.total for done in merge(connection, rows(5_000), pause=lambda _s: clock.advance(1))]
 
     assert set(sizes) == {250}
+
+
+def test_what_came_in_at_once_is_folded_in_short_transactions(connection, clock, tmp_path):
+    kept = Kept(connection.path, tmp_path / "state", clock=clock)
+    kept.turn()
+    sizes = [done.total for done in merge(connection, rows(9_000), pause=lambda _s: clock.advance(0.3))]
+    assert max(sizes) > 1_000
+    folded = []
+
+    while done := fold(connection, kept.options, now=clock.now()).rows:
+        folded.append(done)
+        view = kept.view()
+        assert not view.is_whole or sum(view.rollup.gauges.values()) == 9_000  # at every moment
+    assert view.is_whole
+    kept.stop()
+    assert max(folded) <= kept.options.fold_rows
+    assert sum(folded) > 18_000
 
 
 @pytest.mark.parametrize("is_alone", [True, False])

@@ -224,13 +224,13 @@ def _known(db: apsw.Connection, batch: list[Cells]) -> set[Any]:
 
 
 def _write(db: apsw.Connection, old: list[Any], new: list[Cells]) -> None:
-    if not new:
-        return
-    with bracket(db):
-        for job_id in old:
-            condition, values = by_id(job_id)
-            db.execute(f"DELETE FROM jobs WHERE {condition}", values)  # noqa: S608 - ours
-        insert_many(db, new)
+    # several brackets where they are many: the agent folds one at once, in a transaction of its own
+    for start in range(0, len(new), _BATCH_ROWS):
+        with bracket(db):
+            for job_id in old if start == 0 else ():
+                condition, values = by_id(job_id)
+                db.execute(f"DELETE FROM jobs WHERE {condition}", values)  # noqa: S608 - ours
+            insert_many(db, new[start : start + _BATCH_ROWS])
 
 
 def _foresee(db: apsw.Connection, batch: list[Cells], policy: Policy) -> Merged:
