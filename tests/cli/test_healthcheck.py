@@ -11,7 +11,7 @@ import pytest
 
 from support.agents import launched, started
 from support.imports import loaded
-from support.processes import free_port
+from support.processes import free_port, get
 
 
 @pytest.fixture
@@ -37,6 +37,18 @@ def test_a_running_agent_is_well_in_one_line(hj, running):
     assert_said(hj.run("healthcheck", "--url", url), f"{url}: alive\n")
     assert_said(hj.run("healthcheck", "--url", url, "--ready"), f"{url}: ready\n")
     assert_said(hj.run("healthcheck", "--url", url, "--ready", "--store"), f"{url}: ready, reads its store\n")
+
+
+def test_it_is_no_scrape_of_the_agent(hj, running):
+    url = running[1]
+
+    for _ in range(2):
+        assert hj.run("healthcheck", "--url", url, "--store").returncode == 0
+    first = get(f"{url}/metrics").text
+    second = get(f"{url}/metrics").text
+
+    assert "\nhyperjobs_last_scrape_timestamp_seconds " not in first
+    assert "\nhyperjobs_last_scrape_timestamp_seconds " in second
 
 
 def assert_said(done, line):

@@ -209,6 +209,7 @@ class Agent:
             site=self._site(),
             reload=self.reload if self._config.web.reload else None,
             groups=groups(),
+            scraped=lambda: self._agent_source.scraped(self._clock.now()),
             clock=self._clock,
         )
 

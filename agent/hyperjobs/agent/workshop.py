@@ -128,7 +128,7 @@ class Workshop:
     def _keep_facts(self, found: Sequence[Mapping[str, Any]]) -> None:
         """Remember what each second destination holds; of one that the run did not ask, what it held before."""
         facts = {each["name"]: each for each in (*self.condition.destinations, *found)}
-        names = [settings.name for settings in destinations_of(self.config)]
+        names = [settings.name for settings in destinations_of(self.config.maintenance)]
         self.condition.set_destinations([facts[name] for name in names if name in facts])
 
     def task(self, name: str, **changes: Any) -> Task:

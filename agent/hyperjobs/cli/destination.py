@@ -41,7 +41,7 @@ def configured_destination(place: StorePlace, word: str) -> Destination:
     """The destination of this name in the configuration, opened."""
     from hyperjobs.agent.options import destinations_of  # noqa: PLC0415 - pydantic only where a configuration is read
 
-    return destination_named(destinations_of(place.load()), word)
+    return destination_named(destinations_of(place.load().maintenance), word)
 
 
 def destination_named(configured: Sequence[DestinationSettings], word: str) -> Destination:

@@ -19,20 +19,18 @@ from hyperjobs.errors import StoreRefusedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from hyperjobs.agent.workshop import Workshop
     from hyperjobs.cli.place import StorePlace
     from hyperjobs.cli.shapes.doctor import FixShape
     from hyperjobs.doctor.fix import Fixed, Plan
 
-_IMAGES = "fixes"
-
 
 def fix_rows(  # noqa: PLR0913 - one for each option
     context: click.Context, place: StorePlace, kinds: Sequence[str], *, is_dry: bool, yes: bool, as_json: bool
 ) -> int:
     """Mend the rows that have one right answer, after a backup; give the exit code."""
+    from hyperjobs.agent.options import fixes  # noqa: PLC0415 - pydantic only where it is read
     from hyperjobs.doctor.fix import Fixed, fix, plan_fix, unknown_kinds  # noqa: PLC0415 - only where it is done
     from hyperjobs.store.mend import KINDS  # noqa: PLC0415 - as above
 
@@ -58,7 +56,8 @@ def fix_rows(  # noqa: PLR0913 - one for each option
         backup = _back_up(shop, stop)
         started_at, fixed, outcome = shop.clock.now(), Fixed(""), "interrupted"
         try:
-            fix(shop.store, _images(shop), plan, only=only, turn=turn, fixed=fixed)
+            images, keep = fixes(shop.config)
+            fix(shop.store, images, plan, only=only, turn=turn, keep=keep, fixed=fixed)
             outcome = "ok"
         finally:
             progress.end()
@@ -76,6 +75,7 @@ def undo_rows(  # noqa: PLR0913 - as above
     context: click.Context, place: StorePlace, run: str, *, is_dry: bool, yes: bool, as_json: bool
 ) -> int:
     """Put the rows of a fix back; give the exit code."""
+    from hyperjobs.agent.options import fixes  # noqa: PLC0415 - pydantic only where it is read
     from hyperjobs.doctor.fix import undo_fix  # noqa: PLC0415 - only where it is done
 
     with workshop(context, place) as shop, Stop() as stop:
@@ -84,7 +84,7 @@ def undo_rows(  # noqa: PLR0913 - as above
             ask(f"{printable(str(shop.store))}: put the rows of {printable(run)} back as they were? [y/N] ")
         started_at = shop.clock.now()
         try:
-            undone = undo_fix(shop.store, _images(shop), run, stop.turn(shop.clock, progress, is_dry=is_dry))
+            undone = undo_fix(shop.store, fixes(shop.config)[0], run, stop.turn(shop.clock, progress, is_dry=is_dry))
         finally:
             progress.end()
         if not is_dry:
@@ -96,10 +96,6 @@ def undo_rows(  # noqa: PLR0913 - as above
         else:
             emit(_said("fix-undo", undone))
     return stop.code
-
-
-def _images(shop: Workshop) -> Path:
-    return shop.config.store.state_dir / _IMAGES
 
 
 def _back_up(shop: Workshop, stop: Stop) -> str:

@@ -15,14 +15,15 @@ import click
 
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
-from hyperjobs.cli.event import add_event, recording
 from hyperjobs.cli.place import StorePlace, store_options
+from hyperjobs.cli.recorded import Record
 from hyperjobs.cli.setting import json_option, verbose_option
 from hyperjobs.cli.stderr import complain_of, note
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.task import workshop
 from hyperjobs.cli.text import printable
+from hyperjobs.errors import HyperjobsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,12 +31,8 @@ if TYPE_CHECKING:
     from hyperjobs.agent.workshop import Workshop
     from hyperjobs.cli.chosen import Chosen
     from hyperjobs.cli.shapes.jobs import BecameWord, EditShape
-    from hyperjobs.errors import HyperjobsError
     from hyperjobs.store.models import Job, JobStatus
     from hyperjobs.store.sqlite import SQLiteJobStore
-
-_RECORDED_IDS = 1_000
-"""So many ids an event names; the ledger has all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,19 +152,28 @@ def run_edit(context: click.Context, place: StorePlace, chosen: Chosen, wish: Wi
         if wish.dry_run:
             _show(edit, jobs, Edited([job.id for job in jobs], [], failed), wish)
             return _code(failed)
-        started_at = shop.clock.now()
         done = Edited()
         if jobs:
             if not wish.yes:
                 ask(_question(edit, jobs, failed, path))
-            done = edit.run(shop, path, jobs, wish, stop)
+            done = _do(shop, path, jobs, wish, edit, stop)
         elif not failed:
             note("no job fits; nothing was changed")
         done.failed = failed | done.failed
-        if done.changed:
-            _record(shop, edit, jobs, done, wish, started_at=started_at, is_whole=not stop.code)
         _show(edit, jobs, done, wish)
     return stop.code or _code(done.failed)
+
+
+def _do(shop: Workshop, path: Path, jobs: list[Job], wish: Wish, edit: Edit, stop: Stop) -> Edited:  # noqa: PLR0913, PLR0917 - what an edit is made of
+    record = Record(shop, edit, jobs, wish)
+    record.announce()
+    try:
+        done = edit.run(shop, path, jobs, wish, stop)
+    except HyperjobsError:
+        record.fail(path)
+        raise
+    record.conclude(done, is_whole=not stop.code)
+    return done
 
 
 def _look(
@@ -248,23 +254,3 @@ def _say(failed: Mapping[str, HyperjobsError]) -> None:
 def _code(failed: Mapping[str, HyperjobsError]) -> int:
     codes = {exc.exit_code for exc in failed.values()}
     return 0 if not codes else codes.pop() if len(codes) == 1 else 1
-
-
-def _record(  # noqa: PLR0913 - what a record is made of
-    shop: Workshop, edit: Edit, jobs: Sequence[Job], done: Edited, wish: Wish, *, started_at: Any, is_whole: bool
-) -> None:
-    changed = set(done.changed)
-    old = Counter(str(job.status) for job in jobs if job.id in changed)
-    which = done.changed[0] if len(changed) == 1 else f"{len(changed):,} jobs"
-    said = f"{which}: {', '.join(sorted(old))} -> {edit.target}{', by force' if wish.force else ''}"
-    detail = {
-        "jobs": len(changed),
-        "from": dict(old),
-        "to": edit.target,
-        "forced": wish.force,
-        "ids": done.changed[:_RECORDED_IDS],
-        **({"undo": done.undo} if done.undo else {}),
-    }
-    outcome = "ok" if is_whole else "interrupted"
-    with recording():
-        add_event(shop, edit.task, said, started_at=started_at, reason=wish.reason, detail=detail, outcome=outcome)

@@ -43,7 +43,7 @@ _REFUSED = 6
 @verbose_option
 @click.pass_context
 def diff_effect_command(context: click.Context, *, file: str | None, as_json: bool) -> int:
-    """Say which jobs and backups a configuration would delete that the one in force does not.
+    """Say which jobs, archives and backups a configuration would delete that the one in force does not.
 
     FILE is the new configuration; by default the usual one. Exit code 6 when a reload of it would be refused.
     """
@@ -119,9 +119,11 @@ def _acknowledgements(context: click.Context, config: Config) -> Iterator[Acknow
 def _effect(context: click.Context, config: Config, known: Acknowledgements, stop: Stop) -> Effect:
     from hyperjobs.agent.effect import effect_of  # noqa: PLC0415 - maintenance only where it is done
     from hyperjobs.agent.gate import bounded_turn  # noqa: PLC0415 - as above
+    from hyperjobs.agent.options import usual_archives  # noqa: PLC0415 - as above
 
     turn = bounded_turn(setting_of(context).clock, stop.is_set)
-    return effect_of(_store(config), _in_force(known), config.maintenance, turn)
+    archives = usual_archives(config.store.state_dir)
+    return effect_of(_store(config), _in_force(known), config.maintenance, turn, archives=archives)
 
 
 def _in_force(known: Acknowledgements) -> Maintenance:

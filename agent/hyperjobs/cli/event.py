@@ -31,8 +31,22 @@ def add_event(  # noqa: PLR0913 - what a record is made of
     reason: str = "",
     detail: Mapping[str, Any] | None = None,
     outcome: str = "ok",
-) -> None:
+    event_id: int = 0,
+) -> int:
     """Record one thing that was done; it ends now.
+
+    Args:
+        shop: whose events it is among.
+        task: what was done, one of the words of ``EventKind``.
+        summary: one line for a person.
+        started_at: when it began.
+        reason: why.
+        detail: the same in numbers.
+        outcome: one of the words of ``Outcome``.
+        event_id: of the record that this one takes the place of; 0 for none.
+
+    Returns:
+        The id of the record.
 
     Raises:
         StoreError: the state file cannot be written.
@@ -40,8 +54,9 @@ def add_event(  # noqa: PLR0913 - what a record is made of
     from hyperjobs.store.events import Event, EventKind  # noqa: PLC0415 - SQLite only where it is used
     from hyperjobs.store.runs import Outcome  # noqa: PLC0415 - as above
 
-    shop.events.add(
+    return shop.events.add(
         Event(
+            id=event_id,
             task=EventKind(task),
             started_at=started_at,
             ended_at=shop.clock.now(),

@@ -144,7 +144,7 @@ def _configured(config: Config, store: Path | None) -> list[Path]:
     if config.audit.path is not None:
         found.append(config.audit.path)
     if newest_verified(read_catalogue(backups, store)) is None:
-        for settings in destinations_of(config):
+        for settings in destinations_of(config.maintenance):
             if settings.directory is not None:
                 found.append(settings.directory)
             else:

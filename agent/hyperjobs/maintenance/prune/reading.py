@@ -17,11 +17,11 @@ from hyperjobs.maintenance.prune.summary import (
     Tally,
     make_manifest,
     making_of,
-    source_sha256,
     still_there,
     write_manifest,
 )
 from hyperjobs.store.cells import Cells, id_of
+from hyperjobs.store.source import source_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

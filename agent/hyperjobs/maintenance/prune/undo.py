@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from hyperjobs.errors import StoreInterruptedError, StoreRefusedError
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.maintenance.prune.reading import archived_rows, manifest_of, recover
-from hyperjobs.maintenance.prune.summary import source_sha256
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.flavour import recognise, require_hypersdk
 from hyperjobs.store.pruning import refuse_triggers
 from hyperjobs.store.returning import bring_back, find_there
+from hyperjobs.store.source import source_sha256
 
 if TYPE_CHECKING:
     from hyperjobs.maintenance.prune.directory import ArchiveDirectory

@@ -15,8 +15,9 @@ from hyperjobs.errors import (
     StorePermissionError,
     StoreRefusedError,
 )
-from hyperjobs.maintenance.backup.catalogue import Entry, read_catalogue, source_sha256
+from hyperjobs.maintenance.backup.catalogue import Entry, read_catalogue
 from hyperjobs.maintenance.rebuild.source import Kind, Source, State, kind_of
+from hyperjobs.store.source import source_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
