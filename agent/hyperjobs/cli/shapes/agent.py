@@ -77,6 +77,7 @@ class EffectShape(TypedDict):
     """What a configuration would delete.
 
     Attributes:
+        destinations: the second places of backups whose rules change, by name.
         max_share: the largest share, 0 to 1, that a reload may delete.
         refused: a reload would be.
         digest: of the configuration of maintenance.
@@ -84,6 +85,8 @@ class EffectShape(TypedDict):
 
     jobs: LossShape
     backups: LossShape
+    archives: LossShape
+    destinations: dict[str, LossShape]
     max_share: float
     refused: bool
     digest: str
