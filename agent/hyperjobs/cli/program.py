@@ -56,6 +56,10 @@ if TYPE_CHECKING:
             "Take, list, prove, compare, keep and delete backups of a store.",
         ),
         "restore": ("hyperjobs.cli.restore:restore_command", "Put a backup in the store's place."),
+        "salvage": (
+            "hyperjobs.cli.salvage:salvage_command",
+            "Get every job that can be read out of a damaged store, into a new one.",
+        ),
         "prune": (
             "hyperjobs.cli.prune:prune_group",
             "Delete finished jobs that are past their retention, the oldest first, having archived them.",

@@ -5,13 +5,16 @@ They are put right in the private copy, so that SQLite takes what its -wal or -j
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from hyperjobs.store.salvage.pages import HEADER_BYTES, MAGIC, Geometry, node_of
+from hyperjobs.store.salvage.pages import HEADER_BYTES, MAGIC, TABLE_LEAF, Geometry, Node, node_of
+from hyperjobs.store.salvage.record import BrokenRecordError, varint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _SIZES: Final = tuple(512 << power for power in range(8))
@@ -73,7 +76,8 @@ def _claimed(raw: bytes) -> Geometry | None:
 def _geometry(descriptor: int, size: int, raw: bytes, wal_page_size: int) -> Geometry:
     claimed = _claimed(raw)
     if claimed is not None and _likeness(descriptor, size, claimed) >= _ENOUGH:
-        return claimed
+        unreserved = Geometry(claimed.page_size, claimed.page_size)
+        return max(claimed, unreserved, key=lambda each: _fullness(descriptor, size, each))
     sizes = sorted(_SIZES, key=lambda each: (each != wal_page_size, each != _USUAL, each))
     candidates = [*([claimed] if claimed else []), *(Geometry(each, each) for each in sizes)]
     return max(candidates, key=lambda each: _likeness(descriptor, size, each))  # of equals the first
@@ -81,17 +85,32 @@ def _geometry(descriptor: int, size: int, raw: bytes, wal_page_size: int) -> Geo
 
 def _likeness(descriptor: int, size: int, geometry: Geometry) -> float:
     """The share of pages that look like pages when the file is cut like this: cells fill one from its end."""
+    nodes = list(_some(descriptor, size, geometry))
+    fitting = sum(
+        node is not None and node.is_sane and bool(node.cells) and max(node.cells) >= geometry.page_size // 2
+        for node in nodes
+    )
+    return fitting / len(nodes) if nodes else 0.0
+
+
+def _fullness(descriptor: int, size: int, geometry: Geometry) -> int:
+    """How many leaves of tables have a cell that ends where pages of this geometry do."""
+    full = 0
+    for node in _some(descriptor, size, geometry):
+        if node is not None and node.kind == TABLE_LEAF and node.is_sane and node.cells:
+            with contextlib.suppress(BrokenRecordError):
+                length, at = varint(node.data, max(node.cells))
+                _, at = varint(node.data, at)
+                full += at + length == geometry.usable
+    return full
+
+
+def _some(descriptor: int, size: int, geometry: Geometry) -> Iterator[Node | None]:
+    """Pages from all over the file, as far as they are pages."""
     count = size // geometry.page_size
-    if not count:
-        return 0.0
-    looked_at = sorted({1 + index * count // min(count, _LOOKED_AT) for index in range(min(count, _LOOKED_AT))})
-    fitting = 0
-    for number in looked_at:
+    for number in sorted({1 + index * count // min(count, _LOOKED_AT) for index in range(min(count, _LOOKED_AT))}):
         data = os.pread(descriptor, geometry.page_size, (number - 1) * geometry.page_size)
-        node = node_of(number, data.ljust(geometry.page_size, b"\0"), geometry.usable)
-        if node is not None and node.is_sane and node.cells:
-            fitting += max(node.cells) >= geometry.page_size // 2
-    return fitting / len(looked_at)
+        yield node_of(number, data.ljust(geometry.page_size, b"\0"), geometry.usable)
 
 
 def _wal_page_size(path: Path) -> int:

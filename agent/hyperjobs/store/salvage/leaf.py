@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntFlag
 from typing import TYPE_CHECKING, Any, Final
 
@@ -105,32 +105,48 @@ def read_leaf(pages: PageFile, node: Node, layout: Layout) -> LeafRows:
     cells: list[tuple[int, int, Cell]] = []
     broken = 0
     for slot, at in enumerate(node.cells):
-        try:
-            if at < 0:
-                raise BrokenRecordError("a row outside of its page")
-            cell = table_cell(pages, node.data, at)
-        except BrokenRecordError:
+        cell = _cell(pages, node, at)
+        if cell is None:
             broken += 1
-            continue
-        cells.append((at, slot, cell))
+        else:
+            cells.append((at, slot, cell))
     pieces = free_blocks(node, pages.usable)
-    is_tidy, edges = _cover(node, pages.usable, [(at, cell.end) for at, _, cell in cells], pieces or [])
-    is_tidy = is_tidy and not broken and node.is_sane and pieces is not None
-    rows: list[Found] = []
-    for at, slot, cell in cells:
-        found = _row(cell, slot, layout)
-        if found is None:
-            broken += 1
-            continue
-        doubt = found.doubt
-        if not is_tidy:
-            doubt |= Doubt.PAGE
-        if at in edges:
-            doubt |= Doubt.EDGE
-        rows.append(found if doubt == found.doubt else Found(found.rowid, slot, found.cells, doubt, found.overflow))
-    if broken and is_tidy:  # each cell has its bytes, and one of them makes no row
-        rows = [Found(row.rowid, row.slot, row.cells, row.doubt | Doubt.PAGE, row.overflow) for row in rows]
-    return LeafRows(rows, broken)
+    rows = [_row(cell, slot, layout) for _, slot, cell in cells]
+    sound = [
+        (at, cell.end)
+        for index, (at, _, cell) in enumerate(cells)
+        if _is_sound(rows[index]) or _is_in_order(cells, index)
+    ]
+    is_tidy, edges = _cover(node, pages.usable, sound, pieces or [])
+    broken += rows.count(None)
+    doubt = Doubt(0)
+    if not is_tidy or broken or not node.is_sane or pieces is None:
+        doubt = Doubt.PAGE
+    found = [(at, row) for (at, _, _), row in zip(cells, rows, strict=True) if row is not None]
+    if not doubt:
+        return LeafRows([row for _, row in found], 0)
+    return LeafRows(
+        [replace(row, doubt=row.doubt | doubt | (Doubt.EDGE if at in edges else Doubt(0))) for at, row in found], broken
+    )
+
+
+def _cell(pages: PageFile, node: Node, at: int) -> Cell | None:
+    try:
+        return table_cell(pages, node.data, at) if at >= 0 else None
+    except BrokenRecordError:
+        return None
+
+
+def _is_sound(row: Found | None) -> bool:
+    return row is not None and not row.doubt & Doubt.FORM
+
+
+def _is_in_order(cells: list[tuple[int, int, Cell]], index: int) -> bool:
+    """Whether a cell begins as it should, by its rowid: what is wrong with it lies further back."""
+    before = cells[index - 1][2].rowid if index else None
+    after = cells[index + 1][2].rowid if index + 1 < len(cells) else None
+    rowid = cells[index][2].rowid
+    return (before is None or before < rowid) and (after is None or rowid < after)
 
 
 def row_at(pages: PageFile, node: Node, slot: int, layout: Layout) -> Cells:
