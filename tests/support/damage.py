@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
+from hyperjobs.store.salvage.pages import Geometry, PageFile
+from hyperjobs.store.salvage.record import table_cell
+from hyperjobs.store.salvage.tree import Leaf, walk_index, walk_table
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -146,6 +150,29 @@ def jobs_root(it: Damaged) -> int:
     return 2 if it.data[PAGE] in {_TABLE_INTERIOR, _TABLE_LEAF} else 3
 
 
+def place_of(path: Path, rowid: int) -> tuple[int, int]:
+    """The page that holds a job, and where in it."""
+    with PageFile(path, Geometry(PAGE, PAGE)) as pages:
+        for leaf in walk_table(pages, jobs_root(Damaged(path, random.Random())), set()):
+            assert isinstance(leaf, Leaf)
+            for at in leaf.node.cells:
+                if table_cell(pages, leaf.node.data, at).rowid == rowid:
+                    return leaf.node.number, at
+    raise LookupError(rowid)
+
+
+def pages_of_ids(path: Path) -> list[int]:
+    """Every page of the index of ids."""
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    root: Any = db.execute("SELECT rootpage FROM sqlite_schema WHERE name='sqlite_autoindex_jobs_1'").fetchall()[0][0]
+    db.close()
+    seen: set[int] = set()
+    with PageFile(path, Geometry(PAGE, PAGE)) as pages:
+        for _ in walk_index(pages, root, seen):
+            pass
+    return sorted(seen)
+
+
 def readable(path: Path) -> dict[int, tuple[Any, ...]]:
     """What SQLite itself reads of a damaged file: by a scan from each end, and then each rowid that is left by itself."""
     found: dict[int, tuple[Any, ...]] = {}
@@ -170,9 +197,8 @@ def by_rowid(path: Path, rowids: list[int]) -> dict[int, tuple[Any, ...]]:
     try:
         for rowid in rowids:
             try:
-                found.update(
-                    {rowid: tuple(row) for row in db.execute("SELECT * FROM jobs NOT INDEXED WHERE rowid=?", (rowid,))}
-                )
+                for row in db.execute("SELECT * FROM jobs NOT INDEXED WHERE rowid=?", (rowid,)):
+                    found[rowid] = tuple(row)
             except (apsw.Error, UnicodeDecodeError):
                 continue
         return found
