@@ -153,7 +153,7 @@ def jobs_root(it: Damaged) -> int:
 def place_of(path: Path, rowid: int) -> tuple[int, int]:
     """The page that holds a job, and where in it."""
     with PageFile(path, Geometry(PAGE, PAGE)) as pages:
-        for leaf in walk_table(pages, jobs_root(Damaged(path, random.Random())), set()):
+        for leaf in walk_table(pages, jobs_root(Damaged(path, random.Random())), set()):  # noqa: S311 - repeatable on purpose
             assert isinstance(leaf, Leaf)
             for at in leaf.node.cells:
                 if table_cell(pages, leaf.node.data, at).rowid == rowid:

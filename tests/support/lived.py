@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apsw
 
 from support.ledgers import HYPERSDK_SCHEMA
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STATUSES = ("pending", "running", "completed", "failed", "cancelled")
 
@@ -40,7 +42,7 @@ def job(number: int, chance: random.Random, **values: Any) -> tuple[Any, ...]:
 
 def lived_in(path: Path, jobs: int = 1200, *, auto_vacuum: bool = False, seed: int = 1) -> Path:
     """Make one, in one file, without a -wal."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
     db = apsw.Connection(str(path))
     db.execute(f"PRAGMA auto_vacuum={'INCREMENTAL' if auto_vacuum else 'NONE'}").fetchall()
     db.execute(HYPERSDK_SCHEMA).fetchall()

@@ -119,7 +119,9 @@ def _source(taken: Taken, now: datetime) -> str:
     if taken.behind:
         parts.append(f"{taken.behind:,} of them changed since, as the indexes show")
     if taken.unvouched:
-        parts.append(f"{taken.unvouched:,} of them may have been deleted since: nothing says that they were still there")
+        parts.append(
+            f"{taken.unvouched:,} of them may have been deleted since: nothing says that they were still there"
+        )
     return "filled: " + ", ".join(parts)
 
 

@@ -46,7 +46,7 @@ def rows(store):
 
 
 def spoilt(store, tmp_path, *works, seed=0):
-    it = damage.Damaged(store, random.Random(seed))
+    it = damage.Damaged(store, random.Random(seed))  # noqa: S311 - repeatable on purpose
     for work in works:
         work(it)
     path = tmp_path / "damaged.db"
@@ -88,7 +88,7 @@ def test_a_whole_file_gives_every_row_and_no_doubt(store, rows, tmp_path):
 
 
 @pytest.mark.parametrize("kind", damage.PAGES)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_no_row_is_made_up_and_none_missed_that_sqlite_reads(store, rows, tmp_path, kind, seed):
     path = spoilt(store, tmp_path, *[damage.PAGES[kind]] * (1 + seed), seed=f"{kind}{seed}")
 
@@ -99,7 +99,7 @@ def test_no_row_is_made_up_and_none_missed_that_sqlite_reads(store, rows, tmp_pa
 @pytest.mark.parametrize("kind", damage.PAGES)
 def test_no_row_is_made_up_and_none_missed_in_many_kinds_of_damage_at_once(store, rows, tmp_path, kind):
     for seed in range(SWEEP):
-        chance = random.Random(f"{kind}-{seed}")
+        chance = random.Random(f"{kind}-{seed}")  # noqa: S311 - repeatable on purpose
         others = [chance.choice(list(damage.PAGES.values())) for _ in range(seed % 4)]
         path = spoilt(store, tmp_path, damage.PAGES[kind], *others, seed=f"{kind}+{seed}")
         hold(path, rows, is_endless=True)
@@ -176,7 +176,7 @@ def test_a_free_page_that_the_table_leads_to_brings_no_job_back(tmp_path):
 
 def test_a_bit_that_fell_over_changes_only_what_nothing_can_tell(store, rows, tmp_path):
     indexed = {0, 2, 4, 6, 7, 13}
-    for seed in range(60):
+    for seed in range(16):
         got = Got(spoilt(store, tmp_path, damage.flipped_bit, seed=seed))
         changed = [
             {index for index, pair in enumerate(zip(cells, rows[rowid], strict=True)) if pair[0] != pair[1]}

@@ -80,9 +80,7 @@ def staged(
 
 
 @contextlib.contextmanager
-def staged_file(
-    file: Path, target: Path, keep_on: Callable[[], None] = lambda: None
-) -> Iterator[tuple[Path, int]]:
+def staged_file(file: Path, target: Path, keep_on: Callable[[], None] = lambda: None) -> Iterator[tuple[Path, int]]:
     """A copy of a database that is no backup, in a private directory beside ``target``, proven in full; and its jobs.
 
     Nothing vouches for such a file, as a manifest does for a backup, so every value in it is read.

@@ -71,7 +71,7 @@ def copy_store(
         if suffix and not (source.exists() and source.stat().st_size):
             continue
         with disk_errors(target.parent, "a salvage could not copy the store, and changed nothing"):
-            _copy(source, target.with_name(target.name + suffix), copied, keep_on, lambda done: progress(done, total))  # noqa: B023 - called at once
+            _copy(source, target.with_name(target.name + suffix), copied, keep_on, lambda done: progress(done, total))
         if suffix:
             copied.beside.append(suffix)
     refuse_users(real)

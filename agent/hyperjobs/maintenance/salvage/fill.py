@@ -21,7 +21,6 @@ from hyperjobs.store.salvage.witness import ID
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from hyperjobs.maintenance.salvage.sources import Source
     from hyperjobs.store.salvage.building import NewStore
@@ -109,139 +108,112 @@ class Filled:
     troubles: list[str] = field(default_factory=list)
 
 
-def fill(  # noqa: PLR0913 - each by name
-    found: Survey,
-    holes: dict[Any, Hole],
-    sources: Sequence[Source],
-    into: NewStore,
-    *,
-    deleted: Callable[[Any, datetime], bool],
-    keep_on: Callable[[], None],
-) -> Filled:
-    """Put rows of backups and archives where rows are lost.
+class Filling:
+    """Rows of backups and archives put where rows are lost.
 
     Args:
         found: what the damaged store had.
         holes: id → what is lost; those that are filled are taken out.
-        sources: the newest first.
         into: the new store.
         deleted: whether a job of an id is known to have been deleted after a time.
         keep_on: called often; what it raises ends the work.
     """
-    filled = Filled()
-    gone: dict[Any, datetime] = {}
-    is_newest = True
-    for source in sources:
-        taken = Taken(source=source)
-        try:
-            if source.kind == "archive":
-                _from_archive(source, holes, gone, into, taken, filled, keep_on)
-            else:
-                _from_backup(
-                    found if is_newest else None,
-                    source,
-                    holes,
-                    into,
-                    taken,
-                    filled,
-                    lambda job_id, at: deleted(job_id, at) or job_id in gone and gone[job_id] > at,
-                    keep_on,
-                )
-                is_newest = False
-        except HyperjobsError as exc:
-            filled.troubles.append(f"{source.name}: {exc}")
-        if taken.jobs:
-            filled.taken.append(taken)
-        keep_on()
-    return filled
 
+    def __init__(
+        self,
+        found: Survey,
+        holes: dict[Any, Hole],
+        into: NewStore,
+        *,
+        deleted: Callable[[Any, datetime], bool],
+        keep_on: Callable[[], None],
+    ) -> None:
+        self._found, self._holes, self._into = found, holes, into
+        self._deleted, self._keep_on = deleted, keep_on
+        self._pruned: dict[Any, datetime] = {}
+        self._is_newest = True
+        self._done = Filled()
 
-def _from_archive(  # noqa: PLR0913, PLR0917 - of one source
-    source: Source,
-    holes: dict[Any, Hole],
-    gone: dict[Any, datetime],
-    into: NewStore,
-    taken: Taken,
-    filled: Filled,
-    keep_on: Callable[[], None],
-) -> None:
-    """Jobs that were pruned and came back later are in no newer backup; all others of an archive stay deleted."""
-    for count, cells in enumerate(archive_rows(source.path)):
-        if count % _PAGE_ROWS == 0:
-            keep_on()
-        job_id = id_of(cells)
-        hole = holes.get(job_id)
-        if hole is not None and hole.known:
-            _put(job_id, cells, hole, holes, into, taken, filled)
-        gone.setdefault(job_id, source.at)
+    def fill(self, sources: Sequence[Source]) -> Filled:
+        """Ask each source, the newest first; one that cannot be read is told, and passed over."""
+        for source in sources:
+            taken = Taken(source=source)
+            try:
+                if source.kind == "archive":
+                    self._from_archive(source, taken)
+                else:
+                    self._from_backup(source, taken)
+            except HyperjobsError as exc:
+                self._done.troubles.append(f"{source.name}: {exc}")
+            if taken.jobs:
+                self._done.taken.append(taken)
+            self._keep_on()
+        return self._done
 
-
-def _from_backup(  # noqa: PLR0913, PLR0917 - of one source
-    found: Survey | None,
-    source: Source,
-    holes: dict[Any, Hole],
-    into: NewStore,
-    taken: Taken,
-    filled: Filled,
-    deleted: Callable[[Any, datetime], bool],
-    keep_on: Callable[[], None],
-) -> None:
-    with source.database(keep_on) as path, contextlib.closing(Connection(path, immutable=True)) as backup:
-        require_hypersdk(recognise(backup), path, "salvage")
-        for job_id, hole in list(holes.items()):
-            keep_on()
-            condition, values = by_id(job_id)
-            rows = read_cells(backup.raw, f"WHERE {condition}", values)
-            if rows and (hole.known or not deleted(job_id, source.at)):
-                _put(job_id, rows[0][1], hole, holes, into, taken, filled)
-        if found is None:
-            return
-        for rowid, cells in _between(backup, found, keep_on):
+    def _from_archive(self, source: Source, taken: Taken) -> None:
+        """Jobs that were pruned and came back later are in no newer backup; all others of an archive stay deleted."""
+        for count, cells in enumerate(archive_rows(source.path)):
+            if count % _PAGE_ROWS == 0:
+                self._keep_on()
             job_id = id_of(cells)
-            if not found.heard.may_have(job_id) or deleted(job_id, source.at) or into.has_rowid(rowid):
+            hole = self._holes.get(job_id)
+            if hole is not None and hole.known:
+                self._put(job_id, cells, hole, taken)
+            self._pruned.setdefault(job_id, source.at)
+
+    def _from_backup(self, source: Source, taken: Taken) -> None:
+        with source.database(self._keep_on) as path, contextlib.closing(Connection(path, immutable=True)) as backup:
+            require_hypersdk(recognise(backup), path, "salvage")
+            for job_id, hole in list(self._holes.items()):
+                self._keep_on()
+                condition, values = by_id(job_id)
+                rows = read_cells(backup.raw, f"WHERE {condition}", values)
+                if rows and (hole.known or not self._is_deleted(job_id, source.at)):
+                    self._put(job_id, rows[0][1], hole, taken)
+            if self._is_newest:  # what it has not, an older one has only because it was deleted between the two
+                self._is_newest = False
+                self._from_ranges(backup, source, taken)
+
+    def _from_ranges(self, backup: Connection, source: Source, taken: Taken) -> None:
+        """Take what nothing speaks for or against: rows of the lost ranges, with ids that the index cannot speak of."""
+        for rowid, cells in self._between(backup):
+            job_id = id_of(cells)
+            if not self._found.heard.may_have(job_id) or self._is_deleted(job_id, source.at):
                 continue
-            if into.add(rowid, cells):
+            if self._into.add(rowid, cells):
                 taken.jobs += 1
                 taken.unvouched += 1
-                filled.rows[rowid] = cells
+                self._done.rows[rowid] = cells
 
+    def _between(self, backup: Connection) -> Iterator[tuple[int, Cells]]:
+        """The rows of a backup whose rowids lie in the gaps, where the index of ids has gaps as well."""
+        heard = self._found.heard
+        if heard.has_ids and not heard.id_gaps:
+            return
+        for gap in self._found.gaps:
+            at, high = gap.low + 1, gap.high
+            while at <= high:
+                self._keep_on()
+                rest = "WHERE rowid BETWEEN ? AND ? ORDER BY rowid LIMIT ?"
+                page = read_cells(backup.raw, rest, (max(at, -(2**63)), high, _PAGE_ROWS), extra="rowid")
+                yield from page
+                if len(page) < _PAGE_ROWS:
+                    break
+                at = page[-1][0] + 1
 
-def _between(backup: Connection, found: Survey, keep_on: Callable[[], None]) -> Iterator[tuple[int, Cells]]:
-    """The rows of a backup whose rowids lie in the gaps, where the index of ids has gaps as well."""
-    if found.heard.has_ids and not found.heard.id_gaps:
-        return
-    for gap in found.gaps:
-        at, high = gap.low + 1, gap.high
-        while at <= high:
-            keep_on()
-            page = read_cells(
-                backup.raw,
-                "WHERE rowid BETWEEN ? AND ? ORDER BY rowid LIMIT ?",
-                (max(at, -(2**63)), high, _PAGE_ROWS),
-                extra="rowid",
-            )
-            yield from page
-            if len(page) < _PAGE_ROWS:
-                break
-            at = page[-1][0] + 1
+    def _is_deleted(self, job_id: Any, since: datetime) -> bool:
+        """Whether a job that a backup of a time has is known to have been deleted after it."""
+        pruned_at = self._pruned.get(job_id)
+        return (pruned_at is not None and pruned_at > since) or self._deleted(job_id, since)
 
-
-def _put(  # noqa: PLR0913, PLR0917 - one row, and where it is counted
-    job_id: Any,
-    cells: Cells,
-    hole: Hole,
-    holes: dict[Any, Hole],
-    into: NewStore,
-    taken: Taken,
-    filled: Filled,
-) -> None:
-    is_equal = hole.cells is not None and is_same(hole.cells, cells)
-    if not (hole.known or is_equal) or not into.add(hole.rowid, cells):
-        return
-    del holes[job_id]
-    taken.jobs += 1
-    if any(not is_same((value,), (cells[column],)) for column, value in hole.known.items()):
-        taken.behind += 1
-    elif is_equal:
-        taken.confirmed += 1
-    filled.rows[hole.rowid] = cells
+    def _put(self, job_id: Any, cells: Cells, hole: Hole, taken: Taken) -> None:
+        is_equal = hole.cells is not None and is_same(hole.cells, cells)
+        if not (hole.known or is_equal) or not self._into.add(hole.rowid, cells):
+            return
+        del self._holes[job_id]
+        taken.jobs += 1
+        if any(not is_same((value,), (cells[column],)) for column, value in hole.known.items()):
+            taken.behind += 1
+        elif is_equal:
+            taken.confirmed += 1
+        self._done.rows[hole.rowid] = cells

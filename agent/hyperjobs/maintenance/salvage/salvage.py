@@ -16,7 +16,7 @@ from hyperjobs.maintenance.restore.kept import BESIDE
 from hyperjobs.maintenance.restore.swap import put_new, take_after
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.maintenance.salvage.copy import Copy, copy_live, copy_store, size_of
-from hyperjobs.maintenance.salvage.fill import Filled, Hole, fill, holes_of
+from hyperjobs.maintenance.salvage.fill import Filled, Filling, Hole, holes_of
 from hyperjobs.maintenance.salvage.report import LostRange, Salvaged
 from hyperjobs.maintenance.salvage.sources import Places, sources_of
 from hyperjobs.maintenance.scratch import private_folder
@@ -228,7 +228,7 @@ class _Work:
             events = job_events(new.raw, job_id, now=turn.now)
             return bool(events) and events[-1].new is None and events[-1].at >= since
 
-        filled = fill(found, holes, sources, new, deleted=deleted, keep_on=turn.keep_on)
+        filled = Filling(found, holes, new, deleted=deleted, keep_on=turn.keep_on).fill(sources)
         filled.troubles = [*troubles, *filled.troubles]
         return filled
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,10 +81,7 @@ def sources_of(store: Path, places: Places, keep_on: Callable[[], None]) -> tupl
     troubles: list[str] = []
     looks: list[Callable[[], list[Source]]] = [
         lambda: _local(places.backups, store),
-        *(
-            lambda settings=each: _remote(settings, store, keep_on)  # type: ignore[misc]
-            for each in places.destinations
-        ),
+        *(functools.partial(_remote, each, store, keep_on) for each in places.destinations),
         lambda: _archives(places.archives, store),
     ]
     for look in looks:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hyperjobs.store.salvage.pages import PageFile
 
 _MARKS: Final = COLUMN_LIST.count(",") + 1
-_INSERT: Final = f"INSERT INTO jobs(rowid,{COLUMN_LIST}) VALUES(?,{','.join('?' * _MARKS)})"  # noqa: S608 - ours
+_INSERT: Final = f"INSERT INTO jobs(rowid,{COLUMN_LIST}) VALUES(?,{','.join('?' * _MARKS)})"
 _VERSION: Final = 60
 _APPLICATION: Final = 68
 
@@ -87,7 +87,7 @@ class NewStore:
             if RawText in map(type, cells):
                 marks = ",".join("CAST(? AS TEXT)" if type(cell) is RawText else "?" for cell in cells)
                 plain = tuple(bytes(cell) if type(cell) is RawText else cell for cell in cells)
-                self.raw.execute(f"INSERT INTO jobs(rowid,{COLUMN_LIST}) VALUES(?,{marks})", (rowid, *plain))  # noqa: S608 - ours
+                self.raw.execute(f"INSERT INTO jobs(rowid,{COLUMN_LIST}) VALUES(?,{marks})", (rowid, *plain))
             else:
                 self.raw.execute(_INSERT, (rowid, *cells))
         except apsw.ConstraintError:

@@ -114,7 +114,7 @@ def standard_schema() -> list[str]:
 
 
 def _usual(schema: list[SchemaRow], root: int = 0) -> Layout:
-    """hypersdk's own layout, with the roots that are known all the same."""
+    """Hypersdk's own layout, with the roots that are known all the same."""
     statements = [sql for sql in standard_schema() if sql.startswith(("CREATE TABLE jobs", "CREATE INDEX"))]
     roots = {row.name: row.root for row in schema if row.kind == "index"}
     found = _described(statements, roots)
@@ -180,7 +180,7 @@ def _described(statements: list[str], roots: dict[str, int]) -> dict[str, Any] |
             return None
         return {
             "places": tuple(names.index(name) for name in COLUMNS),
-            "defaults": tuple(db.execute(f"SELECT {row[3] or 'NULL'}").fetchall()[0][0] for row in columns),  # noqa: S608 - of a table that SQLite took
+            "defaults": tuple(db.execute(f"SELECT {row[3] or 'NULL'}").fetchall()[0][0] for row in columns),
             "reals": frozenset(index for index, row in enumerate(columns) if _is_real(str(row[1]))),
             "required": frozenset(index for index, row in enumerate(columns) if row[2]),
             "witnesses": tuple(_witnesses(db, roots)),

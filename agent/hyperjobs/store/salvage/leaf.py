@@ -112,22 +112,21 @@ def read_leaf(pages: PageFile, node: Node, layout: Layout) -> LeafRows:
             cells.append((at, slot, cell))
     pieces = free_blocks(node, pages.usable)
     rows = [_row(cell, slot, layout) for _, slot, cell in cells]
-    sound = [
-        (at, cell.end)
-        for index, (at, _, cell) in enumerate(cells)
-        if _is_sound(rows[index]) or _is_in_order(cells, index)
-    ]
+    sound = [(at, cell.end) for (at, _, cell), row in zip(cells, rows, strict=True) if _is_sound(row)]
     is_tidy, edges = _cover(node, pages.usable, sound, pieces or [])
     broken += rows.count(None)
-    doubt = Doubt(0)
-    if not is_tidy or broken or not node.is_sane or pieces is None:
-        doubt = Doubt.PAGE
     found = [(at, row) for (at, _, _), row in zip(cells, rows, strict=True) if row is not None]
-    if not doubt:
+    if is_tidy and not broken and node.is_sane and pieces is not None:
         return LeafRows([row for _, row in found], 0)
-    return LeafRows(
-        [replace(row, doubt=row.doubt | doubt | (Doubt.EDGE if at in edges else Doubt(0))) for at, row in found], broken
-    )
+    torn = []
+    for at, row in found:
+        doubt = Doubt.PAGE | (Doubt.EDGE if at in edges else Doubt(0))
+        if not _is_json(
+            row.cells[_METADATA]
+        ):  # on a page that is torn, another page's text may go on in the middle of a row
+            doubt |= Doubt.FORM
+        torn.append(replace(row, doubt=row.doubt | doubt))
+    return LeafRows(torn, broken)
 
 
 def _cell(pages: PageFile, node: Node, at: int) -> Cell | None:
@@ -139,14 +138,6 @@ def _cell(pages: PageFile, node: Node, at: int) -> Cell | None:
 
 def _is_sound(row: Found | None) -> bool:
     return row is not None and not row.doubt & Doubt.FORM
-
-
-def _is_in_order(cells: list[tuple[int, int, Cell]], index: int) -> bool:
-    """Whether a cell begins as it should, by its rowid: what is wrong with it lies further back."""
-    before = cells[index - 1][2].rowid if index else None
-    after = cells[index + 1][2].rowid if index + 1 < len(cells) else None
-    rowid = cells[index][2].rowid
-    return (before is None or before < rowid) and (after is None or rowid < after)
 
 
 def row_at(pages: PageFile, node: Node, slot: int, layout: Layout) -> Cells:
@@ -163,7 +154,8 @@ def _cover(
 
     One that begins behind a hole is not concerned: its head would not fit what follows.
     """
-    is_tidy, edges, unused = True, set(), 0
+    is_tidy, unused = True, 0
+    edges: set[int] = set()
     spans = sorted([(begin, end, True) for begin, end in cells] + [(begin, end, False) for begin, end in pieces])
     at, before = node.content, None
     for begin, end, is_cell in spans:

@@ -148,7 +148,7 @@ def _copy(  # noqa: PLR0913, PLR0917 - as above
                 keep_on()
             marks = ",".join("CAST(? AS TEXT)" if kind == "text" else "?" for kind in row[1::2])
             into.execute(
-                f"INSERT OR IGNORE INTO {_quoted(name)}({','.join(names)}) VALUES({marks})",  # noqa: S608 - quoted
+                f"INSERT OR IGNORE INTO {_quoted(name)}({','.join(names)}) VALUES({marks})",
                 row[::2],
             )
             taken += into.changes()

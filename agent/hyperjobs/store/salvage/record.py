@@ -5,6 +5,7 @@ https://sqlite.org/fileformat2.html#record_format. What SQLite would never have 
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
 
     from hyperjobs.store.salvage.pages import PageFile
 
-_INT_BYTES: Final = (0, 1, 2, 3, 4, 6, 8)
+_BYTES: Final = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)
+"""Of each serial type below those of texts and blobs: NULL, whole numbers, a fraction, 0 and 1."""
 _FLOAT: Final = 7
-_ZERO, _ONE = 8, 9
+_ZERO: Final = 8
+_UNUSED: Final = frozenset({10, 11})
 _FIRST_SIZED: Final = 12
 _LONGEST_VARINT: Final = 9
 _WORD: Final = 2**64
@@ -144,6 +147,28 @@ def values_of(payload: bytes, *, least: int = 0) -> tuple[list[Any], bool]:
     Raises:
         BrokenRecordError: SQLite could not read them either.
     """
+    kinds, at, is_exact = _head(payload)
+    is_exact = is_exact and len(kinds) >= least
+    values: list[Any] = []
+    total = len(payload)
+    for kind in kinds:
+        if kind >= _FIRST_SIZED:
+            end = at + ((kind - _FIRST_SIZED) >> 1)
+            part = payload[at:end]
+            values.append(_text(part) if kind & 1 else part)
+        else:
+            end = at + _BYTES[kind]
+            value, is_least = _number(payload[at:end], kind)
+            values.append(value)
+            is_exact = is_exact and is_least
+        at = end
+    if at > total:
+        raise BrokenRecordError("the values of a row go beyond the row")
+    return values, is_exact and at == total
+
+
+def _head(payload: bytes) -> tuple[list[int], int, bool]:
+    """The serial types of a record, where its values begin, and whether its head ends with a type."""
     head, at = varint(payload, 0)
     if head > len(payload) or head < at:
         raise BrokenRecordError("the head of a row goes beyond the row")
@@ -155,43 +180,24 @@ def values_of(payload: bytes, *, least: int = 0) -> tuple[list[Any], bool]:
         else:
             kind, at = varint(payload, at)
         kinds.append(kind)
-    is_exact = at == head and len(kinds) >= least
-    at = head
-    values: list[Any] = []
-    total = len(payload)
-    for kind in kinds:
-        if kind >= _FIRST_SIZED:
-            end = at + ((kind - _FIRST_SIZED) >> 1)
-            part = payload[at:end]
-            values.append(_text(part) if kind & 1 else part)
-        elif kind == 0:
-            values.append(None)
-            continue
-        elif kind == _ZERO or kind == _ONE:  # noqa: PLR1714 - in the midst of a loop over all values
-            values.append(kind - _ZERO)
-            continue
-        elif kind <= 6:  # noqa: PLR2004 - the whole numbers
-            end = at + _INT_BYTES[kind]
-            value = int.from_bytes(payload[at:end], signed=True)
-            is_exact = is_exact and _is_least(value, kind)
-            values.append(value)
-        elif kind == _FLOAT:
-            end = at + 8
-            if end > total:
-                break
-            (number,) = struct.unpack_from(">d", payload, at)
-            values.append(number if number == number else None)  # noqa: PLR0124 - SQLite reads NaN as NULL
-            is_exact = is_exact and values[-1] is not None
-        else:
-            raise BrokenRecordError("a value is of a kind that SQLite does not write")
-        at = end
-        if at > total:
-            break
-    if at > total:
+    if not _UNUSED.isdisjoint(kinds):
+        raise BrokenRecordError("a value is of a kind that SQLite does not write")
+    return kinds, head, at == head
+
+
+def _number(part: bytes, kind: int) -> tuple[int | float | None, bool]:
+    """The value of a type below those of texts and blobs, and whether SQLite would have taken this type for it."""
+    if kind == 0:
+        return None, True
+    if kind >= _ZERO:
+        return kind - _ZERO, True
+    if len(part) < _BYTES[kind]:
         raise BrokenRecordError("the values of a row go beyond the row")
-    if len(values) < len(kinds):
-        raise BrokenRecordError("the values of a row go beyond the row")
-    return values, is_exact and at == total
+    if kind == _FLOAT:
+        (number,) = struct.unpack(">d", part)
+        return (None, False) if math.isnan(number) else (number, True)  # SQLite reads NaN as NULL
+    value = int.from_bytes(part, signed=True)
+    return value, _is_least(value, kind)
 
 
 def _text(part: bytes) -> str | RawText:
@@ -205,7 +211,7 @@ def _is_least(value: int, kind: int) -> bool:
     """Whether SQLite would take so many bytes for a number; 0 and 1 in one byte are of an older file format."""
     if kind == 1:
         return True
-    bits = 8 * _INT_BYTES[kind - 1] - 1
+    bits = 8 * _BYTES[kind - 1] - 1
     return not -(1 << bits) <= value < 1 << bits
 
 

@@ -11,7 +11,7 @@ from hyperjobs.store.flavour import COLUMNS
 from hyperjobs.store.models import JobStatus
 from hyperjobs.store.salvage.free import FreePages
 from hyperjobs.store.salvage.judgement import judge
-from hyperjobs.store.salvage.layout import Layout, Witness, read_layout
+from hyperjobs.store.salvage.layout import Layout, read_layout
 from hyperjobs.store.salvage.leaf import Doubt, Found, read_leaf, row_at
 from hyperjobs.store.salvage.pages import INDEX_INTERIOR, INDEX_LEAF, TABLE_INTERIOR, TABLE_LEAF
 from hyperjobs.store.salvage.tree import Gap, Leaf, entry_at, walk_index, walk_table
@@ -126,8 +126,12 @@ class _Looking:
         self.looked_at = 0
         columns = sorted({witness.column for witness in self.layout.witnesses})
         self._found = Rows(
-            *(array(kind) for kind in "qIHHQ"),
-            {column: array("Q") for column in columns},  # type: ignore[arg-type]
+            rowids=array("q"),
+            pages=array("I"),
+            slots=array("H"),
+            doubts=array("H"),
+            wholes=array("Q"),
+            hashes={column: array("Q") for column in columns},
         )
         self._overflow: Counter[int] = Counter()
         self._chains: dict[tuple[int, int], tuple[int, ...]] = {}
@@ -172,10 +176,10 @@ class _Looking:
         heard = Testimony()
         seen = set(self.seen)
         for witness in self.layout.witnesses:
-            hear(self.pages, witness, rows, heard, seen, self._keep_on)
+            hear(self.pages, witness, rows, heard, seen=seen, keep_on=self._keep_on)
         columns = sorted(rows.hashes)
         for number in range(2, self.pages.count + 1):
-            self._look(number)
+            self._look()
             is_live = None if number in seen else self.free.is_live(number)
             if number in seen or is_live is False or self.free.is_map(number):
                 continue
@@ -238,7 +242,7 @@ class _Looking:
     def _take(self, leaf: Leaf, doubt: Doubt, fits: Callable[[Found], bool] = lambda _row: True) -> None:
         found = read_leaf(self.pages, leaf.node, self.layout)
         number = leaf.node.number
-        self._look(number)
+        self._look()
         if found.broken and not doubt:
             self.gaps.append(Gap(number, f"{found.broken} of its rows cannot be read", leaf.low, leaf.high))
         elif not leaf.node.is_sane and not doubt:
@@ -263,7 +267,7 @@ class _Looking:
             for column, hashes in into.hashes.items():
                 hashes.append(hash_of(row.cells[column]))
 
-    def _look(self, number: int) -> None:
+    def _look(self) -> None:
         self.looked_at += 1
         if self.looked_at % _PAGES_BETWEEN_LOOKS == 0:
             self._keep_on()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,23 +91,18 @@ def _next(pages: PageFile, number: int, seen: set[int], kinds: tuple[int, int], 
 
 def _children(node: Node, low: int, high: int) -> list[tuple[int, int, int]]:
     """Each child of an interior page with its rowids; where the page contradicts itself, with all of the page's."""
-    found: list[tuple[int, int | None]] = []
+    children: list[int] = []
+    keys: list[int] = []
     for at in node.cells:
-        child, key = (0, None) if at < 0 else (int.from_bytes(node.data[at : at + 4]), _key(node.data, at + 4))
-        found.append((child, key))
-    keys = [key for _, key in found]
+        key = _key(node.data, at + 4) if at >= 0 else None
+        children.append(0 if at < 0 else int.from_bytes(node.data[at : at + 4]))
+        if key is not None:
+            keys.append(key)
+    children.append(node.right)
     bounds = [low, *keys, high]
-    is_ascending = None not in keys and all(
-        one <= other
-        for one, other in zip(bounds, bounds[1:], strict=False)  # type: ignore[operator]
-    )
-    children = [(child, low, high) for child, _ in found] + [(node.right, low, high)]
-    if not is_ascending:
-        return children
-    return [
-        (child, bounds[index], bounds[index + 1])  # type: ignore[misc]  # none of them is None
-        for index, (child, _, _) in enumerate(children)
-    ]
+    if len(keys) < len(node.cells) or any(one > other for one, other in itertools.pairwise(bounds)):
+        return [(child, low, high) for child in children]
+    return list(zip(children, bounds, bounds[1:], strict=False))
 
 
 def _key(data: bytes, at: int) -> int | None:
@@ -134,9 +130,9 @@ def walk_index(pages: PageFile, root: int, seen: set[int], depth: int = 0) -> It
 
 def entry_at(pages: PageFile, node: Node, at: int) -> Entry | Gap:
     """The entry at a place of an index's page."""
+    if at < 0:
+        return Gap(node.number, "an entry outside of its page")
     try:
-        if at < 0:
-            raise BrokenRecordError("an entry outside of its page")
         cell = index_cell(pages, node.data, at + 4 if node.kind == INDEX_INTERIOR else at)
         values, is_exact = values_of(cell.payload)
     except BrokenRecordError as exc:

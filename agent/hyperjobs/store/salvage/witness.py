@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from hyperjobs.store.flavour import COLUMNS
 from hyperjobs.store.salvage.tree import Entry, Gap, walk_index
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable, Iterator, Sequence
 
     from hyperjobs.store.salvage.layout import Witness
@@ -95,8 +95,8 @@ def rank(value: Any) -> tuple[int, Any]:
     return (3, value) if isinstance(value, bytes) else (1, value)
 
 
-def hear(
-    pages: PageFile, witness: Witness, rows: Rows, heard: Testimony, seen: set[int], keep_on: Callable[[], None]
+def hear(  # noqa: PLR0913 - who says what, and what is known
+    pages: PageFile, witness: Witness, rows: Rows, heard: Testimony, *, seen: set[int], keep_on: Callable[[], None]
 ) -> None:
     """Hold what one index says against the rows.
 
@@ -137,6 +137,7 @@ class _Hearing:
         self._last_against: int | None = None
 
     def take(self, found: Entry | Gap) -> None:
+        """Hear one entry, or that there is none."""
         self.count += 1
         if isinstance(found, Gap):
             self._gaps.append([self._before, None])
@@ -171,20 +172,13 @@ class _Hearing:
             self._against.extend((at, found.page, is_ordered, found.key) for at in there)
 
     def end(self, heard: Testimony) -> None:
-        rows, column = self._rows, self._witness.column
+        """Put down what the index said as a whole."""
         distrusted = {page for page, wrong in self._wrong.items() if wrong > self._right[page]}
-        for at, said in enumerate(self._said):
-            rows.confirmed[at] += said
-        if column == ID:
-            for at, said in enumerate(self._said):
-                rows.by_id[at] |= said
-        for at, page, is_ordered, key in self._against:
-            if is_ordered and page not in distrusted and not self._said[at]:
-                rows.against[at] += 1
-                self._said[at] = 1
-                heard.otherwise.setdefault(rows.rowids[at], {})[column] = key
         if distrusted:
             self._gaps.append([None, None])
+        self._confirm()
+        self._contradict(heard, distrusted)
+        column = self._witness.column
         for rowid, page, key in self._lost:
             if page not in distrusted:
                 heard.lost.setdefault(rowid, {})[column] = key
@@ -196,7 +190,22 @@ class _Hearing:
             return
         heard.whole += 1
         for at, said in enumerate(self._said):
-            rows.absent[at] += not said
+            self._rows.absent[at] += not said
+
+    def _confirm(self) -> None:
+        rows, is_of_ids = self._rows, self._witness.column == ID
+        for at, said in enumerate(self._said):
+            rows.confirmed[at] += said
+            if is_of_ids:
+                rows.by_id[at] |= said
+
+    def _contradict(self, heard: Testimony, distrusted: set[int]) -> None:
+        rows = self._rows
+        for at, page, is_ordered, key in self._against:
+            if is_ordered and page not in distrusted and not self._said[at]:
+                rows.against[at] += 1
+                self._said[at] = 1
+                heard.otherwise.setdefault(rows.rowids[at], {})[self._witness.column] = key
 
 
 def overhear(
