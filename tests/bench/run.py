@@ -35,6 +35,7 @@ FIGURES = (
     "exporting",
     "reclaiming",
     "checking",
+    "salvaging",
     "status_page",
 )
 """Each is a module of this folder with a ``figure(bench)``."""

@@ -173,21 +173,26 @@ def pages_of_ids(path: Path) -> list[int]:
     return sorted(seen)
 
 
-def readable(path: Path) -> dict[int, tuple[Any, ...]]:
-    """What SQLite itself reads of a damaged file: by a scan from each end, and then each rowid that is left by itself."""
+def scan(path: Path, order: str) -> dict[int, tuple[Any, ...]]:
+    """What SQLite reads of a damaged file before the first error, from the one end or the other."""
     found: dict[int, tuple[Any, ...]] = {}
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
     try:
-        for order in ("ASC", "DESC"):
-            try:
-                for row in db.execute(f"SELECT rowid,* FROM jobs ORDER BY rowid {order}"):  # noqa: S608 - one of two words
-                    if found.setdefault(row[0], row[1:]) != row[1:] or len(found) > 1_000_000:
-                        break
-            except (apsw.Error, UnicodeDecodeError):
-                continue
+        for row in db.execute(f"SELECT rowid,* FROM jobs ORDER BY rowid {order}"):  # noqa: S608 - one of two words
+            if row[0] in found:  # it goes in circles
+                break
+            found[row[0]] = row[1:]
+    except (apsw.Error, UnicodeDecodeError):
+        return found
+    else:
         return found
     finally:
         db.close()
+
+
+def readable(path: Path) -> dict[int, tuple[Any, ...]]:
+    """What SQLite itself reads of a damaged file by a scan from each end."""
+    return {**scan(path, "DESC"), **scan(path, "ASC")}
 
 
 def by_rowid(path: Path, rowids: list[int]) -> dict[int, tuple[Any, ...]]:
