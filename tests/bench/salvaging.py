@@ -61,7 +61,9 @@ def figure(bench: Bench) -> Table:
         f"proof, and {took['memory'] / 1e6:,.0f} MB of memory."
     )
     if not recovers:
-        table.notes.append("The `sqlite3` shell here fails at `.recover` on a whole file already, so it is not compared.")
+        table.notes.append(
+            "The `sqlite3` shell here fails at `.recover` on a whole file already, so it is not compared."
+        )
     return table
 
 

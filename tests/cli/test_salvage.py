@@ -106,6 +106,7 @@ def test_the_shape_of_the_json_is_that_of_the_docs(hj):
         "ledger",
         "damaged_indexes",
         "healed_header",
+        "journal",
         "notes",
         "pages",
         "copied_bytes",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import random
 import shutil
 import signal
@@ -162,8 +164,11 @@ def test_a_store_in_use_is_refused_by_name_and_read_all_the_same_with_live(store
         with pytest.raises(StoreRefusedError, match=f"pid {pid} .*--live"):
             run(store, new)
         assert not list(new.parent.iterdir())
+        was = [path.read_bytes() for path in (store, store.with_name("jobs.db-wal"))]
 
         done = run(store, new, is_live=True)
+
+        assert [path.read_bytes() for path in (store, store.with_name("jobs.db-wal"))] == was
 
         assert 2 not in rows_of(new)
         assert done.jobs == len(rows_of(store))
@@ -176,6 +181,28 @@ def test_a_store_that_is_written_while_it_is_copied_is_refused(store, tmp_path):
 
     with pytest.raises(StoreBusyError, match="was written while"):
         copy_store(store, tmp_path / "copy", keep_on=lambda: None, progress=write)
+
+
+@pytest.mark.parametrize("at", [0, 5 * damage.PAGE, 40 * damage.PAGE + 512])
+def test_sectors_that_the_disk_does_not_give_cost_no_others(store, new, monkeypatch, at):
+    pread, before = os.pread, rows_of(store)
+
+    def failing(descriptor, size, offset):
+        if offset < at + 1024 and at < offset + size:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return pread(descriptor, size, offset)
+
+    with monkeypatch.context() as disk:
+        disk.setattr("hyperjobs.maintenance.salvage.copy.os.pread", failing)
+        copied = copy_store(store, new.with_name("copy"), keep_on=lambda: None, progress=lambda _done, _all: None)
+    expected = bytearray(store.read_bytes())
+    expected[at : at + 1024] = bytes(1024)
+
+    assert copied.unreadable == 1024
+    assert new.with_name("copy").read_bytes() == expected
+    run(new.with_name("copy"), new)
+    assert {rowid: row for rowid, row in rows_of(new).items() if before[rowid] != row} == {}
+    assert len(rows_of(new)) > 0.9 * len(before)
 
 
 _CRASH = """
@@ -219,6 +246,63 @@ def test_a_transaction_that_a_crash_cut_short_is_undone_by_its_journal(store, ne
 
     assert rows_of(new) == before
     assert state(store.parent) == was
+
+
+def test_transactions_behind_a_damaged_place_of_the_wal_are_counted(store, new):
+    updates = [f"UPDATE jobs SET user='late-{number}' WHERE rowid={number}" for number in range(20, 40)]  # noqa: S608 - ours
+    crash(store, "WAL", *updates)
+    whole = run(store, new.with_name("whole.db"))
+    wal = store.with_name("jobs.db-wal")
+    data = bytearray(wal.read_bytes())
+    frames = (len(data) - 32) // (24 + damage.PAGE)
+    data[32 + frames // 2 * (24 + damage.PAGE) + 200] ^= 1
+    wal.write_bytes(data)
+
+    done = run(store, new)
+
+    assert (whole.journal, whole.is_whole) == ("", True)
+    late = sum(row[13].startswith("late-") for row in rows_of(new).values())
+    lost = sum(row[13].startswith("late-") for row in rows_of(new.with_name("whole.db")).values()) - late
+    assert 0 < lost < 20
+    assert f"{lost} transactions" in done.journal
+    assert not done.is_whole
+
+
+@pytest.mark.parametrize("what", ["a whole transaction", "one that was not finished", "an earlier use of the file"])
+def test_a_wal_that_a_crash_left_is_not_called_damaged(store, new, what):
+    more = {
+        "a whole transaction": [],
+        "one that was not finished": ["BEGIN", "UPDATE jobs SET name=name||'!'"],
+        "an earlier use of the file": ["PRAGMA wal_checkpoint(RESTART)", "UPDATE jobs SET user='last' WHERE rowid=6"],
+    }
+    crash(store, "WAL", "UPDATE jobs SET user='late'", *more[what])
+
+    assert run(store, new).journal == ""
+
+
+@pytest.mark.parametrize("kind", ["zeroed_header", "zeroed_first_page", "destroyed_schema", "truncated"])
+@pytest.mark.parametrize("is_in_wal", [False, True])
+def test_a_wal_is_taken_into_a_file_that_sqlite_no_longer_opens(store, new, kind, is_in_wal):
+    change(store, "PRAGMA journal_mode=WAL")
+    schema = ["PRAGMA user_version=3"] if is_in_wal else []  # which writes the first page
+    crash(store, "WAL", *schema, "UPDATE jobs SET user='late' WHERE rowid<60")
+    late = {row[0] for row in rows_of(copy_of(store)).values() if row[13] == "late"}
+    it = damage.Damaged(store, random.Random(3))  # noqa: S311 - repeatable on purpose
+    damage.PAGES[kind](it)
+    store.write_bytes(it.data)
+
+    done = run(store, new)
+
+    assert done.journal == ""
+    assert {row[0] for row in rows_of(new).values() if row[13] == "late"} == late
+
+
+def copy_of(store):
+    """The same store elsewhere, with its -wal, to be looked at."""
+    folder = store.parent / "elsewhere"
+    folder.mkdir(exist_ok=True)
+    shutil.copy(store.with_name("jobs.db-wal"), folder)
+    return Path(shutil.copy(store, folder))
 
 
 def test_without_its_wal_a_store_gives_what_its_file_holds(store, new):

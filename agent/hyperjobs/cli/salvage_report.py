@@ -139,6 +139,8 @@ def _rest(done: Salvaged) -> Iterator[str]:
         yield f"indexes that were damaged, and are built anew: {', '.join(done.indexes)}"
     if done.healed:
         yield f"the file's header was wrong in {', '.join(done.healed)}"
+    if done.journal:
+        yield f"the {done.journal}: what only these have is lost"
     if done.unreadable_bytes:
         yield f"the disk did not give {done.unreadable_bytes:,} bytes: copy what else is on it, and replace it"
     yield from done.notes

@@ -17,7 +17,7 @@ from support import damage
 from support.lived import lived_in, rows_of
 
 LONGEST_S = 20.0
-SWEEP = 150
+SWEEP = 40
 ERROR = 11
 
 

@@ -63,6 +63,7 @@ class Salvaged:
         doubtful: what was found, is in doubt, and was left out.
         is_complete: whether every row that was lost is known; where indexes are damaged too there may be more.
         healed: of the header, what had to be put right.
+        journal: what of the -wal or -journal could not be had; empty when all was.
         notes: what else a person should know.
     """
 
@@ -84,6 +85,7 @@ class Salvaged:
     copied_bytes: int
     unreadable_bytes: int
     seconds: float
+    journal: str = ""
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -97,6 +99,7 @@ class Salvaged:
         return (
             not (self.lost or self.nameless or self.doubtful or self.included)
             and self.is_complete
+            and not self.journal
             and not any(taken.behind or taken.unvouched for taken in self.filled.taken)
             and all(table.is_whole for table in self.others.tables)
             and not self.others.left_out
@@ -143,6 +146,7 @@ class Salvaged:
             "ledger": self.others.ledger,
             "damaged_indexes": list(self.indexes),
             "healed_header": list(self.healed),
+            "journal": self.journal,
             "notes": list(self.notes),
             "pages": self.pages,
             "copied_bytes": self.copied_bytes,

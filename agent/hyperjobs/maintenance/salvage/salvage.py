@@ -112,7 +112,7 @@ class _Work:
         self._store, self._wish, self._turn = store, wish, turn
         self._copy = folder / "copy"
         self._began_s = turn.clock.monotonic()
-        self._notes: list[str] = []
+        self._trouble = ""
 
     def run(self, target: Path | None) -> Salvaged:
         copied = self._copy_it()
@@ -152,7 +152,7 @@ class _Work:
     def _settle(self) -> Header:
         first = settle_header(self._copy)
         if trouble := settle_journals(self._copy):
-            self._notes.append(f"{trouble}; what only that has is lost")
+            self._trouble = trouble
         last = settle_header(self._copy)
         # a first page that came with the -wal is as good as any
         is_trusted = last.is_trusted and (first.is_trusted or last.head != first.head)
@@ -197,7 +197,8 @@ class _Work:
             copied_bytes=copied.bytes,
             unreadable_bytes=copied.unreadable,
             seconds=turn.clock.monotonic() - self._began_s,
-            notes=(*self._notes, *(["where the table begins was found by its rows"] if found.is_guessed else [])),
+            journal=self._trouble,
+            notes=("where the table begins was found by its rows",) if found.is_guessed else (),
         )
 
     def _put_certain(self, new: NewStore, found: Survey, pages: PageFile, holes: dict[Any, Hole]) -> int:

@@ -13,8 +13,8 @@ from hyperjobs.store.salvage.free import FreePages
 from hyperjobs.store.salvage.judgement import judge
 from hyperjobs.store.salvage.layout import Layout, read_layout
 from hyperjobs.store.salvage.leaf import Doubt, Found, read_leaf, row_at
-from hyperjobs.store.salvage.pages import INDEX_INTERIOR, INDEX_LEAF, TABLE_INTERIOR, TABLE_LEAF
-from hyperjobs.store.salvage.tree import Gap, Leaf, entry_at, walk_index, walk_table
+from hyperjobs.store.salvage.pages import INDEX_INTERIOR, INDEX_LEAF, TABLE_LEAF
+from hyperjobs.store.salvage.tree import Gap, Leaf, entry_at, pages_of, walk_table
 from hyperjobs.store.salvage.witness import ID, Rows, Testimony, hash_of, hear, overhear
 
 if TYPE_CHECKING:
@@ -210,12 +210,8 @@ class _Looking:
         """The pages of all other trees that the schema names."""
         seen: set[int] = set()
         for row in self.layout.schema:
-            node = self.pages.node(row.root) if row.root > 1 and row.name.lower() != "jobs" else None
-            if node is None:
-                continue
-            walked = walk_table if node.kind in {TABLE_LEAF, TABLE_INTERIOR} else walk_index
-            for _ in walked(self.pages, row.root, seen):
-                pass
+            if row.root > 1 and row.name.lower() != "jobs":
+                pages_of(self.pages, row.root, seen)
         return seen - self.seen
 
     def _is_jobs(self, root: int) -> bool:

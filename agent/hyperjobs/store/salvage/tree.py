@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from hyperjobs.store.salvage.pages import INDEX_INTERIOR, INDEX_LEAF, TABLE_INTERIOR, TABLE_LEAF
+from hyperjobs.store.salvage.pages import INDEX_INTERIOR, INDEX_LEAF, INTERIOR, KINDS, TABLE_INTERIOR, TABLE_LEAF
 from hyperjobs.store.salvage.record import BrokenRecordError, index_cell, signed, values_of, varint
 
 if TYPE_CHECKING:
@@ -74,7 +74,18 @@ def walk_table(pages: PageFile, root: int, seen: set[int]) -> Iterator[Leaf | Ga
             stack.extend((*child, depth + 1) for child in reversed(_children(found, low, high)))
 
 
-def _next(pages: PageFile, number: int, seen: set[int], kinds: tuple[int, int], depth: int) -> Node | str:
+def pages_of(pages: PageFile, root: int, seen: set[int]) -> None:
+    """Add the pages of a tree of whichever kind to those that were met, without a look at what is on its leaves."""
+    stack = [(root, 0)]
+    while stack:
+        number, depth = stack.pop()
+        found = _next(pages, number, seen, tuple(KINDS), depth)
+        if not isinstance(found, str) and found.kind in INTERIOR:
+            children = [int.from_bytes(found.data[at : at + 4]) for at in found.cells if at >= 0]
+            stack.extend((child, depth + 1) for child in (*children, found.right))
+
+
+def _next(pages: PageFile, number: int, seen: set[int], kinds: tuple[int, ...], depth: int) -> Node | str:
     """The page of this number as one of a tree of these kinds, or why it is none."""
     if not pages.has(number):
         return "beyond the end of the file"
