@@ -28,6 +28,7 @@ from hyperjobs.errors import (
 from hyperjobs.maintenance.backup.destination.opening import DestinationSettings
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.prune.directory import ArchiveDirectory
+from hyperjobs.maintenance.restore.kept import origin_of
 from hyperjobs.maintenance.salvage.copy import copy_store
 from hyperjobs.maintenance.salvage.salvage import Wish, salvage
 from hyperjobs.maintenance.salvage.sources import Places
@@ -572,6 +573,62 @@ def test_a_foreign_trigger_is_left_out_and_named(store, new):
     assert done.others.left_out == ("mine",)
     assert rows(new, "SELECT what FROM notes") == [("kept",)]
     assert rows(new, "SELECT name FROM sqlite_schema WHERE type='trigger'") == []
+
+
+def test_an_index_that_the_rows_do_not_allow_is_left_out_and_named(store, new):
+    change(store, "CREATE INDEX only_one ON jobs(vm_path)", *schema_change("only_one"))
+
+    done = run(store, new)
+
+    assert done.others.left_out == ("only_one",)
+    assert rows_of(new).keys() == rows_of(store).keys()
+
+
+def schema_change(name):
+    """Make an index a unique one by its text alone, as a bit that fell over could."""
+    sql = f"UPDATE sqlite_schema SET sql=replace(sql,'CREATE INDEX','CREATE UNIQUE INDEX') WHERE name='{name}'"  # noqa: S608 - ours
+    return ["PRAGMA writable_schema=ON", sql, "PRAGMA writable_schema=OFF"]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE jobs AS WITH RECURSIVE t(a) AS (SELECT 1 UNION ALL SELECT a+1 FROM t) SELECT a FROM t",
+        "CREATE VIEW jobs AS SELECT 1",
+        "CREATE TABLE jobs(id DEFAULT (1/0",
+        "CREATE TABLE other(id)",
+    ],
+)
+def test_no_statement_of_a_damaged_schema_is_run_but_for_plain_tables(store, new, sql):
+    before = rows_of(store)
+    db = apsw.Connection(str(store))
+    db.execute("PRAGMA writable_schema=ON")
+    db.execute("UPDATE sqlite_schema SET sql=? WHERE name='jobs'", (sql,))
+    db.close()
+
+    run(store, new)
+
+    assert rows_of(new) == before
+
+
+def test_a_store_that_a_restore_kept_is_filled_from_the_backups_of_the_one_it_was(store, new, tmp_path):
+    backups = BackupDirectory(tmp_path / "backups")
+    take(store, backups)
+    before = rows_of(store)
+    kept = store.rename(store.with_name("jobs.db.before-restore-20260910T150000Z"))
+    zero(kept, leaf_of(kept, 650))
+
+    done = run(kept, new, places=Places(backups=backups.path), origin=origin_of(kept))
+
+    assert done.origin == store
+    assert rows_of(new) == before
+
+
+@pytest.mark.parametrize(
+    "name", ["jobs.db", "jobs.db.before-restore-", "jobs.db.before-restore-2026", ".before-restore-20260910T150000Z"]
+)
+def test_no_other_name_is_that_of_a_kept_store(name, tmp_path):
+    assert origin_of(tmp_path / name) is None
 
 
 def test_a_dry_run_says_the_same_and_leaves_nothing(store, new):

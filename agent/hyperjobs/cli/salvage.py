@@ -81,6 +81,7 @@ def salvage_command(context: click.Context, /, *, place: StorePlace, **options: 
 
 def _salvage(place: StorePlace, store: Path, asked: Options, turn: Any) -> Salvaged:
     from hyperjobs.agent.options import ledger_options  # noqa: PLC0415 - pydantic only where a configuration is read
+    from hyperjobs.maintenance.restore.kept import origin_of  # noqa: PLC0415 - as below
     from hyperjobs.maintenance.salvage.salvage import Wish, salvage  # noqa: PLC0415 - SQLite only where it is used
     from hyperjobs.maintenance.salvage.sources import Places  # noqa: PLC0415 - as above
 
@@ -90,6 +91,7 @@ def _salvage(place: StorePlace, store: Path, asked: Options, turn: Any) -> Salva
         ledger=ledger_options(config),
         with_doubtful=asked.include_doubtful,
         is_live=asked.live,
+        origin=origin_of(store),
     )
     return salvage(store, None if asked.to is None else Path(asked.to), wish, turn)
 

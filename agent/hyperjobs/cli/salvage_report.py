@@ -13,6 +13,7 @@ from hyperjobs.store.cells import text_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
+    from pathlib import Path
     from typing import Any
 
     from hyperjobs.maintenance.salvage.fill import Hole, Taken
@@ -43,10 +44,14 @@ def _lines(done: Salvaged, now: datetime) -> Iterator[str]:
         yield _source(taken, now)
     yield from _rest(done)
     if done.target is not None:
-        yield (
-            f"next: hyperjobs restore --file {shlex.quote(str(done.target))} "
-            "puts it in the store's place, and keeps the damaged one beside it; --dry-run first"
-        )
+        yield f"next: {_next(done.target, done.origin)}; --dry-run first"
+
+
+def _next(target: Path, origin: Path | None) -> str:
+    new = shlex.quote(str(target))
+    if origin is not None:  # the store went on with a backup since, and must not lose what it got
+        return f"hyperjobs copy {new} {shlex.quote(str(origin))} puts the jobs that {origin} lacks into it"
+    return f"hyperjobs restore --file {new} puts it in the store's place, and keeps the damaged one beside it"
 
 
 def _sum(done: Salvaged) -> str:

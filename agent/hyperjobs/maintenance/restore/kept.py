@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _STAMP = "%Y%m%dT%H%M%SZ"
+_STAMPED = re.compile(r"\d{8}T\d{6}Z(-\d{1,6})?", re.ASCII)
 BESIDE = ("-wal", "-shm", "-journal")
 
 
@@ -94,6 +95,12 @@ def remove_expired(store: Path, *, now: datetime, keep: timedelta | None) -> dic
             continue
         gone.append(kept.file.name)
     return {"replaced_deleted": gone, "replaced_freed_bytes": freed} if gone else {}
+
+
+def origin_of(kept: Path) -> Path | None:
+    """The store whose place a restore gave to another, by the name that it has since; ``None`` for any other file."""
+    name, _, rest = kept.name.rpartition(".before-restore-")
+    return kept.with_name(name) if name and _STAMPED.fullmatch(rest) else None
 
 
 def kept_name(target: Path, now: datetime) -> Path:

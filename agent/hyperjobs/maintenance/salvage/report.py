@@ -63,6 +63,7 @@ class Salvaged:
         doubtful: what was found, is in doubt, and was left out.
         is_complete: whether every row that was lost is known; where indexes are damaged too there may be more.
         healed: of the header, what had to be put right.
+        origin: the store that this is an earlier state of, kept by a restore.
         journal: what of the -wal or -journal could not be had; empty when all was.
         notes: what else a person should know.
     """
@@ -86,6 +87,7 @@ class Salvaged:
     unreadable_bytes: int
     seconds: float
     journal: str = ""
+    origin: Path | None = None
     notes: tuple[str, ...] = field(default=())
 
     @property

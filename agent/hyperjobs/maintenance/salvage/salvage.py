@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,12 +52,14 @@ class Wish:
         ledger: how a ledger is kept, where the damaged store had one.
         with_doubtful: put in what is in doubt, too.
         is_live: others have the store open, and go on.
+        origin: the store whose backups and archives count, when the damaged one is a copy of it.
     """
 
     places: Places
     ledger: LedgerOptions
     with_doubtful: bool = False
     is_live: bool = False
+    origin: Path | None = None
 
 
 def salvage(store: Path, target: Path | None, wish: Wish, turn: Turn) -> Salvaged:
@@ -87,7 +89,8 @@ def salvage(store: Path, target: Path | None, wish: Wish, turn: Turn) -> Salvage
     name = real.name if target is None else target.name
     with private_folder(parent, f".{name}.hyperjobs-salvage-") as folder:
         work = _Work(real, folder, wish, turn)
-        done = work.run(None if turn.is_dry else target)
+        with disk_errors(parent, "a salvage failed; nothing was made, and the damaged store is as it was"):
+            done = work.run(None if turn.is_dry else target)
         if not turn.is_dry and target is not None:
             turn.keep_on()
             with disk_errors(target, "the salvaged store could not be given its name"):
@@ -177,6 +180,7 @@ class _Work:
         turn.progress("building indexes", 0, 0)
         jobs = new.finish(self._wish.ledger if others.ledger != "none" else None)
         self._require_equal(new, found, pages, filled, read + included + len(filled.rows) - jobs)
+        others = replace(others, left_out=(*others.left_out, *new.left_out))
         rest = {job_id: hole for job_id, hole in holes.items() if hole.rowid not in filled.rows}
         return Salvaged(
             store=self._store,
@@ -198,6 +202,7 @@ class _Work:
             unreadable_bytes=copied.unreadable,
             seconds=turn.clock.monotonic() - self._began_s,
             journal=self._trouble,
+            origin=self._wish.origin,
             notes=("where the table begins was found by its rows",) if found.is_guessed else (),
         )
 
@@ -220,7 +225,7 @@ class _Work:
             return Filled()
         turn = self._turn
         turn.progress("looking for lost jobs in backups", 0, 0)
-        sources, troubles = sources_of(self._store, self._wish.places, turn.keep_on)
+        sources, troubles = sources_of(self._wish.origin or self._store, self._wish.places, turn.keep_on)
         has_history = others.ledger == "kept"
 
         def deleted(job_id: Any, since: datetime) -> bool:

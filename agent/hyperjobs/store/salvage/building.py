@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import apsw
 
 from hyperjobs.store.cells import Cells, RawText, by_id, is_same, read_cells
 from hyperjobs.store.connection import Connection
+from hyperjobs.store.failure import translate
 from hyperjobs.store.ledger.baseline import take_baseline
 from hyperjobs.store.ledger.install import install
 from hyperjobs.store.rows import COLUMN_LIST
@@ -37,6 +38,12 @@ class NewStore:
         pages: of the damaged store.
         clock: stamps the ledger.
         is_stopping: asked while statements run.
+
+    Attributes:
+        left_out: names of indexes that its rows do not allow.
+
+    Raises:
+        StoreError: of every method: it cannot be written, or a stop came.
     """
 
     def __init__(
@@ -46,6 +53,14 @@ class NewStore:
         self._is_stopping = is_stopping
         self.connection = Connection(path, synchronous="OFF", clock=clock, is_stopping=is_stopping, may_be_remote=True)
         self.raw = self.connection.raw
+        self.left_out: list[str] = []
+        try:
+            self._begin(layout, pages)
+        except apsw.Error as exc:
+            self.close()
+            raise translate(exc, path) from exc
+
+    def _begin(self, layout: Layout, pages: PageFile) -> None:
         for pragma in (
             "locking_mode=EXCLUSIVE",
             "journal_mode=OFF",
@@ -66,8 +81,7 @@ class NewStore:
         """The table as it was, or as hypersdk makes it; its indexes as they were; and hypersdk's own."""
         standard = standard_schema()
         own = [row for row in layout.schema if row.table.lower() == "jobs" and row.sql]
-        table = [row.sql for row in own if row.kind == "table" and row.name.lower() == "jobs"]
-        yield str(table[0]) if table and layout.root == _root_of(layout) else standard[0]
+        yield layout.table or standard[0]
         indexes = {row.name.lower(): str(row.sql) for row in own if row.kind == "index"}
         for sql in standard:
             if sql.startswith("CREATE INDEX"):
@@ -92,43 +106,48 @@ class NewStore:
                 self.raw.execute(_INSERT, (rowid, *cells))
         except apsw.ConstraintError:
             return False
+        except apsw.Error as exc:
+            raise translate(exc, self.connection.path) from exc
         return True
 
     def has_id(self, job_id: object) -> bool:
         """Whether a job of this id is in."""
         condition, values = by_id(job_id)
-        return bool(self.raw.execute(f"SELECT 1 FROM jobs WHERE {condition}", values).fetchall())  # noqa: S608 - ours
+        return bool(self.connection.rows(f"SELECT 1 FROM jobs WHERE {condition}", values))  # noqa: S608 - ours
 
     def has_rowid(self, rowid: int) -> bool:
         """Whether a row of this number is in."""
-        return bool(self.raw.execute("SELECT 1 FROM jobs WHERE rowid=?", (rowid,)).fetchall())
+        return bool(self.connection.rows("SELECT 1 FROM jobs WHERE rowid=?", (rowid,)))
 
     def count(self, low: int, high: int) -> int:
         """How many rowids above the one, up to the other, are in."""
-        found: Any = self.raw.execute(
-            "SELECT count(*) FROM jobs NOT INDEXED WHERE rowid BETWEEN ? AND ?", (max(low + 1, -(2**63)), high)
-        ).fetchall()
-        return int(found[0][0])
+        sql = "SELECT count(*) FROM jobs NOT INDEXED WHERE rowid BETWEEN ? AND ?"
+        return int(self.connection.value(sql, (max(low + 1, -(2**63)), high)))
 
     def created_at(self, rowid: int, *, before: bool) -> object:
         """When the job next to a rowid was created, on the one side or the other."""
         side, order = ("<", "DESC") if before else (">", "ASC")
-        found = self.raw.execute(
+        value = self.connection.value(
             f"SELECT CAST(created_at AS BLOB) FROM jobs WHERE rowid{side}=? ORDER BY rowid {order} LIMIT 1",  # noqa: S608 - two words
             (max(min(rowid, 2**63 - 1), -(2**63)),),
-        ).fetchall()
-        value = found[0][0] if found else None
+        )
         return value.decode(errors="replace") if isinstance(value, bytes) else value
 
     def finish(self, ledger: LedgerOptions | None) -> int:
         """Build the indexes, and the ledger if there is to be one; how many jobs are in."""
         for sql in self._indexes:
-            self.raw.execute(sql)
-        self.raw.execute("COMMIT")
+            self.connection.run(lambda db, sql=sql: self._index(db, sql))  # type: ignore[misc]
+        self.connection.commit()
         if ledger is not None:
             install(self.connection, now=self._clock.now(), bounds=ledger.bounds)
             take_baseline(self.connection, ledger, clock=self._clock, pace=_Unhurried(self._is_stopping))
         return int(self.connection.value("SELECT count(*) FROM jobs"))
+
+    def _index(self, db: apsw.Connection, sql: str) -> None:
+        try:
+            db.execute(sql)
+        except (apsw.ConstraintError, apsw.SQLError):  # one that somebody added, and that is unique or not whole
+            self.left_out.append(sql.partition(" ON ")[0].split()[-1])
 
     def differing(self, expected: Iterator[tuple[int, Cells]]) -> int:
         """How many rows are not, to the bit, what they should be.
@@ -138,7 +157,7 @@ class NewStore:
         """
         wrong = 0
         for rowid, cells in expected:
-            found = read_cells(self.raw, "WHERE rowid=?", (rowid,))
+            found = self.connection.run(lambda db, rowid=rowid: read_cells(db, "WHERE rowid=?", (rowid,)))  # type: ignore[misc]
             wrong += not (found and is_same(found[0][1], cells))
         return wrong
 
@@ -155,7 +174,3 @@ class _Unhurried:
 
     def rest(self, seconds: float) -> None:
         """Nobody waits."""
-
-
-def _root_of(layout: Layout) -> int:
-    return next((row.root for row in layout.schema if row.kind == "table" and row.name.lower() == "jobs"), 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -24,6 +25,9 @@ _SCHEMA_COLUMNS: Final = 5
 _REAL: Final = ("REAL", "FLOA", "DOUB")
 _NOT_REAL: Final = ("INT", "CHAR", "CLOB", "TEXT", "BLOB")
 _MOST_SQL: Final = 100_000
+_MOST_STEPS: Final = 10_000_000
+"""Of SQLite's virtual machine: far more than it takes to describe a table, and some tenths of a second."""
+_TABLE: Final = re.compile(r"""CREATE TABLE\s+("[^"]*"|'[^']*'|`[^`]*`|\[[^\]]*\]|\w+)\s*\(""", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,7 @@ class Layout:
         required: places that must not be NULL.
         witnesses: indexes of one column.
         schema: every object that could be read.
+        table: the statement that made the table; ``None`` when it is not to be had.
         is_whole: the schema was read without a gap.
     """
 
@@ -80,6 +85,7 @@ class Layout:
     required: frozenset[int]
     witnesses: tuple[Witness, ...]
     schema: tuple[SchemaRow, ...] = field(default=())
+    table: str | None = None
     is_whole: bool = False
 
 
@@ -104,7 +110,13 @@ def read_layout(pages: PageFile, path: Path) -> Layout:
             f"{path}: its jobs table is not that of hypersdk's own client; restore the newest verified backup",
             reason="foreign",
         )
-    return Layout(root=jobs.root, schema=tuple(schema), is_whole=is_whole, **found)
+    return Layout(root=jobs.root, schema=tuple(schema), table=jobs.sql, is_whole=is_whole, **found)
+
+
+def makes_table(sql: str, name: str) -> bool:
+    """Whether a statement of a schema makes a plain table of this name: no query in it could run, and without end."""
+    found = _TABLE.match(sql)
+    return found is not None and len(sql) <= _MOST_SQL and found[1].strip("\"'`[]").lower() == name.lower()
 
 
 def standard_schema() -> list[str]:
@@ -160,10 +172,11 @@ def _described(statements: list[str], roots: dict[str, int]) -> dict[str, Any] |
         apsw.Error: the first of them is no statement.
     """
     table, *indexes = statements
-    if len(table) > _MOST_SQL or not table.upper().startswith("CREATE TABLE"):
+    if not makes_table(table, "jobs"):
         raise apsw.SQLError("no table")
     db = apsw.Connection(":memory:")
     try:
+        db.set_progress_handler(lambda: True, _MOST_STEPS)
         db.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
         db.execute(table)
         for sql in indexes:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import apsw
 
+from hyperjobs.store.failure import translate
 from hyperjobs.store.ledger.schema import statements
+from hyperjobs.store.salvage.layout import makes_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from hyperjobs.store.salvage.layout import Layout, SchemaRow
 
@@ -61,7 +63,17 @@ def bring_others(copy: Path, layout: Layout, into: apsw.Connection, keep_on: Cal
         layout: its schema.
         into: the new store, in a transaction.
         keep_on: called often; what it raises ends the work.
+
+    Raises:
+        StoreError: the new store could not take them.
     """
+    try:
+        return _bring_others(copy, layout, into, keep_on)
+    except apsw.Error as exc:
+        raise translate(exc, Path(into.filename)) from exc
+
+
+def _bring_others(copy: Path, layout: Layout, into: apsw.Connection, keep_on: Callable[[], None]) -> Others:
     source = apsw.Connection(f"{copy.as_uri()}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
     try:
         source.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
@@ -107,14 +119,14 @@ def _bring(  # noqa: PLR0913, PLR0917 - one table, from where to where
 ) -> OtherTable:
     sql = row.sql or ""
     try:
-        if not sql.upper().startswith("CREATE TABLE"):
+        if not makes_table(sql, row.name):
             return OtherTable(name=row.name, rows=0, is_whole=False)
         into.execute(sql)
         for index in layout.schema:
             if index.kind == "index" and index.table == row.name and index.sql:
                 into.execute(index.sql)
         columns = [str(found[0]) for found in source.execute("SELECT name FROM pragma_table_info(?)", (row.name,))]
-    except apsw.Error:
+    except (apsw.SQLError, apsw.CorruptError):
         return OtherTable(name=row.name, rows=0, is_whole=False)
     is_whole = _copy(source, into, row.name, columns, "", most, keep_on)
     if not is_whole:
@@ -154,7 +166,7 @@ def _copy(  # noqa: PLR0913, PLR0917 - as above
             taken += into.changes()
             if taken <= count and not order:
                 return False
-    except (apsw.CorruptError, apsw.NotADBError, apsw.IOError, apsw.TooBigError):
+    except (apsw.CorruptError, apsw.NotADBError, apsw.TooBigError):
         return False
     return True
 
