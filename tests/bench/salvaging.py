@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import shutil
@@ -57,8 +58,8 @@ def figure(bench: Bench) -> Table:
     took = call("bench.salvaging:large", path=bench.directory.template(jobs), folder=bench.directory.path)
     table.notes.append(
         f"{seeds} files of each kind, {len(rows):,} jobs each, one place damaged at random; shares of jobs that came back "
-        f"to the bit. A store of {jobs:,} jobs ({took['bytes'] / 1e6:,.0f} MB) took {took['seconds']:.0f} s, with its "
-        f"proof, and {took['memory'] / 1e6:,.0f} MB of memory."
+        f"to the bit. A store of {jobs:,} jobs ({took['bytes'] / 1e6:,.0f} MB) took {took['seconds']:.0f} s "
+        f"({took['cpu']:.0f} s of CPU), with its proof, and {took['memory'] / 1e6:,.0f} MB of memory."
     )
     if not recovers:
         table.notes.append(
@@ -102,14 +103,23 @@ def large(path: str, folder: str) -> dict[str, float]:
     """Salvage a copy of a large store that lost a page."""
     store, new = Path(folder) / "lossy.db", Path(folder) / "salvaged.db"
     shutil.copy(path, store)
-    it = damage.Damaged(store, random.Random(1))  # noqa: S311 - repeatable on purpose
-    damage.zeroed_leaf(it)
-    store.write_bytes(it.data)
-    size = len(it.data)
-    del it
-    clock, began = SystemClock(), time.perf_counter()
+    size = store.stat().st_size
+    with store.open("r+b") as file:  # a leaf in the middle; the whole file in memory would count as ours
+        at = next(
+            at
+            for at in range(size // 2 // damage.PAGE, size)
+            if os.pread(file.fileno(), 1, at * damage.PAGE) == b"\x0d"
+        )
+        file.seek(at * damage.PAGE)
+        file.write(bytes(damage.PAGE))
+    clock, began, used = SystemClock(), time.perf_counter(), time.process_time()
     salvage(store, new, Wish(places=Places(), ledger=LedgerOptions()), Turn(now=clock.now(), clock=clock))
-    took = time.perf_counter() - began
+    took, used = time.perf_counter() - began, time.process_time() - used
     store.unlink()
     new.unlink()
-    return {"seconds": took, "bytes": size, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    return {
+        "seconds": took,
+        "cpu": used,
+        "bytes": size,
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }

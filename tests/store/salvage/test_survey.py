@@ -115,6 +115,15 @@ def test_every_row_is_got_though_sqlite_reads_none(store, rows, tmp_path, kind):
     assert got.certain == rows
 
 
+@pytest.mark.parametrize("kind", [2, 10])
+def test_a_root_that_changed_places_with_a_page_of_an_index_takes_no_row_along(store, rows, tmp_path, kind):
+    def swap(it):
+        one, other = it.page(damage.jobs_root(it)), it.page(it.some(kind))
+        it.data[one], it.data[other] = it.data[other], it.data[one]
+
+    assert hold(spoilt(store, tmp_path, swap), rows).certain == rows
+
+
 def test_a_damaged_index_costs_no_row(store, rows, tmp_path):
     path = spoilt(store, tmp_path, *[damage.damaged_index] * 4, seed=2)
 
@@ -145,6 +154,23 @@ def test_a_deleted_job_stays_deleted_though_its_page_is_still_there(tmp_path):
     for kind in ("destroyed_root", "zeroed_header", "zeroed_first_page", "destroyed_interior"):
         got = hold(spoilt(store, tmp_path, damage.PAGES[kind], seed=4), rows)
         assert got.certain.keys() <= rows.keys(), kind
+
+
+def test_an_old_copy_in_a_table_of_the_same_columns_is_never_taken_for_the_job(tmp_path):
+    store = lived_in(tmp_path / "jobs.db", 600)
+    db = apsw.Connection(str(store))
+    db.execute("CREATE TABLE jobs_old AS SELECT * FROM jobs")
+    db.execute("UPDATE jobs SET error='newer'")
+    root = db.execute("SELECT rootpage FROM sqlite_schema WHERE name='jobs_old'").fetchall()[0][0]
+    db.close()
+    rows = rows_of(store)
+
+    def lose_its_root(it):
+        it.data[it.page(root)] = bytes(damage.PAGE)
+
+    for works in ([damage.destroyed_root], [damage.destroyed_root, lose_its_root], [damage.zeroed_leaf] * 9):
+        got = hold(spoilt(store, tmp_path, *works), rows)
+        assert {cells[ERROR] for cells in got.certain.values()} <= {"newer"}
 
 
 def test_a_free_page_that_the_table_leads_to_brings_no_job_back(tmp_path):

@@ -17,7 +17,9 @@ _ENOUGH: Final = 2
 """Indexes, where that of the primary key cannot be read."""
 
 
-def judge(rows: Rows, heard: Testimony, *, is_alone: bool, is_shared: Callable[[int, int], bool]) -> None:
+def judge(
+    rows: Rows, heard: Testimony, *, is_alone: bool, has_twin: bool, is_shared: Callable[[int, int], bool]
+) -> None:
     """Leave each row with the doubts that nothing dispels; one without any is certain.
 
     - A row that the table leads to, as SQLite would have written it, on a page that is whole, needs nobody's word.
@@ -29,7 +31,9 @@ def judge(rows: Rows, heard: Testimony, *, is_alone: bool, is_shared: Callable[[
     Args:
         rows: as they were found.
         heard: what the indexes said.
-        is_alone: no other table's rows look like jobs.
+        is_alone: it is known that no other table's rows look like jobs.
+        has_twin: it is known that another's do: a row that nothing leads to may be an old copy of one, which indexes
+            know as well.
         is_shared: whether the rest of the row on a page and place lies where something else does.
     """
     astray = bytearray(len(rows.doubts))
@@ -43,7 +47,7 @@ def judge(rows: Rows, heard: Testimony, *, is_alone: bool, is_shared: Callable[[
         if is_shared(rows.pages[at], rows.slots[at]):
             doubt |= Doubt.FORM
         is_known = rows.by_id[at] or rows.confirmed[at] >= _ENOUGH
-        if is_known or (is_alone and doubt & _DISPELLED == Doubt.ORPHAN):
+        if (is_known and not (has_twin and doubt & Doubt.ORPHAN)) or (is_alone and doubt & _DISPELLED == Doubt.ORPHAN):
             doubt &= ~_DISPELLED
         if was & Doubt.ORPHAN and doubt & Doubt.UNKNOWN:
             doubt |= Doubt.GONE

@@ -20,7 +20,7 @@ TABLE_INTERIOR: Final = 5
 INDEX_LEAF: Final = 10
 TABLE_LEAF: Final = 13
 INTERIOR: Final = frozenset({INDEX_INTERIOR, TABLE_INTERIOR})
-KINDS: Final = frozenset({INDEX_INTERIOR, TABLE_INTERIOR, INDEX_LEAF, TABLE_LEAF})
+_KINDS: Final = frozenset({INDEX_INTERIOR, TABLE_INTERIOR, INDEX_LEAF, TABLE_LEAF})
 _LOCK_BYTE: Final = 0x40000000
 _LEAST_CELL_BYTES: Final = 4
 
@@ -107,7 +107,7 @@ def node_of(number: int, data: bytes, usable: int) -> Node | None:
     """Some bytes as a page of a tree; ``None`` when they begin as none."""
     begin = HEADER_BYTES if number == 1 else 0
     kind = data[begin]
-    if kind not in KINDS:
+    if kind not in _KINDS:
         return None
     size = 12 if kind in INTERIOR else 8
     count = int.from_bytes(data[begin + 3 : begin + 5])

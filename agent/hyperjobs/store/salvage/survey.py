@@ -11,7 +11,7 @@ from hyperjobs.store.flavour import COLUMNS
 from hyperjobs.store.models import JobStatus
 from hyperjobs.store.salvage.free import FreePages
 from hyperjobs.store.salvage.judgement import judge
-from hyperjobs.store.salvage.layout import Layout, read_layout
+from hyperjobs.store.salvage.layout import Layout, SchemaRow, read_layout
 from hyperjobs.store.salvage.leaf import Doubt, Found, read_leaf, row_at
 from hyperjobs.store.salvage.pages import INDEX_INTERIOR, INDEX_LEAF, TABLE_LEAF
 from hyperjobs.store.salvage.tree import Gap, Leaf, entry_at, pages_of, walk_table
@@ -97,7 +97,8 @@ def survey(
     looking.gather()
     rows = looking.sorted()
     heard = looking.hear(rows)
-    judge(rows, heard, is_alone=looking.is_alone, is_shared=looking.is_shared)
+    is_alone = looking.layout.is_whole and not looking.has_twin
+    judge(rows, heard, is_alone=is_alone, has_twin=looking.has_twin, is_shared=looking.is_shared)
     return Survey(looking.layout, rows, looking.gaps, heard, looking.looked_at, looking.is_guessed)
 
 
@@ -190,14 +191,9 @@ class _Looking:
         return heard
 
     @property
-    def is_alone(self) -> bool:
-        """Whether the schema is whole and no other table could have rows that look like jobs."""
-        like = sum(
-            row.kind == "table" and (row.sql or "").count(",") >= len(COLUMNS) - 1
-            for row in self.layout.schema
-            if row.name != "hyperjobs_log"
-        )
-        return self.layout.is_whole and like == 1
+    def has_twin(self) -> bool:
+        """Whether another table's rows look like jobs."""
+        return any(map(_is_like_jobs, self.layout.schema))
 
     def is_shared(self, page: int, slot: int) -> bool:
         """Whether the rest of a row lies where something else lies as well, or nothing any more."""
@@ -207,11 +203,14 @@ class _Looking:
         )
 
     def _others(self) -> set[int]:
-        """The pages of all other trees that the schema names."""
+        """The pages that belong to something else: indexes, and tables whose rows look like jobs.
+
+        Where a page of any other table holds jobs, it has changed places with one of ours.
+        """
         seen: set[int] = set()
         for row in self.layout.schema:
-            if row.root > 1 and row.name.lower() != "jobs":
-                pages_of(self.pages, row.root, seen)
+            if row.root > 1 and (row.kind == "index" or _is_like_jobs(row)):
+                pages_of(self.pages, row.root, seen, is_index=row.kind == "index")
         return seen - self.seen
 
     def _is_jobs(self, root: int) -> bool:
@@ -268,3 +267,12 @@ class _Looking:
         if self.looked_at % _PAGES_BETWEEN_LOOKS == 0:
             self._keep_on()
             self._progress(min(self.looked_at, 2 * self.pages.count), 2 * self.pages.count)
+
+
+def _is_like_jobs(row: SchemaRow) -> bool:
+    """Whether another table has as many columns as ``jobs``; our own log has more."""
+    return (
+        row.kind == "table"
+        and row.name.lower() not in {"jobs", "hyperjobs_log"}
+        and (row.sql or "").count(",") >= len(COLUMNS) - 1
+    )

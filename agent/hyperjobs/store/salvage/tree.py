@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from hyperjobs.store.salvage.pages import INDEX_INTERIOR, INDEX_LEAF, INTERIOR, KINDS, TABLE_INTERIOR, TABLE_LEAF
+from hyperjobs.store.salvage.pages import INDEX_INTERIOR, INDEX_LEAF, INTERIOR, TABLE_INTERIOR, TABLE_LEAF
 from hyperjobs.store.salvage.record import BrokenRecordError, index_cell, signed, values_of, varint
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _DEEPEST: Final = 20
 """SQLite itself goes no deeper."""
+_TABLE: Final = frozenset({TABLE_INTERIOR, TABLE_LEAF})
+_INDEX: Final = frozenset({INDEX_INTERIOR, INDEX_LEAF})
 LOWEST: Final = -(2**63) - 1
 HIGHEST: Final = 2**63 - 1
 
@@ -65,7 +67,7 @@ def walk_table(pages: PageFile, root: int, seen: set[int]) -> Iterator[Leaf | Ga
     stack = [(root, LOWEST, HIGHEST, 0)]
     while stack:
         number, low, high, depth = stack.pop()
-        found = _next(pages, number, seen, (TABLE_INTERIOR, TABLE_LEAF), depth)
+        found = _next(pages, number, seen, _TABLE, depth)
         if isinstance(found, str):
             yield Gap(number, found, low, high)
         elif found.kind == TABLE_LEAF:
@@ -74,18 +76,19 @@ def walk_table(pages: PageFile, root: int, seen: set[int]) -> Iterator[Leaf | Ga
             stack.extend((*child, depth + 1) for child in reversed(_children(found, low, high)))
 
 
-def pages_of(pages: PageFile, root: int, seen: set[int]) -> None:
-    """Add the pages of a tree of whichever kind to those that were met, without a look at what is on its leaves."""
+def pages_of(pages: PageFile, root: int, seen: set[int], *, is_index: bool) -> None:
+    """Add the pages of a tree to those that were met, without a look at what is on its leaves."""
+    kinds = _INDEX if is_index else _TABLE
     stack = [(root, 0)]
     while stack:
         number, depth = stack.pop()
-        found = _next(pages, number, seen, tuple(KINDS), depth)
+        found = _next(pages, number, seen, kinds, depth)
         if not isinstance(found, str) and found.kind in INTERIOR:
             children = [int.from_bytes(found.data[at : at + 4]) for at in found.cells if at >= 0]
             stack.extend((child, depth + 1) for child in (*children, found.right))
 
 
-def _next(pages: PageFile, number: int, seen: set[int], kinds: tuple[int, ...], depth: int) -> Node | str:
+def _next(pages: PageFile, number: int, seen: set[int], kinds: frozenset[int], depth: int) -> Node | str:
     """The page of this number as one of a tree of these kinds, or why it is none."""
     if not pages.has(number):
         return "beyond the end of the file"
@@ -125,7 +128,7 @@ def _key(data: bytes, at: int) -> int | None:
 
 def walk_index(pages: PageFile, root: int, seen: set[int], depth: int = 0) -> Iterator[Entry | Gap]:
     """The entries of an index of one column, in its order, and the gaps between them."""
-    node = _next(pages, root, seen, (INDEX_INTERIOR, INDEX_LEAF), depth)
+    node = _next(pages, root, seen, _INDEX, depth)
     if isinstance(node, str):
         yield Gap(root, node)
         return
