@@ -7,15 +7,14 @@ import errno
 import fcntl
 import os
 import shutil
-import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import BackupDamagedError, BackupRunningError, StorePermissionError, StoreRefusedError
+from hyperjobs.maintenance import own_directory
 from hyperjobs.maintenance.backup.manifest import read_manifest
 from hyperjobs.maintenance.backup.name import BESIDE, MANIFEST, MAX_SEQUENCE, BackupName
-from hyperjobs.maintenance.disk import name_holder, require_locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,29 +56,7 @@ class BackupDirectory:
             StorePermissionError: it cannot be made or written.
             StoreRefusedError: others could put files, or links, in it.
         """
-        try:
-            if self._make_parents:
-                self.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            self.path.mkdir(mode=0o700, exist_ok=True)
-            status = self.path.stat()
-        except FileExistsError as exc:
-            raise StorePermissionError(f"{self.path}: is a file; name a directory for the backups") from exc
-        except OSError as exc:
-            raise StorePermissionError(
-                f"{self.path}: cannot be made: {exc.strerror}; make it, owned by who takes the backups, mode 0700"
-            ) from exc
-        if status.st_uid not in {os.geteuid(), 0}:
-            raise StoreRefusedError(
-                f"{self.path}: belongs to user {status.st_uid}; run as that user, or name a directory of your own",
-                reason="unsafe_directory",
-            )
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise StoreRefusedError(
-                f"{self.path}: others may write to it and could plant files; chmod 0700 it, owned by who takes the backups",
-                reason="unsafe_directory",
-            )
-        if not os.access(self.path, os.W_OK | os.X_OK):
-            raise StorePermissionError(f"{self.path}: cannot be written; chown it to who takes the backups")
+        own_directory.prepare(self.path, "the backups", "who takes the backups", make_parents=self._make_parents)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -89,25 +66,12 @@ class BackupDirectory:
             BackupRunningError: somebody else is at it; the message says who.
             StoreRefusedError: its file system keeps no locks (reason ``no_locks``).
         """
-        path = self.path / _LOCK
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as exc:
-            raise StorePermissionError(f"{path}: cannot make the lock file: {exc.strerror}") from exc
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as exc:
-                require_locks(exc, self.path)
-                holder = os.read(descriptor, 100).decode(errors="replace").strip()
-                raise BackupRunningError(
-                    f"{self.path}: another backup is running ({holder or 'its process is not named'}); try again after it"
-                ) from exc
-            name_holder(descriptor)
+        with own_directory.locked(self.path, _LOCK, self._busy):
             self._clear()
             yield
-        finally:
-            os.close(descriptor)
+
+    def _busy(self, holder: str) -> BackupRunningError:
+        return BackupRunningError(f"{self.path}: another backup is running ({holder}); try again after it")
 
     @contextlib.contextmanager
     def temporary(self) -> Iterator[Path]:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from hyperjobs.maintenance.stamp import STAMP, parse_stamp, stamp
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 SUFFIXES = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 _COMPRESSIONS = {suffix: compression for compression, suffix in SUFFIXES.items()}
@@ -14,10 +19,7 @@ MANIFEST, PINNED, FAILED = ".json", ".pinned", ".failed"
 BESIDE = (MANIFEST, PINNED, FAILED)
 """What may lie beside a backup, its name before it."""
 MAX_SEQUENCE = 999_999_999
-_TIME = "%Y%m%dT%H%M%SZ"
-_NAME = re.compile(
-    r"(?P<stem>.+)-(?P<at>\d{8}T\d{6}Z)-(?P<seq>\d{4,9})\.db(?P<suffix>\.gz|\.zst|)", re.ASCII | re.DOTALL
-)
+_NAME = re.compile(rf"(?P<stem>.+)-(?P<at>{STAMP})-(?P<seq>\d{{4,9}})\.db(?P<suffix>\.gz|\.zst|)", re.ASCII | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,8 +39,7 @@ class BackupName:
     compression: str = "none"
 
     def __str__(self) -> str:
-        stamp = self.at.astimezone(UTC).strftime(_TIME)
-        return f"{self.stem}-{stamp}-{self.sequence:04}.db{SUFFIXES[self.compression]}"
+        return f"{self.stem}-{stamp(self.at)}-{self.sequence:04}.db{SUFFIXES[self.compression]}"
 
     @property
     def manifest(self) -> str:
@@ -49,11 +50,8 @@ class BackupName:
     def parse(cls, name: str) -> BackupName | None:
         """The name read back; ``None`` when it is not one of ours."""
         found = _NAME.fullmatch(name)
-        if found is None:
-            return None
-        try:
-            at = datetime.strptime(found["at"], _TIME).replace(tzinfo=UTC)
-        except ValueError:
+        at = None if found is None else parse_stamp(found["at"])
+        if found is None or at is None:
             return None
         parsed = cls(int(found["seq"]), at, found["stem"], _COMPRESSIONS[found["suffix"]])
         return parsed if str(parsed) == name else None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import stat
 from typing import TYPE_CHECKING, Final
 
-from hyperjobs.errors import ArchiveBusyError, ArchiveNotFoundError, StorePermissionError, StoreRefusedError
-from hyperjobs.maintenance.disk import disk_errors, name_holder, require_locks
+from hyperjobs.errors import ArchiveBusyError, ArchiveNotFoundError, StorePermissionError
+from hyperjobs.maintenance import own_directory
+from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.prune.name import DATA, ArchiveName
 
 if TYPE_CHECKING:
@@ -68,22 +67,7 @@ class ArchiveDirectory:
             StorePermissionError: it cannot be made or written.
             StoreRefusedError: others could put files, or links, in it.
         """
-        try:
-            self.path.mkdir(mode=0o700, exist_ok=True)
-            status = self.path.stat()
-        except FileExistsError as exc:
-            raise StorePermissionError(f"{self.path}: is a file; name a directory for the archives") from exc
-        except OSError as exc:
-            raise StorePermissionError(
-                f"{self.path}: cannot be made: {exc.strerror}; make it, owned by who prunes, mode 0700"
-            ) from exc
-        if status.st_uid not in {os.geteuid(), 0} or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise StoreRefusedError(
-                f"{self.path}: others may write to it and could plant files; chmod 0700 it, owned by who prunes",
-                reason="unsafe_directory",
-            )
-        if not os.access(self.path, os.W_OK | os.X_OK):
-            raise StorePermissionError(f"{self.path}: cannot be written; chown it to who prunes")
+        own_directory.prepare(self.path, "the archives", "who prunes")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -93,25 +77,11 @@ class ArchiveDirectory:
             ArchiveBusyError: somebody else is at it; the message says who.
             StoreRefusedError: its file system keeps no locks (reason ``no_locks``).
         """
-        path = self.path / _LOCK
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as exc:
-            raise StorePermissionError(f"{path}: cannot make the lock file: {exc.strerror}") from exc
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as exc:
-                require_locks(exc, self.path)
-                holder = os.read(descriptor, 100).decode(errors="replace").strip()
-                raise ArchiveBusyError(
-                    f"{self.path}: another prune or undo is running ({holder or 'its process is not named'}); "
-                    "try again after it"
-                ) from exc
-            name_holder(descriptor)
+        with own_directory.locked(self.path, _LOCK, self._busy):
             yield
-        finally:
-            os.close(descriptor)
+
+    def _busy(self, holder: str) -> ArchiveBusyError:
+        return ArchiveBusyError(f"{self.path}: another prune or undo is running ({holder}); try again after it")
 
     @contextlib.contextmanager
     def adding(self, what: str) -> Iterator[None]:

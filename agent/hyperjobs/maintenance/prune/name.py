@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-_TIME = "%Y%m%dT%H%M%SZ"
+from hyperjobs.maintenance.stamp import STAMP, parse_stamp, stamp
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
 DATA = ".jsonl.zst"
 MANIFEST = ".manifest.json"
-_NAME = re.compile(r"(?P<stem>.+)-(?P<at>\d{8}T\d{6}Z)-(?P<seq>\d{4,9})", re.ASCII | re.DOTALL)
+_NAME = re.compile(rf"(?P<stem>.+)-(?P<at>{STAMP})-(?P<seq>\d{{4,9}})", re.ASCII | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,7 +31,7 @@ class ArchiveName:
     stem: str
 
     def __str__(self) -> str:
-        return f"{self.stem}-{self.at.astimezone(UTC).strftime(_TIME)}-{self.sequence:04}"
+        return f"{self.stem}-{stamp(self.at)}-{self.sequence:04}"
 
     @property
     def data(self) -> str:
@@ -44,11 +48,8 @@ class ArchiveName:
         """A run's id, or the name of one of its files, read back; ``None`` when it is not one of ours."""
         run = name.removesuffix(DATA) if name.endswith(DATA) else name.removesuffix(MANIFEST)
         found = _NAME.fullmatch(run)
-        if found is None:
-            return None
-        try:
-            at = datetime.strptime(found["at"], _TIME).replace(tzinfo=UTC)
-        except ValueError:
+        at = None if found is None else parse_stamp(found["at"])
+        if found is None or at is None:
             return None
         parsed = cls(int(found["seq"]), at, found["stem"])
         return parsed if str(parsed) == run else None

@@ -7,19 +7,19 @@ import os
 import re
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from hyperjobs.maintenance.stamp import STAMP, parse_stamp, stamp
+
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
 log = structlog.get_logger(__name__)
 
-_STAMP = "%Y%m%dT%H%M%SZ"
-_STAMPED = re.compile(r"\d{8}T\d{6}Z(-\d{1,6})?", re.ASCII)
+_STAMPED = re.compile(rf"{STAMP}(-\d{{1,6}})?", re.ASCII)
 BESIDE = ("-wal", "-shm", "-journal")
 
 
@@ -53,7 +53,7 @@ class KeptStore:
 
 def kept_stores(target: Path) -> list[KeptStore]:
     """What restores kept beside a store, oldest first; a second name of the store itself is none."""
-    form = re.compile(re.escape(target.name) + r"\.before-restore-(\d{8}T\d{6}Z)(?:-(\d{1,6}))?", re.ASCII)
+    form = re.compile(re.escape(target.name) + rf"\.before-restore-({STAMP})(?:-(\d{{1,6}}))?", re.ASCII)
     found = []
     try:
         entries = list(os.scandir(target.parent))
@@ -68,8 +68,10 @@ def kept_stores(target: Path) -> list[KeptStore]:
                 or entry.stat(follow_symlinks=False).st_nlink > 1
             ):
                 continue
-            at = datetime.strptime(match[1], _STAMP).replace(tzinfo=UTC)
-        except (FileNotFoundError, ValueError):  # gone while we looked, or no date
+        except FileNotFoundError:  # gone while we looked
+            continue
+        at = parse_stamp(match[1])
+        if at is None:
             continue
         found.append(KeptStore(at, int(match[2] or 1), target.with_name(entry.name)))
     return sorted(found)
@@ -105,6 +107,6 @@ def origin_of(kept: Path) -> Path | None:
 
 def kept_name(target: Path, now: datetime) -> Path:
     """A name beside the store that nothing has: dated, and numbered when there were several in a second."""
-    name = f"{target.name}.before-restore-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    name = f"{target.name}.before-restore-{stamp(now)}"
     names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
     return next(path for path in map(target.with_name, names) if not os.path.lexists(path))
