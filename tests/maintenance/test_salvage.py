@@ -175,6 +175,25 @@ def test_a_store_in_use_is_refused_by_name_and_read_all_the_same_with_live(store
         assert done.jobs == len(rows_of(store))
 
 
+@pytest.mark.parametrize(
+    ("kind", "is_readable"), [("zeroed_leaf", True), ("destroyed_root", True), ("zeroed_first_page", False)]
+)
+def test_a_damaged_store_in_use_is_read_as_far_as_sqlite_opens_it(store, new, kind, is_readable):
+    with held(store, "PRAGMA journal_mode=WAL", "UPDATE jobs SET user='late' WHERE rowid=2"):
+        it = damage.Damaged(store, random.Random(1))  # noqa: S311 - repeatable on purpose
+        damage.PAGES[kind](it)
+        with store.open("r+b") as file:
+            file.write(it.data)
+        if is_readable:
+            run(store, new, is_live=True)
+        else:
+            with pytest.raises(StoreDamagedError, match="without --live"):
+                run(store, new, is_live=True)
+
+    assert new.exists() == is_readable
+    assert not is_readable or rows_of(new)[2][13] == "late"
+
+
 def test_a_store_that_is_written_while_it_is_copied_is_refused(store, tmp_path):
     def write(_done, _total):
         with store.open("r+b") as file:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from hyperjobs.errors import StoreBusyError, StoreRefusedError
+from hyperjobs.errors import NotAJobStoreError, StoreBusyError, StoreDamagedError, StoreRefusedError
 from hyperjobs.maintenance.backup.pack import new_file
 from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.store.connection import Connection, check_path
@@ -88,14 +89,18 @@ def copy_live(
     SQLite copies pages without a look at what is in them. It needs a first page that it can read.
 
     Raises:
-        StoreError: SQLite cannot open it; then its users cannot either, and are better stopped.
+        StoreDamagedError: SQLite cannot open it; then its users cannot either, and are better stopped.
+        StoreError: it cannot be copied.
     """
     new_file(target).close()
-    reader = Connection(store, read_only=True, busy_timeout_s=_LIVE_WAIT_S, is_stopping=is_stopping)
     try:
-        copy_snapshot(reader, target, Pace(is_stopping=is_stopping, progress=progress))
-    finally:
-        reader.close()
+        reader = Connection(store, read_only=True, busy_timeout_s=_LIVE_WAIT_S, is_stopping=is_stopping)
+        with contextlib.closing(reader):
+            copy_snapshot(reader, target, Pace(is_stopping=is_stopping, progress=progress))
+    except (StoreDamagedError, NotAJobStoreError) as exc:
+        raise StoreDamagedError(
+            f"{store}: SQLite cannot read its first page, so its users cannot either; stop them, and repeat it without --live"
+        ) from exc
     return Copy(target.stat().st_size)
 
 

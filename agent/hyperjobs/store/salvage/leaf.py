@@ -13,8 +13,6 @@ from hyperjobs.store.salvage.pages import fragment_bytes, free_blocks
 from hyperjobs.store.salvage.record import BrokenRecordError, Cell, as_column, table_cell, values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from hyperjobs.store.salvage.layout import Layout
     from hyperjobs.store.salvage.pages import Node, PageFile
 
@@ -191,8 +189,9 @@ def _row(cell: Cell, slot: int, layout: Layout) -> Found | None:
     return Found(cell.rowid, slot, cells, doubt, cell.overflow)
 
 
-def _has_odd_text(cells: Iterable[Any]) -> bool:
-    return any((type(cell) is str and "\0" in cell) or type(cell) is RawText for cell in cells)
+def _has_odd_text(cells: Cells) -> bool:
+    kinds = list(map(type, cells))
+    return RawText in kinds or "\0" in "".join([cell for cell in cells if type(cell) is str])
 
 
 def _is_json(metadata: Any) -> bool:
