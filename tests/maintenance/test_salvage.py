@@ -133,6 +133,8 @@ def test_a_whole_store_comes_whole(store, new):
 
 def test_the_new_store_has_the_mode_and_the_schema_of_the_old_one(store, new):
     store.chmod(0o660)
+    if os.geteuid() == 0:
+        os.chown(store, 1234, 1235)
     db = apsw.Connection(str(store))
     db.execute("PRAGMA user_version=7")
     db.execute("CREATE INDEX idx_mine ON jobs(vm_path,status)")
@@ -146,6 +148,7 @@ def test_the_new_store_has_the_mode_and_the_schema_of_the_old_one(store, new):
     assert db.execute("PRAGMA user_version").fetchall() == [(7,)]
     db.close()
     assert new.stat().st_mode & 0o777 == 0o660
+    assert (new.stat().st_uid, new.stat().st_gid) == (store.stat().st_uid, store.stat().st_gid)
 
 
 def test_a_store_that_is_there_is_refused_and_stays(store, new):
