@@ -5,7 +5,7 @@ https://sqlite.org/fileformat2.html. Nothing is trusted: a number that cannot be
 
 from __future__ import annotations
 
-import mmap
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
@@ -72,9 +72,8 @@ class PageFile:
     def __init__(self, path: Path, geometry: Geometry) -> None:
         self.geometry = geometry
         self.usable = geometry.usable
-        with path.open("rb") as file:
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self.count = -(-len(self._map) // geometry.page_size)
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        self.count = -(-os.fstat(self._file).st_size // geometry.page_size)
         self.lock_page = _LOCK_BYTE // geometry.page_size + 1
 
     def __enter__(self) -> Self:
@@ -83,7 +82,7 @@ class PageFile:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._map.close()
+        os.close(self._file)
 
     def has(self, number: int) -> bool:
         """Whether a page of this number can hold anything."""
@@ -92,7 +91,7 @@ class PageFile:
     def page(self, number: int) -> bytes:
         """The bytes of a page that is there; of the last one of a file that was cut short, zeros where nothing is."""
         size = self.geometry.page_size
-        return self._map[(number - 1) * size : number * size].ljust(size, b"\0")
+        return os.pread(self._file, size, (number - 1) * size).ljust(size, b"\0")
 
     def node(self, number: int) -> Node | None:
         """A page as one of a tree; ``None`` when it is none."""
@@ -100,7 +99,7 @@ class PageFile:
 
     def header_number(self, offset: int) -> int:
         """A four-byte number of the file's header."""
-        return int.from_bytes(self._map[offset : offset + 4])
+        return int.from_bytes(os.pread(self._file, 4, offset))
 
 
 def node_of(number: int, data: bytes, usable: int) -> Node | None:
