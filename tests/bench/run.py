@@ -37,6 +37,7 @@ FIGURES = (
     "reclaiming",
     "checking",
     "stopping",
+    "salvaging",
     "status_page",
 )
 """Each is a module of this folder with a ``figure(bench)``."""

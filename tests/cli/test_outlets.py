@@ -37,6 +37,7 @@ CALLS: dict[str, tuple[str, int]] = {
     "export": ("", 0),
     "import": ("{}/jobs.jsonl --dry-run", 0),
     "copy": ("{}/jobs.db {}/none.db --create --dry-run", 0),
+    "salvage": ("--dry-run --live", 0),
     "rebuild": ("--to {}/none.db --dry-run --skip-damaged {}/jobs.jsonl", 0),
     "audit verify": ("{}/audit.jsonl", 0),
     "audit show": ("{}/audit.jsonl", 0),

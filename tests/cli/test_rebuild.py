@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -55,7 +56,10 @@ def test_without_sources_the_pieces_are_those_of_the_configuration(hj, lost):
     assert "1 known from the audit log alone; names and paths are empty: late" in lines
     assert "2 left out, for a prune deleted them; --with-pruned brings them back: job-0, job-1" in lines
     assert "1 moved on by the audit log: job-5" in lines
-    assert lines[-1] == f"then: mv new.db {lost.store}; systemctl start hypervisord hyperjobs"
+    assert (
+        lines[-1]
+        == f"then: hyperjobs restore --file new.db --store {lost.store}; systemctl start hypervisord hyperjobs"
+    )
     found = rows_of(hj.home / "new.db")
     assert statuses_of(found) == statuses_of(lost.rows)
 
@@ -72,15 +76,22 @@ def test_the_next_steps_work_as_they_are_printed(hj, lost):
     (hj.home / "jobs.db-wal").write_bytes(b"its -wal")
     done = configured(hj, lost, "--to", "new.db")
     steps = [line.partition(": ")[2] for line in done.stdout.splitlines() if line.startswith(("next: ", "then: "))]
-    assert len(steps) == 4
-    script = "; ".join(steps).replace("hyperjobs stats", f"{sys.executable} -m hyperjobs stats")
+    assert len(steps) == 3
+    script = (
+        "; ".join(steps)
+        .replace("hyperjobs restore", "hyperjobs restore --yes")
+        .replace("start hypervisord hyperjobs", "start")
+    )
+    script = re.sub("hyperjobs (stats|restore)", rf"{sys.executable} -m hyperjobs \1", script)
     script = "systemctl() { :; }\n" + "\n".join(script.split("; "))
 
     ran = subprocess.run(["bash", "-ec", script], cwd=hj.home, capture_output=True, text=True, timeout=60, check=False)
 
     assert ran.returncode == 0, ran.stderr
     assert statuses_of(rows_of(lost.store)) == statuses_of(lost.rows)
-    assert sorted(path.name for path in (hj.home / "jobs.db.lost").iterdir()) == ["jobs.db", "jobs.db-wal"]
+    kept = [path for path in hj.home.glob("jobs.db.before-restore-*") if not path.name.endswith("-wal")]
+    assert [path.read_bytes() for path in kept] == [b"what is left of it"]
+    assert kept[0].with_name(f"{kept[0].name}-wal").read_bytes() == b"its -wal"
 
 
 def test_json_has_every_piece_and_what_became_of_it(hj, lost):

@@ -28,6 +28,7 @@ from hyperjobs.doctor.fix import plan_fix
 from hyperjobs.doctor.registry import FIRST, NAMES, OTHERS
 from hyperjobs.doctor.round import is_any_left, visit
 from hyperjobs.errors import HyperjobsError
+from hyperjobs.maintenance.scratch import private_folder
 from hyperjobs.maintenance.task import Turn
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.holds import Holds
@@ -381,6 +382,14 @@ def test_what_a_restore_replaced_is_told(host):
     shutil.copy(host.store, host.folder / "jobs.db.before-restore-20260901T000000Z")
 
     assert "1 store that restores replaced" in host.one("leftovers")["message"]
+
+
+def test_what_a_killed_salvage_left_is_told_and_one_at_work_is_not(host):
+    with private_folder(host.folder, ".new.db.hyperjobs-salvage-"):
+        assert "salvage" not in host.one("leftovers")["message"]
+    (host.folder / ".new.db.hyperjobs-salvage-dead").mkdir()
+
+    assert "a salvage that was killed left" in host.one("leftovers")["message"]
 
 
 # the command itself

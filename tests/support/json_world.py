@@ -211,6 +211,9 @@ def _move(world: World) -> None:
     world.call("import", str(file), "--yes", code=1)
     world.call("copy", str(world.store), str(world.folder / "copy.db"), "--create", "--yes")
     world.call("copy", str(world.store), str(world.folder / "copy.db"), "--dry-run")
+    world.call("salvage", "--to", str(world.folder / "salvaged.db"), "--live")
+    world.call("salvage", "--dry-run", "--live")
+    world.call("restore", "--file", str(world.folder / "salvaged.db"), "--dry-run")
     world.call("rebuild", str(file), "--to", str(world.folder / "rebuilt.db"), "--skip-damaged")
     world.call("rebuild", "--to", str(world.folder / "none.db"), "--dry-run", "--skip-damaged")
 

@@ -101,6 +101,7 @@ WORKS = {
     "export -": Work(("export",), reading),
     "import": Work(("import", "{}/jobs.jsonl", "--yes", "--policy", "replace"), told, recorded="import"),
     "copy": Work(("copy", "{}/jobs.db", "{}/copy.db", "--create", "--yes"), told, leaves=r"copy\.db(-wal|-shm)?"),
+    "salvage": Work(("salvage", "--to", "{}/new.db"), told),
     "rebuild": Work(("rebuild", "--to", "{}/new.db", "{}/jobs.db"), told),
     "backup create": Work(("backup", "create"), told, recorded="backup"),
     "backup create --to": Work(("backup", "create", "--to", "{}/out.db"), told),

@@ -63,6 +63,10 @@ if TYPE_CHECKING:
             "hyperjobs.cli.rebuild:rebuild_command",
             "Make a store again from what is left when it is gone: backups, archives, exports, the audit log.",
         ),
+        "salvage": (
+            "hyperjobs.cli.salvage:salvage_command",
+            "Get every job that can be read out of a damaged store, into a new one.",
+        ),
         "retention": ("hyperjobs.cli.retention:retention_group", "See what a policy of retention keeps."),
         "prune": (
             "hyperjobs.cli.prune:prune_group",

@@ -208,13 +208,9 @@ def _differing(done: Rebuilt) -> str:
 def _next_steps(target: Path, store: Path | None) -> Sequence[str]:
     """How the new store comes into the old one's place."""
     new = shlex.quote(os.fspath(target))
-    if store is None:
-        return [
-            f"next: look at it with 'hyperjobs stats --store {new}', stop who writes, and move it to the store's place"
-        ]
-    old = shlex.quote(os.fspath(store))
-    beside = [f"{store}{suffix}" for suffix in ("", "-wal", "-shm") if Path(f"{store}{suffix}").exists()]
-    look = f"next: hyperjobs stats --store {new}"
-    stop = "then: systemctl stop hypervisord hyperjobs    # whoever has the store open"
-    kept = f"then: mkdir {old}.lost; mv {' '.join(map(shlex.quote, beside))} {old}.lost/    # all of it together"
-    return [look, stop, *([kept] if beside else []), f"then: mv {new} {old}; systemctl start hypervisord hyperjobs"]
+    there = "--store PATH" if store is None else f"--store {shlex.quote(os.fspath(store))}"
+    return [
+        f"next: hyperjobs stats --store {new}",
+        "then: systemctl stop hypervisord hyperjobs    # whoever has the store open",
+        f"then: hyperjobs restore --file {new} {there}; systemctl start hypervisord hyperjobs",
+    ]

@@ -48,11 +48,13 @@ class Wish:
     """What a person asked for, as the options of the command say it, and what that comes to.
 
     Attributes:
+        file: a database that is no backup, to be put in the store's place instead of one.
         store: whose backups are meant; ``None`` when nobody knows.
         target: where the backup goes.
     """
 
     backup: str
+    file: str | None
     at: datetime | None
     to: str | None
     live: bool
@@ -73,15 +75,17 @@ class Restored:
 
     Attributes:
         how: ``swap``, ``live``, ``new`` or ``jobs``.
+        backup: ``None`` when it is ``file`` that comes.
         jobs: how many come, and ``replaced`` the ids of those that make way.
         host: on which machine the backup was taken, when that is another one; else empty.
         kept: what was in the store, where it lies now.
     """
 
     target: Path
-    backup: BackupName
+    backup: BackupName | None
     how: str
     jobs: int
+    file: Path | None = None
     host: str = ""
     replaced: tuple[str, ...] = ()
     kept: Path | None = None
@@ -92,9 +96,11 @@ class Restored:
             instead = f", {len(self.replaced)} in place of what is there" if self.replaced else ""
             return f"{self.target}: {self.jobs} job{'s' * (self.jobs != 1)} of {self.backup}{self._whose}{instead}"
         where = {"live": "into the open store", "new": "as a new file", "swap": "in its place"}[self.how]
-        age = show_age(self.backup.at, now=now)
         kept = f"; what was there is {self.kept}" if self.kept else ""
-        return f"{self.target}: {self.jobs:,} jobs of {self.backup}, taken {age} ago{self._whose}, {where}{kept}"
+        of = str(self.file)
+        if self.backup is not None:
+            of = f"{self.backup}, taken {show_age(self.backup.at, now=now)} ago{self._whose}"
+        return f"{self.target}: {self.jobs:,} jobs of {of}, {where}{kept}"
 
     @property
     def _whose(self) -> str:
@@ -108,8 +114,9 @@ class Restored:
         """As JSON; ``ids`` are those asked for by name, ``open_in`` the processes that keep a store from being replaced."""
         return {
             "target": str(self.target),
-            "backup": str(self.backup),
-            "taken_at": write_instant(self.backup.at),
+            "backup": None if self.backup is None else str(self.backup),
+            "file": None if self.file is None else str(self.file),
+            "taken_at": None if self.backup is None else write_instant(self.backup.at),
             "how": self.how,
             "jobs": self.jobs,
             "host": self.host,
@@ -134,6 +141,12 @@ class Restored:
 )
 @click.argument("backup", type=UnicodeText(), default=LATEST, shell_complete=offer.backups(LATEST))
 @click.option("--at", type=Moment(), metavar="WHEN", help="The newest backup taken then or before, instead of BACKUP.")
+@click.option(
+    "--file",
+    type=UnicodeText(),
+    metavar="FILE",
+    help="Put this store there instead of a backup, as one that salvage made. Nothing vouches for it, so it is proven in full.",
+)
 @click.option(
     "--to", metavar="PATH", help="Make this new file of it, and leave the store alone. Refused when there is one."
 )
@@ -190,6 +203,10 @@ def _require_sense(wish: Wish) -> None:
         raise click.UsageError("--at chooses a backup by its time: name none beside it")
     if wish.to is not None and wish.live:
         raise click.UsageError("--to makes a new file, --live writes into the store: give one of them")
+    if wish.file is not None and (
+        wish.backup != LATEST or wish.at is not None or wish.jobs or wish.to is not None or wish.destination is not None
+    ):
+        raise click.UsageError("--file is what takes the store's place: it goes with --live, and with no backup")
     if wish.jobs and (wish.to is not None or wish.live):
         raise click.UsageError(
             "--job brings single jobs back into the open store: it goes with neither --to nor --live"
@@ -202,10 +219,15 @@ def _require_sense(wish: Wish) -> None:
 
 def _restore(context: click.Context, place: StorePlace, wish: Wish, stop: Stop) -> Restored | None:
     """Do it, or say what would be done."""
-    from hyperjobs.maintenance.restore.staging import staged  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.maintenance.restore.staging import staged, staged_file  # noqa: PLC0415 - SQLite only where it is used
 
     clock, target = setting_of(context).clock, wish.target
     with contextlib.ExitStack() as stack:
+        if wish.file is not None:
+            file = Path(os.path.realpath(wish.file))
+            database, jobs = stack.enter_context(_undamaged(staged_file(file, target, stop.keep_on)))
+            plan = Restored(target=target, backup=None, file=file, how=_how(wish), jobs=jobs)
+            return _carry_out(database, plan, wish, stop, clock)
         where, name = _found(stack, place, wish, stop)
         database, manifest = stack.enter_context(_undamaged(staged(where, name, target, stop.keep_on)))
         host = manifest.host if manifest.host != host_of(place) else ""
@@ -213,23 +235,33 @@ def _restore(context: click.Context, place: StorePlace, wish: Wish, stop: Stop) 
             return _restore_jobs(
                 database, Restored(target=target, backup=name, how="jobs", jobs=0, host=host), wish, clock
             )
-        how = "live" if wish.live and target.exists() else "swap" if target.exists() else "new"
-        plan = Restored(target=target, backup=name, how=how, jobs=manifest.jobs, host=host)
-        if wish.dry_run:
-            openers = [] if wish.live else _openers(target)
-            if wish.as_json:
-                emit_json({"done": False, **plan.shape(), "open_in": None if wish.live else openers})
-            else:
-                emit(f"would restore {printable(plan.text(clock.now()))}{_open_in(openers)}")
-            return plan
-        if wish.to is None and not wish.yes:
-            ask(f"restore {printable(plan.text(clock.now()))}? [y/N] ")
-        done = replace(plan, kept=_put(database, plan, wish, stop, clock))
+        plan = Restored(target=target, backup=name, how=_how(wish), jobs=manifest.jobs, host=host)
+        return _carry_out(database, plan, wish, stop, clock)
+
+
+def _how(wish: Wish) -> str:
+    if not wish.target.exists():
+        return "new"
+    return "live" if wish.live else "swap"
+
+
+def _carry_out(database: Path, plan: Restored, wish: Wish, stop: Stop, clock: Clock) -> Restored:
+    """Put a proven database in its place, or say that it would be."""
+    if wish.dry_run:
+        openers = [] if wish.live else _openers(plan.target)
         if wish.as_json:
-            emit_json({"done": True, **done.shape()})
+            emit_json({"done": False, **plan.shape(), "open_in": None if wish.live else openers})
         else:
-            emit(f"restored {printable(done.text(clock.now()))}")
-        return done
+            emit(f"would restore {printable(plan.text(clock.now()))}{_open_in(openers)}")
+        return plan
+    if wish.to is None and not wish.yes:
+        ask(f"restore {printable(plan.text(clock.now()))}? [y/N] ")
+    done = replace(plan, kept=_put(database, plan, wish, stop, clock))
+    if wish.as_json:
+        emit_json({"done": True, **done.shape()})
+    else:
+        emit(f"restored {printable(done.text(clock.now()))}")
+    return done
 
 
 def _put(database: Path, plan: Restored, wish: Wish, stop: Stop, clock: Clock) -> Path | None:

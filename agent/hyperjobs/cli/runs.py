@@ -44,7 +44,7 @@ _STYLES = {"ok": "green", "failed": "bold red", "interrupted": "yellow", "skippe
 def runs_command(context: click.Context, *, task: str | None, limit: int, as_json: bool, place: StorePlace) -> None:
     """List the newest runs of maintenance, or of one task, newest first.
 
-    What people did is among them: cancel, retry, set-status, delete, import, copy, restore, undo, fix, fix-undo,
+    What people did is among them: cancel, retry, set-status, delete, import, copy, restore, salvage, undo, fix, fix-undo,
     backup-prune, backup-adopt, freeze, unfreeze, pause and resume.
     """
     from hyperjobs.store.recent import latest  # noqa: PLC0415 - maintenance only where it is looked at

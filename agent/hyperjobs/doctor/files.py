@@ -167,6 +167,9 @@ def look_for_leftovers(case: Case) -> Iterator[Finding]:
     prefix = f".{name}.hyperjobs-restore-"
     if (dead := _named(folder, prefix)) and not is_any_at_work(folder, prefix):
         found.append(warning(f"a restore that was killed left {_list(dead)}", "hyperjobs restore --dry-run clears it"))
+    salvages = [path for path in _named(folder, ".") if ".hyperjobs-salvage-" in path.name]
+    if dead := [path for path in salvages if not is_any_at_work(folder, path.name)]:
+        found.append(warning(f"a salvage that was killed left {_list(dead)}", "rm -r them, or repeat it"))
     backups = case.config.maintenance.backup.directory
     if temporary := [path for path in _named(backups, ".") if path.name.startswith(".hyperjobs-")]:
         found.append(ok(f"{_list(temporary)}: of a backup at work, or the next one clears it"))

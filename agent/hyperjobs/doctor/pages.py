@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _LONG_AGO: Final = timedelta(days=8)
 _RESTORE: Final = (
-    "hyperjobs backup list; hyperjobs restore --dry-run; hyperjobs integrity has the agent delete nothing meanwhile"
+    "hyperjobs backup list; hyperjobs restore --dry-run; hyperjobs salvage --dry-run when no backup is new enough; "
+    "hyperjobs integrity has the agent delete nothing meanwhile"
 )
 _INDEXES: Final = {
     "idx_status": "status",

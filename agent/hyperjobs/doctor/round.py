@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NO_END_S: Final = 86_400.0
+_DAMAGED: Final = "hyperjobs restore --dry-run; hyperjobs salvage --dry-run when no backup is new enough"
 _REMEDIES: Final[tuple[tuple[type[HyperjobsError], str], ...]] = (
     (StoreNotFoundError, "name the store with --store PATH, or mount its disk"),
     (NotAJobStoreError, "name the store with --store PATH"),
-    (StoreDamagedError, "hyperjobs restore --dry-run"),
+    (StoreDamagedError, _DAMAGED),
     (StoreBusyError, "hyperjobs doctor --only lock"),
     (StoreFullError, "make room on its disk"),
     (StorePermissionError, "hyperjobs doctor --only permissions"),
@@ -122,5 +123,5 @@ def _failure(exc: Exception) -> Finding:
         remedy = next((words for kind, words in _REMEDIES if isinstance(exc, kind)), "")
         return failed(str(exc), remedy, exc.exit_code, reason=exc.reason)
     if isinstance(exc, UnicodeDecodeError):
-        return failed("text of the schema is no UTF-8: the file is damaged", "hyperjobs restore --dry-run", DAMAGED)
+        return failed("text of the schema is no UTF-8: the file is damaged", _DAMAGED, DAMAGED)
     return failed(f"unexpected {type(exc).__name__}: {exc}", "please report it, with this line")

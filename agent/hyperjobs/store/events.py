@@ -51,6 +51,7 @@ class EventKind(StrEnum):
     COPY = "copy"
     FIX = "fix"
     FIX_UNDO = "fix-undo"
+    SALVAGE = "salvage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

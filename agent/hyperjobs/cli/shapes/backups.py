@@ -179,7 +179,9 @@ class RestoreShape(TypedDict):
     Attributes:
         done: ``false`` for a dry run.
         target: what is restored.
-        taken_at: when the backup was taken.
+        backup: its name; ``null`` of ``--file``.
+        file: of ``--file``; else ``null``.
+        taken_at: when the backup was taken; ``null`` of ``--file``.
         how: ``swap`` in the store's place, ``live`` into the open store, ``new`` as a new file, or ``jobs`` of ``--job``.
         jobs: that come back.
         host: the machine that took the backup, when it was another one; else empty.
@@ -191,8 +193,9 @@ class RestoreShape(TypedDict):
 
     done: bool
     target: str
-    backup: str
-    taken_at: Time
+    backup: str | None
+    file: str | None
+    taken_at: Time | None
     how: Literal["swap", "live", "new", "jobs"]
     jobs: int
     host: str
@@ -250,3 +253,122 @@ class UndoneShape(TypedDict):
     returned: int
     there: int
     dry_run: bool
+
+
+class LostRangeShape(TypedDict):
+    """A piece of the table that could not be read.
+
+    Attributes:
+        pages: of the file; without those whose number nobody knows.
+        first_rowid: with ``last_rowid`` the row numbers that were there; ``null`` where that end is open.
+        saved: jobs of these that were had all the same, or filled.
+        lost: jobs of these that are known to be lost.
+        created_after: what the job before it says of when it was created; with ``created_before`` of the job behind it.
+    """
+
+    pages: list[int]
+    why: str
+    first_rowid: int | None
+    last_rowid: int | None
+    saved: int
+    lost: int
+    created_after: str | float | None
+    created_before: str | float | None
+
+
+class LostJobShape(TypedDict):
+    """A job that is lost."""
+
+    id: str
+    rowid: int | None
+
+
+class DoubtfulJobShape(LostJobShape):
+    """A job that was found and may not be right.
+
+    Attributes:
+        why: the reasons.
+    """
+
+    why: list[str]
+
+
+class FilledShape(TypedDict):
+    """What a backup or an archive gave.
+
+    Attributes:
+        place: ``local``, or the destination's name.
+        confirmed: were in doubt, and are the same to the bit.
+        behind: of these were changed since, as an index shows.
+        unvouched: of these no index says that they were there.
+    """
+
+    kind: Literal["backup", "archive"]
+    name: str
+    place: str
+    taken_at: Time
+    jobs: int
+    confirmed: int
+    behind: int
+    unvouched: int
+
+
+class SalvagedTableShape(TypedDict):
+    """Another table that was brought over.
+
+    Attributes:
+        whole: all of it could be read.
+    """
+
+    name: str
+    rows: int
+    whole: bool
+
+
+class SalvageShape(TypedDict):
+    """What was got out of a damaged store.
+
+    Attributes:
+        done: ``false`` for a dry run.
+        target: the new store; ``null`` for a dry run.
+        jobs: in it.
+        read: of these, from the damaged store itself.
+        filled: of these, from backups and archives.
+        lost: were there and are in no source.
+        doubtful: were found, may not be right, and were left out; ``doubtful_included`` were put in.
+        complete: every lost job is known.
+        whole: nothing is lost; the exit code is 0.
+        troubles: sources that could not be read, and why.
+        left_out: triggers and views that were not brought over.
+        damaged_indexes: could not be read whole; they are built anew.
+        healed_header: fields of the file's header that were wrong.
+        journal: what of the -wal or the -journal could not be had; empty when all was.
+    """
+
+    done: bool
+    store: str
+    target: str | None
+    jobs: int
+    read: int
+    filled: int
+    lost: int
+    doubtful: int
+    doubtful_included: int
+    complete: bool
+    whole: bool
+    ranges: list[LostRangeShape]
+    lost_jobs: list[LostJobShape]
+    doubtful_jobs: list[DoubtfulJobShape]
+    sources: list[FilledShape]
+    troubles: list[str]
+    tables: list[SalvagedTableShape]
+    left_out: list[str]
+    ledger: Literal["kept", "anew", "none"]
+    damaged_indexes: list[str]
+    healed_header: list[str]
+    journal: str
+    notes: list[str]
+    pages: int
+    copied_bytes: int
+    unreadable_bytes: int
+    seconds: float

@@ -56,6 +56,7 @@ OUTPUTS: Final[dict[str, Output]] = {
     "export": _one(transfer.ExportShape, "Of a file; on standard output are the jobs themselves, and --json is refused."),
     "import": _one(transfer.ImportShape),
     "copy": _one(transfer.CopyShape),
+    "salvage": _one(backups.SalvageShape, "Exit code 3 when something is lost."),
     "rebuild": _one(transfer.RebuildShape),
     "audit verify": _one(transfer.AuditShape, "Exit code 3 when it is not whole."),
     "audit show": _many(transfer.AuditLineShape, "To the bit as the log has it, so that a line can be proven again."),

@@ -80,7 +80,7 @@ def adopt(  # noqa: PLR0913 - all but the first three by name
         StoreFullError: there is no room for it.
     """
     real = Path(os.path.realpath(file))
-    _refuse(real, file, source)
+    refuse_in_use(real, file, source)
     directory.prepare()
     what = "an adoption failed; the file stays as it was"
     with disk_errors(directory.path, what), directory.locked(), directory.temporary() as folder:
@@ -146,9 +146,20 @@ def adopt(  # noqa: PLR0913 - all but the first three by name
     return Adopted(manifest=manifest, is_in_place=is_in_place)
 
 
-def _refuse(real: Path, file: Path, source: Path) -> None:
+def refuse_in_use(real: Path, file: Path, source: Path) -> None:
+    """Return when a file can be read as a database of its own: nobody has it open, and all of it is in it.
+
+    Args:
+        real: its path without links.
+        file: as it was named.
+        source: the store, which it must not be.
+
+    Raises:
+        BackupNotFoundError: there is no such file.
+        StoreRefusedError: it is in use, is the store, or has a -wal or -journal beside it.
+    """
     if not real.is_file():
-        raise BackupNotFoundError(f"{file}: there is no such file to adopt")
+        raise BackupNotFoundError(f"{file}: there is no such file")
     if real == Path(os.path.realpath(source)):
         raise StoreRefusedError(f"{file}: is the store itself; take a backup of it with 'hyperjobs backup create'")
     if others := [pid for pid in openers_of(real) if pid != os.getpid()]:

@@ -114,7 +114,7 @@ class LiveStore:
                 raise  # an empty file, or another program's: a wrong path, more likely
             damage = StoreDamagedError(
                 f"{self.path}: its first bytes are not those of a database: they are damaged, or another file was put "
-                "there; restore the newest verified backup"
+                "there; restore the newest verified backup, or see 'hyperjobs salvage --dry-run'"
             )
             self._sound(turn, str(damage), [str(damage)])
             raise damage from exc
@@ -138,7 +138,8 @@ class _DescribedDamageError(StoreDamagedError):
 
     def __init__(self, path: Path, messages: list[str]) -> None:
         super().__init__(
-            f"{path}: damaged: {'; '.join(messages)}: restore the newest verified backup with 'hyperjobs restore'"
+            f"{path}: damaged: {'; '.join(messages)}: restore the newest verified backup with 'hyperjobs restore', or get "
+            "what can be read with 'hyperjobs salvage'"
         )
         self.messages = messages
         more = f", and {len(messages) - 1} more: 'hyperjobs runs' has them" if len(messages) > 1 else ""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_STAMPED = re.compile(rf"{STAMP}(-\d{{1,6}})?", re.ASCII)
 BESIDE = ("-wal", "-shm", "-journal")
 
 
@@ -96,6 +97,12 @@ def remove_expired(store: Path, *, now: datetime, keep: timedelta | None) -> dic
             continue
         gone.append(kept.file.name)
     return {"replaced_deleted": gone, "replaced_freed_bytes": freed} if gone else {}
+
+
+def origin_of(kept: Path) -> Path | None:
+    """The store whose place a restore gave to another, by the name that it has since; ``None`` for any other file."""
+    name, _, rest = kept.name.rpartition(".before-restore-")
+    return kept.with_name(name) if name and _STAMPED.fullmatch(rest) else None
 
 
 def kept_name(target: Path, now: datetime) -> Path:

@@ -7,6 +7,7 @@ import glob
 import os
 from typing import TYPE_CHECKING, Final
 
+from hyperjobs.maintenance.backup.adopt import refuse_in_use
 from hyperjobs.maintenance.backup.manifest import manifest_of
 from hyperjobs.maintenance.backup.pack import copy_file, unpack
 from hyperjobs.maintenance.backup.proof import (
@@ -76,6 +77,30 @@ def staged(
                 plain = copy
             require_same_content(directory / str(name), prove_database(plain, keep_on, level=level), manifest)
         yield plain, manifest
+
+
+@contextlib.contextmanager
+def staged_file(file: Path, target: Path, keep_on: Callable[[], None] = lambda: None) -> Iterator[tuple[Path, int]]:
+    """A copy of a database that is no backup, in a private directory beside ``target``, proven in full; and its jobs.
+
+    Nothing vouches for such a file, as a manifest does for a backup, so every value in it is read.
+
+    Raises:
+        BackupNotFoundError: there is no such file.
+        BackupDamagedError: it is damaged, or no job store.
+        StoreRefusedError: it is the target, somebody has it open, or a -wal or -journal lies beside it.
+        StoreFullError: there is no room beside the target.
+    """
+    refuse_in_use(file, file, target)
+    with disk_errors(target.parent, UNTOUCHED):
+        forget_killed(target)
+    with private_folder(target.parent, f".{target.name}.hyperjobs-restore-") as folder:
+        require_room(target.parent, file.stat().st_size, "a restore")
+        copy = folder / "copy"
+        with told_of(file, copy), disk_errors(target.parent, UNTOUCHED):
+            copy_file(file, copy, keep_on)
+            proven = prove_database(copy, keep_on)
+        yield copy, proven.content.jobs
 
 
 def forget_killed(target: Path) -> None:

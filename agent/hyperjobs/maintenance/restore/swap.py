@@ -71,7 +71,7 @@ def swap(database: Path, target: Path, *, now: datetime) -> Path:
     kept = kept_name(target, now)
     with _alone(target):
         with disk_errors(target, "a restore failed; the store is as it was"), contextlib.ExitStack() as undo:
-            _take_after(database, target)
+            take_after(database, target)
             back = functools.partial(_take_back, target, target.stat())
             os.link(target, kept)
             undo.callback(back, kept.unlink)  # or the store would keep two names, and nobody could open it
@@ -154,7 +154,7 @@ def _refusal(target: Path, who: str) -> StoreRefusedError:
     )
 
 
-def _take_after(database: Path, target: Path) -> None:
+def take_after(database: Path, target: Path) -> None:
     """Give the new file the old one's mode and, where the system lets us, owner; and sync it."""
     status = target.stat()
     descriptor = os.open(database, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
