@@ -41,7 +41,7 @@ def figure(bench: Bench) -> Table:
     whole = lived_in(folder / "whole.db", _JOBS)
     rows = rows_of(whole)
     recovers = _can_recover(whole, folder, rows)
-    heads = ["Damage", "scan to the first error", "from both ends", "salvage", "of these in doubt"]
+    heads = ["Damage", "scan to the first error", "from both ends", "salvage", "in doubt, left out"]
     table = Table("salvaging", heads + ["`.recover`"] * recovers)
     for name, work in damage.PAGES.items():
         saved: Counter[str] = Counter()
