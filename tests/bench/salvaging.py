@@ -41,7 +41,7 @@ def figure(bench: Bench) -> Table:
     whole = lived_in(folder / "whole.db", _JOBS)
     rows = rows_of(whole)
     recovers = _can_recover(whole, folder, rows)
-    heads = ["Damage", "scan to the first error", "from both ends", "salvage", "of these in doubt"]
+    heads = ["Damage", "scan to the first error", "from both ends", "salvage", "in doubt, left out"]
     table = Table("salvaging", heads + ["`.recover`"] * recovers)
     for name, work in damage.PAGES.items():
         saved: Counter[str] = Counter()
@@ -53,7 +53,7 @@ def figure(bench: Bench) -> Table:
             saved += _ways(path, folder, rows, recovers=recovers)
         ways = ["first", "both", "salvage", "doubt", *(["recover"] if recovers else [])]
         table.add(name.replace("_", " "), *(f"{saved[way] / seeds / len(rows):.2%}" for way in ways))
-    jobs = 20_000 if bench.is_quick else 200_000
+    jobs = 20_000 if bench.is_quick else 1_000_000
     took = call("bench.salvaging:large", path=bench.directory.template(jobs), folder=bench.directory.path)
     table.notes.append(
         f"{seeds} files of each kind, {len(rows):,} jobs each, one place damaged at random; shares of jobs that came back "
