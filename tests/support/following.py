@@ -27,6 +27,9 @@ ALONE = re.compile(r"hyperjobs salvage\b")
 @contextlib.contextmanager
 def _nobody_else(world: World) -> Iterator[None]:
     stopped = [unit for unit in ("hyperjobs", DAEMON) if world.process(unit)]
+    if world.process("front"):
+        world.end_front()
+        stopped.append("hyperjobs")
     for unit in stopped:
         world.stop(unit)
     yield

@@ -58,7 +58,7 @@ class Services:
 
     def close(self) -> None:
         """End all that runs."""
-        self._end_front()
+        self.end_front()
         for stack in self._services.values():
             stack.close()
 
@@ -79,13 +79,13 @@ class Services:
 
     def in_front(self, text: str, *, prelude: str) -> Done:
         """Start what a reader would leave running in this terminal; the agent that runs already makes room for it."""
-        self._end_front()
+        self.end_front()
         self.stop("hyperjobs")
         ready = re.compile("Ctrl-C ends it all") if text.startswith("make demo") else None
         process = self._begin("front", ["setsid", "bash", "-c", f"{prelude}\n{text}"], ready)
         return Done(0, process.output)
 
-    def _end_front(self) -> None:
+    def end_front(self) -> None:
         """Ctrl-C, which a terminal sends to all that runs in its foreground."""
         if process := self.process("front"):
             with contextlib.suppress(ProcessLookupError):

@@ -41,6 +41,7 @@ EVENTS = (
     "import",
     "copy",
     "restore",
+    "salvage",
     "undo",
     "fix",
     "fix-undo",
