@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from support.holders import held
 from support.processes import until
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Work:
     Attributes:
         when: it is in the middle of it.
         before: what is done to the store first, as SQL, and ``prepare`` by a command.
+        beside: what another process ran and holds meanwhile, as SQL: for a work that else ends too soon.
         leaves: what it may leave, as a pattern, since that is whole in itself.
         keeps: no job goes, nor comes.
         recorded: as what ``hyperjobs runs`` has it afterwards; empty where nothing was changed.
@@ -40,6 +42,7 @@ class Work:
     when: Callable[[BigStore, int, bytes], bool]
     before: tuple[str, ...] = ()
     prepare: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     leaves: str = "-"
     keeps: bool = True
     recorded: str = ""
@@ -118,7 +121,7 @@ WORKS = {
     "vacuum": Work(("vacuum", "--force", "--mode", "incremental"), told, before=_EMPTIED, keeps=False),
     "vacuum full": Work(("vacuum", "--force", "--mode", "full"), told, before=_EMPTIED, keeps=False),
     "reindex": Work(("reindex", "--yes", "--force"), told),
-    "optimize": Work(("optimize",), heeding),
+    "optimize": Work(("optimize",), reading, beside=("BEGIN IMMEDIATE",)),
     "drill": Work(("drill",), told),
     "doctor": Work(("doctor", "--full", "--only", "rows"), reading),
     "doctor --fix": Work(("doctor", "--fix", "--yes"), told),
@@ -133,7 +136,8 @@ def interrupted(big: BigStore, work: Work, number: signal.Signals, *, later_s: f
     With ``later_s`` it is sent so much later, unless the work has ended by then: the exit code tells.
     """
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
+    holder = held(big.store, *work.beside) if work.beside else contextlib.nullcontext()
+    with holder, subprocess.Popen(
         big.command(*work.words), env=big.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs, cwd=big.folder, start_new_session=True,
     ) as process:  # fmt: skip
         os.close(theirs)
