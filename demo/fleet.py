@@ -6,7 +6,6 @@ import argparse
 import random
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Final
@@ -29,9 +28,9 @@ def main() -> None:
     words.add_argument("--seed", type=int, default=1)
     words.add_argument("--day", type=float, default=14.0)
     given = words.parse_args()
-    stopping = threading.Event()
+    stopping: list[int] = []  # no Event: its lock could be held by the very wait that a signal comes into
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, lambda heard, _frame: stopping.append(heard))
     chance = random.Random(f"fleet {given.seed}")  # noqa: S311 - no secret
     began_s = time.time()
     trouble = incidents(chance, began_s, _QUIET_S / given.speed, length_s=_INCIDENT_S / given.speed)
@@ -40,12 +39,13 @@ def main() -> None:
     fleet.adopt(unfinished(db))
     sys.stdout.write("fleet: ready\n")
     sys.stdout.flush()
-    while not stopping.is_set():
+    while not stopping:
         for sql, values in fleet.until(time.time()):
             db.execute(sql, values).fetchall()  # each its own transaction, as the daemon has it
-            if stopping.is_set():
+            if stopping:
                 break
-        stopping.wait(min(max(fleet.next_s - time.time(), 0.01), _LONGEST_WAIT_S))
+        if not stopping:
+            time.sleep(min(max(fleet.next_s - time.time(), 0.01), _LONGEST_WAIT_S))
     db.close()
 
 

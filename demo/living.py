@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 import urllib.parse
 import urllib.request
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ CONFIG: Final = HERE / "hyperjobs.yaml"
 DAYS: Final = 14.0
 _SAMPLES: Final = "samples.txt"
 _PYTHON: Final[tuple[str | Path, ...]] = (sys.executable, "-m")
+_BUSY: Final = 4
+_TRIES: Final = 40
+_TRY_AGAIN_S: Final = 0.5
 _OURS: Final = {"PYTHONPATH": str(HERE.parent)}
 
 
@@ -51,19 +55,23 @@ class Demo:
     children: Children
 
     def hyperjobs(self, *words: str) -> str:
-        """What a command says on this demo's store.
+        """What a command says on this demo's store; where the agent is at the same work, after that.
 
         Raises:
             DemoError: it failed.
         """
-        done = subprocess.run(  # noqa: S603 - our own program
-            [sys.executable, "-m", "hyperjobs", *words, "--config", str(CONFIG)],
-            env={**outside(), **self.environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        for _ in range(_TRIES):
+            done = subprocess.run(  # noqa: S603 - our own program
+                [sys.executable, "-m", "hyperjobs", *words, "--config", str(CONFIG)],
+                env={**outside(), **self.environment},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode != _BUSY:
+                break
+            time.sleep(_TRY_AGAIN_S)
         if done.returncode:
             raise DemoError(f"hyperjobs {' '.join(words)}: exit code {done.returncode}\n{done.stderr or done.stdout}")
         return done.stdout
@@ -204,6 +212,7 @@ def _environment(directory: Path, address: str, inbox: str) -> dict[str, str]:
     return {
         "HYPERJOBS_STORE__PATH": str(directory / "jobs.db"),
         "HYPERJOBS_STORE__STATE_DIR": str(directory / "state"),
+        "HYPERJOBS_AUDIT__PATH": str(directory / "audit.jsonl"),
         "HYPERJOBS_MAINTENANCE__BACKUP__DIRECTORY": str(directory / "backups"),
         "HYPERJOBS_MAINTENANCE__BACKUP__DESTINATIONS": json.dumps(offsite),
         "HYPERJOBS_WEB__LISTEN": json.dumps([address]),

@@ -15,6 +15,7 @@
     ├── ArchiveBusyError          exit 4   somebody else is at work in this directory of archives
     ├── ArchiveDamagedError       exit 3   an archive of pruned jobs is not what its manifest says
     ├── ArchiveNotFoundError      exit 7   there is no such archive
+    ├── SourcesDamagedError       exit 3   of what a store is to be rebuilt from, something is damaged
     ├── TaskRunningError          exit 4   this task is running already
     ├── MaintenanceHeldError      exit 6   maintenance is frozen or paused
     ├── BackupUploadError         exit 1   a backup is safe here, and not at every other destination
@@ -154,6 +155,13 @@ class ArchiveNotFoundError(HyperjobsError):
 
     exit_code = 7
     reason = "no_archive"
+
+
+class SourcesDamagedError(HyperjobsError):
+    """Of the pieces that a store is to be rebuilt from some are damaged, and nobody said to leave those out."""
+
+    exit_code = 3
+    reason = "sources_damaged"
 
 
 class BackupUploadError(HyperjobsError):

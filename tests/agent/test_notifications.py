@@ -165,6 +165,10 @@ def test_a_scrape_that_does_not_come_is_told_and_its_return(tmp_path, home, rece
     with agent(tmp_path, home) as process:
         url = started(process)
         assert [request.json()["event"] for request in receiver.wait(1)] == ["agent.not_scraped"]
+        subprocess.run(
+            [sys.executable, "-m", "hyperjobs", "healthcheck", "--url", url, "--store"], check=True, capture_output=True
+        )
+        assert len(receiver.requests) == 1  # that was none
         stop_scraping = time.monotonic() + 20
         until(
             lambda: get(f"{url}/metrics") and (len(receiver.requests) > 1 or time.monotonic() > stop_scraping),

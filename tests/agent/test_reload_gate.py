@@ -13,7 +13,12 @@ from datetime import UTC, datetime, timedelta
 import apsw
 import pytest
 
+from hyperjobs.maintenance.backup.destination.directory import DirectoryDestination
 from hyperjobs.maintenance.backup.directory import BackupDirectory
+from hyperjobs.maintenance.prune.task import PruneTask
+from hyperjobs.maintenance.task import Turn
+from hyperjobs.store.retention import Retention
+from hyperjobs.testing import FakeClock
 from support.agents import logged, started
 from support.backups import take
 from support.ledgers import make_store
@@ -22,7 +27,7 @@ from support.processes import get, running
 YOUNG_JOBS, OLD_JOBS = 10, 10
 
 
-def add(path, ages):
+def add(path, ages, prefix="job"):
     """Completed jobs that ended so many days ago."""
     db = apsw.Connection(str(path))
     with db:
@@ -30,7 +35,7 @@ def add(path, ages):
             ended = str(datetime.now(UTC) - timedelta(days=days))
             db.execute(
                 "INSERT INTO jobs VALUES(?,'n','vm','/vm','vsphere','/out','completed',?,?,?,100.0,'','null','',1,1)",
-                (f"job-{number}", ended, ended, ended),
+                (f"{prefix}-{number}", ended, ended, ended),
             )
     db.close()
 
@@ -162,6 +167,48 @@ def test_rules_that_let_most_backups_go_are_refused_too(gated, tmp_path):
 
     assert "would delete 3 of 4 backups" in line["error"]
     assert "keep.last: 10 → 1" in line["error"]
+
+
+def test_rules_that_let_most_backups_of_a_second_place_go_are_refused_by_its_name(gated, tmp_path):
+    directory, there = BackupDirectory(tmp_path / "backups"), tmp_path / "there"
+    there.mkdir()
+    place = DirectoryDestination("offsite", there)
+    names = [take(tmp_path / "jobs.db", directory, at=datetime(2026, 1, 1 + days, tzinfo=UTC)) for days in range(4)]
+    for name in names:
+        place.put(directory.path, name)
+    for name in names[:-1]:  # which are only there
+        (directory.path / str(name)).unlink()
+        (directory.path / name.manifest).unlink()
+    gated.options["maintenance"]["backup"]["destinations"] = [{"name": "offsite", "directory": str(there)}]
+    gated.write()
+    gated.hup("config.reloaded")
+    gated.write(keep={"last": 1, "daily": 0, "weekly": 0, "monthly": 0})
+
+    line = gated.hup("config.reload_failed")
+
+    assert "would delete 3 of 4 backups at offsite" in line["error"]
+    said = json.loads(gated.command("config", "diff-effect", str(gated.file), "--json").stdout)
+    assert (said["backups"]["more"], said["destinations"]["offsite"]["more"], said["refused"]) == (0, 3, True)
+
+
+def test_archives_whose_time_would_be_over_at_once_are_counted(gated, tmp_path):
+    add(tmp_path / "jobs.db", [60], prefix="old")
+    then = datetime.now(UTC) - timedelta(days=20)
+    pruning = PruneTask(
+        tmp_path / "jobs.db",
+        retention=Retention({"completed": timedelta(days=30)}),
+        archive_directory=tmp_path / "state" / "archive",
+        max_share=1.0,
+        max_clock_jump=timedelta(days=999),
+    )
+    pruning.run(Turn(now=then, clock=FakeClock(then)))
+    gated.options["maintenance"]["prune"]["archive"] = {"keep": "10d"}
+    gated.write()
+
+    line = gated.hup("config.reload_failed")
+
+    assert "archive.keep: 90" in line["error"]
+    assert "would delete 1 of 1 archives of pruned jobs" in line["error"]
 
 
 def test_while_the_store_cannot_be_read_only_what_is_no_stricter_passes(gated, tmp_path):

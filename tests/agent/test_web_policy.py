@@ -11,6 +11,7 @@ import subprocess
 
 import bcrypt
 import pytest
+from structlog.testing import capture_logs
 
 from hyperjobs.agent.web_policy import WebPolicy
 from hyperjobs.clock import SystemClock
@@ -282,25 +283,26 @@ SECURED = f"{TLS.format(CLIENTS)}basic_auth_users: {{alice: {HASH}}}\n"
         ("clients.crt", None),
     ],
 )
-def test_a_file_that_goes_wrong_never_opens_the_door(serve, issued, home, capfd, name, text):  # noqa: PLR0913, PLR0917 - fixtures
+def test_a_file_that_goes_wrong_never_opens_the_door(serve, issued, home, name, text):
     address, policy = serve(SECURED)
     good = client(issued, issued["good"])
     before = (home / name).read_text()
 
-    for _ in range(2):
-        (home / name).unlink() if text is None else replace(home / name, text)
-        for _ in range(3):
-            assert is_let_in(address, good, RIGHT)  # the last good rules stay
-            assert not is_let_in(address, good)
-            assert not is_let_in(address, good, OTHERS)
-            assert not is_let_in(address, client(issued), RIGHT)
-            assert not policy.is_current
-        replace(home / name, before)
-        assert is_let_in(address, good, RIGHT)
-        assert policy.is_current
+    with capture_logs() as logs:  # whatever another test of this process has made of the log
+        for _ in range(2):
+            (home / name).unlink() if text is None else replace(home / name, text)
+            for _ in range(3):
+                assert is_let_in(address, good, RIGHT)  # the last good rules stay
+                assert not is_let_in(address, good)
+                assert not is_let_in(address, good, OTHERS)
+                assert not is_let_in(address, client(issued), RIGHT)
+                assert not policy.is_current
+            replace(home / name, before)
+            assert is_let_in(address, good, RIGHT)
+            assert policy.is_current
 
-    refusals = capfd.readouterr().out.count("web.config_refused")
-    assert refusals == 2  # each time it went wrong once, however many asked
+    refusals = [line["error"] for line in logs if line["event"] == "web.config_refused"]
+    assert len(refusals) == 2, refusals  # each time it went wrong once, however many asked
     with socket.create_connection(split_address(address), timeout=10) as plain:
         plain.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
         assert b"HTTP/1.1" not in read_all(plain)

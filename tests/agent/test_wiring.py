@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hyperjobs.agent.effect import effect_of
-from hyperjobs.agent.options import archive_directory, destinations_of, host_of
+from hyperjobs.agent.options import archive_directory, destinations_of, fixes, host_of
 from hyperjobs.agent.roster import make_task
 from hyperjobs.agent.timetable import entries
 from hyperjobs.agent.workshop import Workshop
@@ -57,6 +57,7 @@ CHANGED: dict[str, Any] = {
     "vacuum.min_free": "33%",
     "checkpoint.every": "7m",
     "checkpoint.truncate": "10:00-11:00",
+    "keep_fixes": "30d",
     **{f"{task}.schedule": "1 1 * * *" for task in ("backup", "drill", "prune", "vacuum", "optimize")},
     **{
         f"{task}.{name}": value
@@ -97,10 +98,11 @@ def made(tmp_path):
         return {
             "tasks": {name: shown(make_task(shop, name)) for name in _TASKS},
             "entries": [shown(entry) for entry in entries(config)],
-            "gate": effect_of(store, config.maintenance, config.maintenance, turn).max_share,
+            "gate": effect_of(store, config.maintenance, config.maintenance, turn, archives=store.parent).max_share,
             "host": host_of(config.maintenance),
             "archive": archive_directory(config),
-            "destinations": destinations_of(config),
+            "fixes": fixes(config),
+            "destinations": destinations_of(config.maintenance),
             "timekeeper": shown(shop.timekeeper),
         }
 

@@ -33,9 +33,11 @@ FIGURES = (
     "command_line",
     "pruning",
     "exporting",
+    "rebuilding",
     "reclaiming",
     "checking",
     "salvaging",
+    "stopping",
     "status_page",
 )
 """Each is a module of this folder with a ``figure(bench)``."""

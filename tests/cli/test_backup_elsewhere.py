@@ -92,7 +92,11 @@ def test_the_list_of_a_destination_is_the_stores_own_with_what_each_is_worth(hj,
     assert states(other) == {theirs: "verified"}
     shown = json.loads(hj.run("backup", "show", "--from", "nas").stdout)
     assert shown["name"] == first
-    proven = hj.run("backup", "verify", "--from", "nas", "--all").stdout
+    # whole names: within a second theirs is but for the suffix that of the first
+    proven = [
+        json.loads(line)["name"]
+        for line in hj.run("backup", "verify", "--from", "nas", "--all", "--json").stdout.splitlines()
+    ]
     assert first in proven
     assert theirs not in proven
 

@@ -72,6 +72,25 @@ def test_reindex_asks_and_without_a_terminal_wants_a_yes(hj):
     assert hj.run("reindex", "idx_wrong", "--yes").returncode == 1
 
 
+def test_vacuum_convert_asks_and_writes_the_store_anew_once(hj):
+    rows = hj.sql("SELECT * FROM jobs")
+    assert hj.sql("PRAGMA auto_vacuum") == [(0,)]
+    assert hj.run("vacuum", "--convert", "--mode", "full").returncode == 2
+    foreseen = hj.run("vacuum", "--convert", "--force", "--dry-run")
+    assert foreseen.returncode == 0
+    assert hj.run("vacuum", "--convert", "--force").returncode == 2  # nobody there to be asked
+    assert hj.sql("PRAGMA auto_vacuum") == [(0,)]
+
+    done = hj.run("vacuum", "--convert", "--force", "--yes", "--json")
+
+    assert (done.returncode, json.loads(done.stdout)["outcome"]) == (0, "ok")
+    assert hj.sql("PRAGMA auto_vacuum") == [(2,)]
+    assert hj.sql("SELECT * FROM jobs") == rows
+    assert hj.sql("PRAGMA integrity_check") == [("ok",)]
+    again = hj.run("vacuum", "--convert", "--yes", "--json")
+    assert (again.returncode, json.loads(again.stdout)["reason"]) == (0, "already_incremental")
+
+
 def test_a_drill_without_a_backup_is_one_line_and_exit_7_and_with_one_it_passes(hj):
     failed = hj.run("drill")
     assert (failed.returncode, failed.stdout, failed.stderr.count("\n")) == (7, "", 1)

@@ -1,18 +1,17 @@
-"""docs/commands.md and the program say the same, both ways."""
+"""docs/commands.md and the program say the same; ``HYPERJOBS_UPDATE_GOLDEN=1`` writes anew what is made from the commands."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
-from pathlib import Path
 
 import click
 import pytest
 
 from hyperjobs.cli.program import program
-
-PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
-EVERYWHERE = {"--verbose", "-v", "--help", "-h"}
+from support.command_page import PAGE, block, described, full_name, renewed
+from support.command_tree import every_command
 
 
 def sections():
@@ -21,47 +20,29 @@ def sections():
     return {heading: text for heading, _, text in (part.partition("\n") for part in parts[1:])}
 
 
-def commands(group=program, prefix=""):
-    """Every command by its full name."""
-    context = click.Context(group)
-    found = {}
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        if isinstance(command, click.Group):
-            found |= commands(command, f"{prefix}{name} ")
-        if not isinstance(command, click.Group) or command.invoke_without_command:
-            found[prefix + name] = command
-    return found
+def test_the_page_is_what_it_would_be_if_it_were_made_now():
+    if os.environ.get("HYPERJOBS_UPDATE_GOLDEN"):
+        PAGE.write_text(renewed(PAGE.read_text()))
 
-
-def options_in(text):
-    """The options that a section's table describes, by the first cell of each row."""
-    cells = re.findall(r"^\| (`-[^|]*`) \|", text, flags=re.MULTILINE)
-    return {word for cell in cells for word in re.findall(r"(?<=`)--?[a-z-]+", cell, flags=re.IGNORECASE)}
-
-
-def options_of(command):
-    return {word for option in command.params if isinstance(option, click.Option) for word in option.opts}
+    assert renewed(PAGE.read_text()) == PAGE.read_text()
 
 
 def test_the_page_has_a_section_for_every_command_and_no_other():
-    assert set(sections()) == set(commands())
+    assert set(sections()) == set(described()) - {""}
 
 
-@pytest.mark.parametrize("name", sorted(commands()))
-def test_a_section_describes_every_option_and_no_other(name):
-    assert options_in(sections()[name]) == options_of(commands()[name]) - EVERYWHERE
+@pytest.mark.parametrize("name", sorted(described()))
+def test_what_is_made_from_a_command_stands_in_its_section_once_and_below_an_introduction(name):
+    text = sections()[name] if name else PAGE.read_text().split("\n## ")[0]
+    made = block(name, described()[name])
+
+    assert text.count(made) == PAGE.read_text().count(f"<!-- {full_name(name)}: made") == 1
+    assert re.match(r"\s*[A-Z#]", text.partition(made)[0])
 
 
-def test_the_page_describes_the_programs_own_options():
-    opening = PAGE.read_text().split("\n## ")[0]
-
-    assert options_in(opening) == options_of(program) | {"--help", "-h"}
-
-
-@pytest.mark.parametrize("name", sorted(commands()))
+@pytest.mark.parametrize("name", sorted(every_command()))
 def test_every_command_and_option_has_help(name):
-    command = commands()[name]
+    command = every_command()[name]
 
     assert command.help
     assert all(option.help for option in command.params if isinstance(option, click.Option))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ import apsw
 import pytest
 
 from hyperjobs.cli.person import person
-from support.stores import held
+from support.stores import held, script
 
 DEADLINE_S = 60
 
@@ -199,6 +200,67 @@ def test_one_that_is_so_already_is_no_failure_and_no_event(hj):
     assert (again.returncode, again.stdout) == (0, "job-4: is cancelled already\n")
     assert rows(hj) == before
     assert len(events(hj, "cancel")) == 1
+
+
+KILLED = (
+    "import os,signal,sys\n"
+    "from hyperjobs.cli.program import main\n"
+    "from {module} import {owner}\n"
+    "{owner}.{name} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)\n"
+    "sys.argv[0] = 'hyperjobs'\n"
+    "main()\n"
+)
+
+
+def killed(hj, module, owner, name, *words):
+    """Run the program, and kill it where it would call a method."""
+    code = KILLED.format(module=module, owner=owner, name=name)
+    environment = hj.env({"HYPERJOBS_STORE__PATH": str(hj.store)})
+    done = subprocess.run([sys.executable, "-c", code, *words], env=environment, cwd=hj.home, check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("words", [["cancel", "job-4"], ["delete", "job-1"], ["set-status", "completed", "job-4"]])
+def test_an_edit_that_is_killed_before_it_is_recorded_is_known_all_the_same(hj, words):
+    before = rows(hj)
+    killed(hj, "hyperjobs.cli.recorded", "Record", "conclude", *words, "--yes", "--reason", "host lost")
+
+    [event] = events(hj, words[0])
+
+    assert rows(hj) != before
+    assert (event["outcome"], event["reason"], event["by"]) == ("interrupted", "host lost", person())
+    assert event["detail"]["ids"] == [words[-1]]
+    assert "begun, and its end is not recorded" in event["summary"]
+
+
+def test_an_edit_that_is_killed_before_it_was_done_says_no_more_than_that_it_began(hj):
+    before = rows(hj)
+    killed(hj, "hyperjobs.store.sqlite", "SQLiteJobStore", "transition", "cancel", "job-4", "--yes")
+
+    [event] = events(hj, "cancel")
+
+    assert rows(hj) == before
+    assert (event["outcome"], "begun, and its end is not recorded" in event["summary"]) == ("interrupted", True)
+
+
+@pytest.mark.parametrize("atomic", [[], ["--atomic"]])
+@pytest.mark.parametrize("words", [["cancel", "job-4"], ["delete", "job-1"]])
+def test_an_edit_that_could_not_be_made_leaves_no_event(hj, words, atomic):
+    with held(hj.store):
+        assert hj.run(*words, *atomic, "--yes").returncode == 4
+
+    assert events(hj, words[0]) == []
+
+
+def test_where_the_record_cannot_be_written_the_edit_is_made_and_that_is_said(hj):
+    assert hj.run("runs").returncode == 0
+    [state] = (hj.store.parent / "state").glob("*.db")
+    script(state, "CREATE TRIGGER full BEFORE INSERT ON event BEGIN SELECT RAISE(ABORT,'no room'); END")
+
+    done = hj.run("cancel", "job-4", "--yes")
+
+    assert status(hj, "job-4") == "cancelled"
+    assert "cannot be recorded before it is done" in done.stderr
 
 
 @pytest.mark.parametrize("form", [["list"], ["list", "--json"]])

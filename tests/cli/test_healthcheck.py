@@ -11,7 +11,7 @@ import pytest
 
 from support.agents import launched, started
 from support.imports import loaded
-from support.processes import free_port
+from support.processes import free_port, get
 
 
 @pytest.fixture
@@ -37,6 +37,18 @@ def test_a_running_agent_is_well_in_one_line(hj, running):
     assert_said(hj.run("healthcheck", "--url", url), f"{url}: alive\n")
     assert_said(hj.run("healthcheck", "--url", url, "--ready"), f"{url}: ready\n")
     assert_said(hj.run("healthcheck", "--url", url, "--ready", "--store"), f"{url}: ready, reads its store\n")
+
+
+def test_it_is_no_scrape_of_the_agent(hj, running):
+    url = running[1]
+
+    for _ in range(2):
+        assert hj.run("healthcheck", "--url", url, "--store").returncode == 0
+    first = get(f"{url}/metrics").text
+    second = get(f"{url}/metrics").text
+
+    assert "\nhyperjobs_last_scrape_timestamp_seconds " not in first
+    assert "\nhyperjobs_last_scrape_timestamp_seconds " in second
 
 
 def assert_said(done, line):
@@ -74,7 +86,7 @@ def test_no_agent_is_exit_1_with_the_address_and_the_reason(hj):
     failed = hj.run("healthcheck", "--url", f"http://127.0.0.1:{port}")
 
     assert (failed.returncode, failed.stdout) == (1, "")
-    assert failed.stderr == f"hyperjobs: 127.0.0.1:{port}: connection refused\n"
+    assert failed.stderr == f"hyperjobs: 127.0.0.1:{port}: connection refused; is the agent running?\n"
 
 
 def test_a_server_that_is_no_agent_is_not_well(hj, tmp_path):
@@ -101,7 +113,7 @@ def test_a_server_that_is_no_agent_is_not_well(hj, tmp_path):
         (["--url", "ftp://127.0.0.1"], "is not like http://"),
         (["--url", "http://user:secret@127.0.0.1"], "is not like http://"),
         (["--url", "http://127.0.0.1:99999"], "is no address"),
-        (["--timeout", "0"], "0.1<=x<=600"),
+        (["--timeout", "0"], "is not a number from 0.1 to 600"),
         (["--key", "key.pem"], "--key goes with --cert"),
     ],
 )

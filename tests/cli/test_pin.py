@@ -41,3 +41,15 @@ def test_a_job_that_is_not_there_is_exit_7_in_one_line(hj, command, capsys):
     assert code == 7
     assert len(line.splitlines()) == 1
     assert "nobody" in line
+
+
+def test_pins_are_a_table_on_a_terminal_and_none_are_said_to_be_none(hj):
+    none = hj.on_terminal("pins")
+    hj.run("pin", "job-1", "--reason", "for the auditors")
+
+    code, table = hj.on_terminal("pins", env={"NO_COLOR": "1", "TERM": "dumb"})
+
+    assert (none[0], none[1], code) == (0, "no pinned jobs\n", 0)
+    assert table.splitlines()[0].split() == ["ID", "PINNED", "BY", "JOB", "REASON"]
+    assert table.splitlines()[1].startswith("job-1")
+    assert table.splitlines()[1].endswith("for the auditors")

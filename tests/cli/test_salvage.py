@@ -114,9 +114,18 @@ def test_the_shape_of_the_json_is_that_of_the_docs(hj):
         "seconds",
     ]
     (gap,) = said["ranges"]
-    assert list(gap) == ["pages", "why", "from", "to", "saved", "lost", "created_after", "created_before"]
+    assert list(gap) == [
+        "pages",
+        "why",
+        "first_rowid",
+        "last_rowid",
+        "saved",
+        "lost",
+        "created_after",
+        "created_before",
+    ]
     assert (gap["lost"], gap["saved"]) == (said["lost"], 0)
-    assert all(gap["from"] <= job["rowid"] <= gap["to"] for job in said["lost_jobs"])
+    assert all(gap["first_rowid"] <= job["rowid"] <= gap["last_rowid"] for job in said["lost_jobs"])
     assert not list(hj.home.glob("*.db"))
 
 

@@ -69,12 +69,12 @@ def test_the_schedule_as_json_names_the_slot_and_when_it_starts(capsys):
     shapes = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert shapes[2] == {
         "task": "vacuum",
-        "starts": "2026-10-26T02:00:00.000000Z",
+        "starts_at": "2026-10-26T02:00:00.000000Z",
         "local": "2026-10-26T02:00:00+00:00",
         "zone": "UTC",
         "slot": "2026-10-25T13:00 UTC",
         "schedule": "0 13 * * sun UTC",
-        "jitter_s": 0.0,
+        "jitter_seconds": 0.0,
         "window": "02:00-05:00",
     }
 
@@ -152,7 +152,7 @@ def test_a_preview_begins_today_where_the_schedule_is():
         (["--cron", "@daily", "--task", "backup"], "do not go together"),
         (["--cron", "@daily", "--from", "yesterday"], "is not a date; write it as 2026-10-24"),
         (["--cron", "@daily", "--from", "0001-01-01"], "is not between 1900-01-01 and 9000-01-01"),
-        (["--cron", "@daily", "--days", "0"], "0 is not in the range"),
+        (["--cron", "@daily", "--days", "0"], "is not a whole number from 1"),
     ],
 )
 def test_what_cannot_be_previewed_is_a_usage_error(words, said):

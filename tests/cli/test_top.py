@@ -117,3 +117,38 @@ def test_rows_that_no_client_writes_break_nothing(bad_rows):
     done = replace(bad_rows).run("top", "failures", "--since", "2020-01-01", "--json")
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_failed_jobs_by_kind_are_as_top_has_them_when_they_are_the_same_jobs(hj):
+    both = [
+        shapes(hj.invoke("top", "failures", "--since", "1000d", "--json")),
+        shapes(hj.invoke("failed", "--group", "--json")),
+    ]
+
+    assert both[0] == both[1]
+    assert [each["jobs"] for each in both[1]] == [3, 1, 1]
+    assert both[1][0]["example_id"] == "f-2"
+
+
+def test_failed_jobs_by_kind_are_those_that_every_filter_of_failed_lets_through(hj):
+    hj.sql("UPDATE jobs SET user='bob', vm_name='db-01', created_at='2026-06-02 00:00:00+00:00' WHERE id='f-3'")
+
+    def kinds(*words):
+        return [(each["kind"], each["jobs"]) for each in shapes(hj.invoke("failed", "--group", "--json", *words))]
+
+    refused, full, silent = "connect <host>: connection refused", "write <path>: no space left on device", ""
+    assert kinds("--provider", "aws") == [(silent, 1), (refused, 1), (full, 1)]
+    for words in (("--user", "bob"), ("--vm", "db-01"), ("--text", "vcenter-3"), ("--since", "2026-06-01T12:00")):
+        assert kinds(*words) == [(refused, 1)]
+    assert kinds("--until", "2026-06-01T12:00") == [(refused, 2), (silent, 1), (full, 1)]
+    assert kinds("--limit", "1") == [(refused, 3)]
+    assert kinds("--limit", "all") == kinds()
+
+
+@pytest.mark.parametrize("words", [("--offset", "1"), ("--after", "2026-06-01T00:00:00.000000Z,f-1")])
+def test_a_page_of_kinds_makes_no_sense(hj, words):
+    assert hj.invoke("failed", "--group", *words).exit_code == 2
+
+
+def test_kinds_of_a_store_in_which_nothing_failed_are_none(empty):
+    assert shapes(empty.invoke("failed", "--group", "--json")) == []

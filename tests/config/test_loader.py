@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from hyperjobs.config import Config, Ledger, Level, Store, load_config, source
-from hyperjobs.config.loader import default_backups, default_state_dir
 from hyperjobs.config.problem import Problems
+from hyperjobs.config.usual import default_backups, default_state_dir
 from hyperjobs.errors import ConfigError
 
 SOURCES = {

@@ -1,6 +1,7 @@
 """The configuration as text: what is in force, the example, the schema and the documentation agree with the code."""
 
 import json
+import os
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -11,14 +12,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperjobs.config import Config, Store, example, json_schema, load_config, options_table, render
-from hyperjobs.config.model import Metrics, bounds, options
+from hyperjobs.config import Config, Store, destination_table, example, json_schema, load_config, options_table, render
+from hyperjobs.config.model import Metrics, bounds, fixed_options, options
 from hyperjobs.duration import format_duration
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config" / "example.yaml"
 GUIDE = ROOT / "docs" / "configure.md"
-WRITE = "write it anew with: python -c 'from hyperjobs.config import example; print(example(), end=\"\")'"
+OPERATE = ROOT / "docs" / "operate.md"
+WRITE = "write it anew with HYPERJOBS_UPDATE_GOLDEN=1"
 
 
 def leaves(values, path=()):
@@ -31,6 +33,9 @@ def leaves(values, path=()):
 
 
 def test_the_example_is_what_the_code_says():
+    if os.environ.get("HYPERJOBS_UPDATE_GOLDEN"):
+        EXAMPLE.write_text(example())
+
     assert EXAMPLE.read_text() == example(), WRITE
 
 
@@ -56,11 +61,19 @@ def test_any_reader_of_yaml_reads_the_example_alike():
     jsonschema.validate(read, json_schema())
 
 
-def test_the_guide_lists_every_option():
-    table = re.search(r"<!-- options -->\n\n(.*?)\n<!-- /options -->", GUIDE.read_text(), re.DOTALL)
+@pytest.mark.parametrize(("name", "table"), [("options", options_table), ("destination", destination_table)])
+def test_the_guide_lists_every_option(name, table):
+    shown = re.compile(rf"(?<=<!-- {name} -->\n\n)\|.*?(?=\n<!-- /{name} -->)", re.DOTALL)
+    if os.environ.get("HYPERJOBS_UPDATE_GOLDEN"):
+        GUIDE.write_text(shown.sub(lambda _: table(), GUIDE.read_text()))
 
-    assert table is not None
-    assert table[1] == options_table(), "write it anew from hyperjobs.config.options_table()"
+    assert shown.findall(GUIDE.read_text()) == [table()], WRITE
+
+
+def test_the_page_for_operators_names_what_a_reload_cannot_change():
+    named = re.search(r"((?:`[a-z_]+\.[a-z_]+`(?:,| and)?\s+)+)need a restart", OPERATE.read_text())
+
+    assert set(re.findall(r"`([^`]+)`", named[1])) == {".".join(path) for path in fixed_options()}
 
 
 def test_the_files_shown_in_the_guide_are_right(tmp_path):

@@ -1,4 +1,4 @@
-"""docs/deploy.md, followed to the letter: installed, started, upgraded and uninstalled on a machine that goes afterwards."""
+"""docs/deploy.md and docs/upgrade.md, followed to the letter: installed, started, upgraded and uninstalled on a machine that goes afterwards."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ set -eu
 """
 
 
-def script(section, pattern="."):
+def script(section, pattern=".", page="deploy.md"):
     """The commands of a section, those of its blocks that the pattern is found in."""
-    text = (ROOT / "docs" / "deploy.md").read_text().partition(f"## {section}\n")[2].partition("\n## ")[0]
+    text = (ROOT / "docs" / page).read_text().partition(f"## {section}\n")[2].partition("\n## ")[0]
     blocks = re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     lines = [line.removeprefix("$ ") for block in blocks if re.search(pattern, block) for line in block.splitlines()]
     return "\n".join(lines)
@@ -55,9 +55,9 @@ def test_a_stranger_who_follows_the_page_gets_an_agent_and_gets_rid_of_it_again(
         copy_fixture(store.parent)
         before = schema(store)
 
-        def follow(section, pattern=".", **changes):
+        def follow(section, pattern=".", page="deploy.md", **changes):
             """Run a section's commands in a shell as a person would, in the checkout; what they wrote."""
-            text = script(section, pattern)
+            text = script(section, pattern, page)
             for old, new in changes.items():
                 assert old in text
                 text = text.replace(old, new)
@@ -66,6 +66,7 @@ def test_a_stranger_who_follows_the_page_gets_an_agent_and_gets_rid_of_it_again(
             return host.do_in(ROOT, *clean, PRELUDE + text)
 
         assert follow("The program").splitlines()[-1].startswith("hyperjobs ")
+        assert follow("Completion and manual pages").splitlines()[-1].endswith(" pages")
         follow("Its user and directories")
         follow("Who may write the store")
         listen = f'web: {{listen: ["{url.removeprefix("http://")}"]}}\nstore:'
@@ -81,7 +82,7 @@ def test_a_stranger_who_follows_the_page_gets_an_agent_and_gets_rid_of_it_again(
             process.until(lambda: "hyperjobs_ledger_ready 1.0" in get(f"{url}/metrics").text, "the ledger")
             assert "reads its store" in follow("systemd", "enable --now")
             assert "verified" in follow("systemd", "backup create")
-            assert "reads its store" in follow("Upgrade")
+            assert "reads its store" in follow("hyperjobs", page="upgrade.md")
             assert process.stop() == 0
         follow("Uninstall")
 

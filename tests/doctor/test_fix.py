@@ -6,12 +6,17 @@ import json
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 
 import apsw
 import pytest
 
+from hyperjobs.doctor.images import Images, remove_expired
+from hyperjobs.maintenance.prune.directory import ArchiveDirectory
+from hyperjobs.maintenance.prune.name import DATA
 from hyperjobs.store.cells import is_same
 from hyperjobs.store.mend import KINDS, mend
+from hyperjobs.testing import START
 from support.doctor_host import SOUND
 from support.holders import held
 from support.processes import agent, until
@@ -289,3 +294,57 @@ def test_a_killed_fix_is_whole_batches_and_the_same_again_does_the_rest(bare):
         undone = json.loads(bare.run("--undo", older.name, "--yes", "--json").stdout)
         assert undone["rows"] == first
     assert bare.sql("SELECT count(*) FROM jobs WHERE error IS NULL") == [(JOBS,)] or not left
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Images of two stores: of ours 0, 10 and 20 days old, the oldest first."""
+    directory = ArchiveDirectory(tmp_path / "fixes")
+    directory.prepare()
+    for days in (20, 10, 0):
+        for store, source in (("ours", "aa"), ("theirs", "bb")):
+            name = directory.next_name(tmp_path / f"{store}.db", START - timedelta(days=days))
+            Images(directory, name, source).close()
+    return directory
+
+
+def names_of(directory):
+    return [f"{name.stem} {(START - name.at).days}" for name in directory.names()]
+
+
+@pytest.mark.parametrize(
+    ("keep", "now", "left"),
+    [
+        (15, 0, ["ours 10", "ours 0"]),
+        (5, 0, ["ours 0"]),
+        (25, 0, ["ours 20", "ours 10", "ours 0"]),
+        (1, 900, ["ours 0"]),
+    ],
+)
+def test_images_of_old_fixes_go_but_never_the_newest_nor_another_stores(images, keep, now, left):
+    remove_expired(images, "aa", now=START + timedelta(days=now), keep=timedelta(days=keep))
+
+    assert [name for name in names_of(images) if name.startswith("ours")] == left
+    assert [name for name in names_of(images) if name.startswith("theirs")] == ["theirs 20", "theirs 10", "theirs 0"]
+
+
+def test_images_that_do_not_say_whose_they_are_stay(images):
+    oldest = images.path / images.names()[0].data
+    oldest.write_bytes(b"")
+
+    remove_expired(images, "aa", now=START + timedelta(days=900), keep=timedelta(days=1))
+
+    assert oldest.exists()
+
+
+def test_a_fix_removes_images_whose_time_is_over(bare):
+    bare.make(*BAD)
+    first = json.loads(bare.run("--fix", "--yes", "--json", "--only", "null_value").stdout)["run"]
+    folder = bare.folder / "state" / "fixes"
+    [file] = [path for path in folder.iterdir() if path.name.startswith(first)]
+    old = file.with_name(file.name.replace("-20", "-19", 1))  # a century ago
+    file.rename(old)
+
+    second = json.loads(bare.run("--fix", "--yes", "--json").stdout)["run"]
+
+    assert [path.name for path in folder.iterdir() if not path.name.startswith(".")] == [f"{second}{DATA}"]

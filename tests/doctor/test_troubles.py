@@ -83,6 +83,17 @@ def test_a_sound_host_with_its_agent_and_a_backup_has_no_warning_but_of_what_nev
     assert [e["detail"]["drift"] for e in findings if e["check"] == "ledger"] == [0]
 
 
+def test_to_be_asked_by_the_doctor_is_not_to_be_scraped(host, tmp_path):
+    with agent(host.store, state_dir=tmp_path / "state", arguments=["--config", str(host.file)]) as running_agent:
+        host.options["web"]["listen"] = [running_agent.url.removeprefix("http://")]
+        host.write()
+
+        found = [next(each for each in host.doctor()[1] if each["check"] == "agent") for _ in range(2)]
+
+    assert [each["level"] for each in found] == ["warning", "warning"]
+    assert all("nobody has scraped it since it started" in each["message"] for each in found)
+
+
 # "Database Locked Error": test_locks.py; and its second half, WAL that is off
 
 

@@ -20,6 +20,7 @@ from hyperjobs.maintenance.restore.staging import staged
 from hyperjobs.maintenance.restore.swap import put_new
 from hyperjobs.testing import START, FakeClock
 from support.backups import store_of, take
+from support.ledgers import insert
 
 
 @pytest.fixture
@@ -102,6 +103,60 @@ def test_what_was_adopted_restores(store, directory, tmp_path, mode):
     db = apsw.Connection(str(tmp_path / "back.db"))
     assert db.execute("SELECT count(*) FROM jobs").fetchall() == [(20,)]
     db.close()
+
+
+def change(path, at, job_id="more"):
+    """Have one more job end at this time, in a store that nobody else has open."""
+    db = apsw.Connection(str(path))
+    insert(db, job_id, "completed", completed=at.isoformat(" "))
+    db.close()
+
+
+@pytest.mark.parametrize(("changed", "latest"), [(9, False), (11, True), (30, False)])
+def test_an_old_copy_whose_file_is_new_does_not_become_the_latest(store, directory, tmp_path, changed, latest):
+    copy = elsewhere(store, tmp_path / "old")
+    change(copy, START + timedelta(days=changed))
+    newest = [take(store, directory, at=START + timedelta(days=day)) for day in (0, 10)][-1]
+    at = (START + timedelta(days=15)).timestamp()
+    os.utime(copy, (at, at))  # as cp leaves it
+
+    done = adopted(copy, directory, store)
+
+    found = choose(directory.path, store).name
+    assert (str(found) == done.manifest.name) is latest
+    assert (found == newest) is not latest
+
+
+def test_a_copy_without_any_time_in_it_stands_before_all_backups(store, directory, tmp_path):
+    copy = elsewhere(store, tmp_path / "old", days=15)
+    db = apsw.Connection(str(copy))
+    db.execute("DELETE FROM jobs").fetchall()
+    db.close()
+    os.utime(copy, ((START + timedelta(days=15)).timestamp(),) * 2)
+    names = [take(store, directory, at=START + timedelta(days=day)) for day in (0, 10)]
+
+    done = adopted(copy, directory, store)
+
+    assert [str(entry.name) for entry in read_catalogue(directory.path, store)] == [
+        done.manifest.name,
+        *map(str, names),
+    ]
+
+
+def test_a_deletion_that_the_ledger_saw_dates_a_copy(store, directory, tmp_path):
+    copy = elsewhere(store, tmp_path / "old")
+    db = apsw.Connection(str(copy))
+    db.execute("CREATE TABLE hyperjobs_history(seq INTEGER PRIMARY KEY,job_id,at INTEGER,old,new,ids)").fetchall()
+    take(store, directory, at=START)
+    at = int((START + timedelta(days=3)).timestamp())
+    db.execute("INSERT INTO hyperjobs_history(job_id,at,old) VALUES('job-1',?,'completed')", (at,)).fetchall()
+    db.execute("DELETE FROM jobs WHERE id='job-1'").fetchall()
+    db.close()
+    os.utime(copy, (at + 86_400,) * 2)
+
+    done = adopted(copy, directory, store)
+
+    assert str(choose(directory.path, store).name) == done.manifest.name
 
 
 @pytest.mark.parametrize(("days", "latest"), [(5, False), (-5, False), (15, True)])

@@ -264,6 +264,20 @@ def test_the_reserve_gets_a_store_off_a_disk_that_its_wal_has_filled(tmp_path):
         assert content_of(store).jobs == 1
 
 
+def test_beside_litestream_a_wal_that_has_filled_the_disk_is_moved_and_never_emptied(tmp_path):
+    with full_disk(tmp_path, reserve_bytes=4 * MIB) as (store, reserve):
+        store.with_name(f".{store.name}-litestream").mkdir()
+        before = wal_bytes(store)
+
+        with pytest.raises(StoreFullError, match="reserve was let go"):
+            check(store, reserve=reserve, truncate=always)
+
+        assert wal_bytes(store) == before > MIB
+        assert check(store).detail["moved"] > 0
+        execute(store, _INSERT)
+        assert content_of(store).jobs == 1
+
+
 def test_the_reserve_is_let_go_before_a_store_is_opened_that_finds_no_room_to_open(tmp_path):
     """As after a crash: nobody has it open, and its -shm has to be made anew."""
     with small_disk(tmp_path, 32 * MIB) as disk:

@@ -31,6 +31,11 @@ def test_a_power_cut_at_any_moment_loses_no_row_and_shows_no_bad_backup(tmp_path
     assert wrong_after(work, tmp_path, _WORK[work]) == []
 
 
+@pytest.mark.parametrize("work", ["restore", "live restore"])
+def test_a_power_cut_right_after_a_rename_does_not_cost_the_old_store(tmp_path, work):
+    assert wrong_after(work, tmp_path, 80, after={"rename"}) == []
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("work", _WORK)
 def test_five_thousand_power_cuts_lose_no_row_and_show_no_bad_backup(tmp_path, work):

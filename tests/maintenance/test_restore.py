@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -19,9 +20,10 @@ from hyperjobs.maintenance.backup.name import BackupName
 from hyperjobs.maintenance.restore.live import restore_live
 from hyperjobs.maintenance.restore.staging import staged
 from hyperjobs.maintenance.restore.swap import put_new, swap
+from hyperjobs.store.connection import Connection
 from hyperjobs.store.snapshot import Pace
 from hyperjobs.testing import FakeClock
-from support.holders import held
+from support.holders import execute, held
 from support.ledgers import Kept, insert, make_store
 from support.turns import stop_after
 
@@ -62,6 +64,26 @@ def back_up(store: Path, directory: BackupDirectory, compression: str = "none") 
     )
     assert name is not None
     return name
+
+
+@pytest.mark.parametrize("mode", ["wal", "delete"])
+def test_who_opens_the_store_after_it_was_looked_who_has_it_is_found_all_the_same(store, directory, monkeypatch, mode):
+    name = back_up(store, directory)
+    add(store, "new")
+    execute(store, f"PRAGMA journal_mode={mode}")
+    late = contextlib.ExitStack()
+
+    def opened_late(path, **options):
+        late.enter_context(held(store, "SELECT count(*) FROM jobs"))  # idle: no lock of it is in the way
+        return Connection(path, **options)
+
+    with staged(directory.path, name, store) as (database, _), late:
+        monkeypatch.setattr("hyperjobs.maintenance.restore.swap.Connection", opened_late)
+        with pytest.raises(StoreRefusedError, match="has the store open"):
+            swap(database, store, now=NOW)
+
+    assert ids(store) == OLD | {"new"}
+    assert not list(store.parent.glob("*before-restore*"))
 
 
 OLD = {f"old-{number}" for number in range(50)}

@@ -18,7 +18,7 @@ def scrapes(tmp_path_factory):
     """One store's life, family by family: missing at first, then with jobs of every kind, and one row nobody can count."""
     directory = tmp_path_factory.mktemp("life")
     store = directory / "jobs.db"
-    with hand_turned(store, directory / "state") as agent:
+    with hand_turned(store, directory / "state", audit__path=str(directory / "audit.jsonl")) as agent:
         found = [agent.families()]
         shutil.copyfile(FIXTURE / "jobs.db", store)
         agent.turn()
@@ -70,7 +70,7 @@ def test_a_scrape_of_a_missing_store_has_no_number_of_it(scrapes):
 
     assert "store_up" in first
     assert not first & {name for name, entry in catalogue().items() if entry.group == "jobs"}
-    assert not first & {"store_rows", "store_pages", "store_info", "ledger_ready", "ledger_unfolded_rows"}
+    assert not first & {"store_rows", "store_pages", "store_info", "ledger_ready", "ledger_unfolded_rows", "audit_up"}
 
 
 def test_a_family_is_exported_once_and_its_samples_stand_together(scrapes):

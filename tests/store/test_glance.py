@@ -51,3 +51,20 @@ def test_the_windows_are_those_of_the_metrics_with_a_ledger_and_without(tmp_path
     kept.stop()
 
     assert glanced(path, now) == glanced(bare, now) == windows == {"24h": 2, "7d": 4}
+
+
+def test_counts_are_in_the_order_of_a_jobs_life_with_a_ledger_too(tmp_path):
+    path = make_store(tmp_path / "jobs.db")
+    kept = Kept(path, tmp_path / "state", clock=FakeClock(START))
+    db = apsw.Connection(str(path))
+    for status in ("failed", "completed", "strange", "running", "pending", "cancelled"):
+        insert(db, f"job-{status}", status)
+    db.close()
+    kept.turn()
+    kept.stop()
+
+    connection = Connection(path, read_only=True)
+    jobs = read_glance(connection, START).jobs
+    connection.close()
+
+    assert list(jobs) == ["pending", "running", "completed", "failed", "cancelled", "other"]

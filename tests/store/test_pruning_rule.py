@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hyperjobs.errors import ConfigError, StoreFullError, StoreRefusedError
 from hyperjobs.store import query
 from hyperjobs.store.batch import Batch
+from hyperjobs.store.cells import id_of
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.due import Rule, newest_kept, survey
 from hyperjobs.store.pins import pin
@@ -308,6 +309,34 @@ def test_a_batch_counts_and_its_left_rows_are_told_when_the_checkpoint_after_it_
     assert len(told) == 1
     assert db.execute("SELECT id FROM jobs").fetchall() == [("3",)]
     db.close()
+
+
+@pytest.mark.parametrize("is_first_pin", [True, False])
+def test_a_job_that_is_pinned_when_it_was_archived_already_stays_and_is_told(tmp_path, is_first_pin):
+    path = make_store(tmp_path / "jobs.db")
+    db = apsw.Connection(str(path))
+    for number in range(20):
+        insert(db, f"{number}", "failed", created=text(NOW - 99 * DAY), completed=text(NOW - 40 * DAY))
+    db.close()
+    person, told = Connection(path), []
+    if not is_first_pin:
+        pin(person, "7", now=NOW)
+
+    class Pinned(Keeping):
+        def keep(self, rows):
+            if len(rows) > 1:
+                pin(person, "3", now=NOW)
+
+        def left(self, rows):
+            told.extend(rows)
+
+    connection = Connection(path)
+    Pruning(connection, Rule(EVERYTHING.cutoffs(NOW)), clock=FakeClock(), pause=lambda _: None, keeping=Pinned()).run()
+    connection.close()
+
+    assert {id_of(cells) for cells in told} == {"3"}
+    assert {row[0] for row in person.rows("SELECT id FROM jobs")} == {"3"} | ({"7"} if not is_first_pin else set())
+    person.close()
 
 
 def test_where_a_batch_takes_long_the_next_ones_are_smaller_until_they_do_not(tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ from support.upkeep import UPKEEP, User
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from support.upkeep import Upkeep
 
@@ -255,10 +255,16 @@ def record_in_child(name: str, directory: Path) -> tuple[State, list[Event]]:
     return before, events
 
 
-def cuts(
-    name: str, directory: Path, *, number: int, chance: random.Random, without: str | None = None
+def cuts(  # noqa: PLR0913 - all but the first two by name
+    name: str,
+    directory: Path,
+    *,
+    number: int,
+    chance: random.Random,
+    without: str | None = None,
+    after: Collection[str] = (),
 ) -> Iterator[tuple[int, str]]:
-    """Cut the power so often, evenly over a run; how many events there were before, and what was wrong, empty for nothing.
+    """Cut the power so often, evenly over a run, or right after some of its events; how many events there were before, and what was wrong, empty for nothing.
 
     Args:
         name: of the work.
@@ -266,12 +272,14 @@ def cuts(
         number: of cuts.
         chance: what is found after each.
         without: a kind of event that the disk is to forget, such as ``sync``.
+        after: kinds of event; what comes between them is not cut.
     """
     before, events = record_in_child(name, directory)
     events = [event for event in events if event[0] != without]
     upkeep = UPKEEP[name](directory / "work")
     disk, saved, is_done, at = Disk(before), set[str](), False, 0
-    for place in sorted(chance.randint(0, len(events)) for _ in range(number)):
+    places = [place for place, event in enumerate(events, 1) if event[0] in after] or range(len(events) + 1)
+    for place in sorted(chance.choice(places) for _ in range(number)):
         for event in events[at:place]:
             if event[0] == "saved":
                 saved.add(event[1])

@@ -70,6 +70,14 @@ class HandTurned:
         self.lock.acquire()
         started_at = self.clock.now()
         self.workshop = Workshop(config, store, self.state, clock=self.clock)
+        agent = AgentSource(
+            version="1.2.3",
+            sqlite=sqlite_version(),
+            apsw=driver_version(),
+            reloaded=lambda: (True, started_at),
+            is_leader=lambda: self.lock.is_held,
+            notifications=lambda: dict.fromkeys((("ops", outcome) for outcome in OUTCOMES), 0),
+        )
         self.care = Care(
             config,
             store,
@@ -78,14 +86,7 @@ class HandTurned:
             troubles=self.troubles,
             lock=self.lock,
             workshop=self.workshop,
-            agent=AgentSource(
-                version="1.2.3",
-                sqlite=sqlite_version(),
-                apsw=driver_version(),
-                reloaded=lambda: (True, started_at),
-                is_leader=lambda: self.lock.is_held,
-                notifications=lambda: dict.fromkeys((("ops", outcome) for outcome in OUTCOMES), 0),
-            ),
+            agent=agent,
             clock=self.clock,
         )
         self.app = App(
@@ -93,6 +94,7 @@ class HandTurned:
             is_ready=lambda: True,
             site=self.site(),
             groups=groups(),
+            scraped=lambda: agent.scraped(self.clock.now()),
             clock=self.clock,
         )
 

@@ -20,9 +20,11 @@ _PACKAGES = {
     "buildah": "buildah",
     "debootstrap": "debootstrap",
     "chromium": "chromium",
+    "fish": "fish",
     "go": "golang-go",
     "go-sqlite3": "golang-go golang-github-mattn-go-sqlite3-dev gcc",
     "kubectl": "kubernetes-client",
+    "mandoc": "mandoc",
     "nsenter": "util-linux",
     "npm": "npm",
     "promtool": "prometheus",
@@ -31,6 +33,7 @@ _PACKAGES = {
     "systemd-sysusers": "systemd",
     "systemd-tmpfiles": "systemd",
     "unshare": "util-linux",
+    "zsh": "zsh",
 }
 # ... and the wheels of the test environment that do.
 _WHEELS = {

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from hyperjobs.store.events import Event, EventKind
 from hyperjobs.store.sqlite import open_store
 from hyperjobs.testing import START, FakeClock, make_job
 from hyperjobs.web import shapes
@@ -23,7 +24,7 @@ HOUR = timedelta(hours=1)
 HEAD = "One of each, of a small store. Long lists are cut here.\n\n"
 
 RESOURCES = (
-    "status", "jobs?status=failed", "jobs/migration-2", "stats?by=provider", "failures", "runs?limit=1", "schedule", "backups",
+    "status", "jobs?status=failed", "jobs/migration-2", "stats?by=provider", "failures", "runs?limit=2", "schedule", "backups",
 )  # fmt: skip
 
 # What differs from one machine or run to the next, by its name in the answer.
@@ -34,6 +35,12 @@ VOLATILE: dict[str, Any] = {
     "summary": "jobs-20260121T100000Z-0001.db.zst: 4 jobs, proven",
 }  # fmt: skip
 CUT = {"hours", "tasks", "notices"}
+
+CANCELLED = Event(
+    task=EventKind.CANCEL, started_at=START + timedelta(seconds=1), ended_at=START + timedelta(seconds=1),
+    reason="wave 7 is off", summary="migration-3: pending -> cancelled", by="maria", host="db1",
+    detail={"jobs": 1, "from": {"pending": 1}, "to": "cancelled", "forced": False, "ids": ["migration-3"]},
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +67,7 @@ def answers(tmp_path_factory):
         turned.run("backup")
         turned.run("drill")
         turned.workshop.holds.pause(START + HOUR, "wave 7", START)
+        turned.workshop.events.add(CANCELLED)
         site = turned.site()
         found = {}
         for resource in RESOURCES:
@@ -75,7 +83,8 @@ def settled(value: Any, name: str = "") -> Any:
     if name in VOLATILE and value is not None:
         return VOLATILE[name]
     if isinstance(value, dict):
-        return {key: settled(each, key) for key, each in value.items()}
+        told = {key: value[key] for key in ("summary", "detail") if value.get("kind") == "event"}
+        return {key: settled(each, key) for key, each in value.items()} | told
     if isinstance(value, list):
         return [settled(each) for each in (value[-1:] if name in CUT else value)]
     return value

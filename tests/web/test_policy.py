@@ -133,6 +133,6 @@ def test_a_crowd_that_guesses_or_shakes_no_hands_does_not_keep_a_known_client_wa
 
     assert guessed
     assert set(guessed) <= {401, 503}
-    assert sorted(took)[5] < 1.0
+    assert sorted(took)[5] < 0.25  # some milliseconds where the machine has time for it
     server.stop()
     assert eventually(lambda: threading.active_count() <= threads)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from hyperjobs.errors import StoreBusyError
 from hyperjobs.store.sqlite import open_store
 from hyperjobs.testing import START, make_job
+from hyperjobs.web import shapes
 from hyperjobs.web.hosts import HostRule
 from hyperjobs.web.message import Request
 from support.scrapes import hand_turned
@@ -337,3 +340,26 @@ def test_an_agent_that_stops_says_so():
 
 def test_the_page_takes_no_parameters():
     assert ask(make_site(), "/", "x=1").status == 400
+
+
+def test_a_run_list_has_what_was_done_beside_the_runs_and_hides_whose_jobs_it_was():
+    event = shapes.Run(
+        run=None, task="cancel", slot=None, started_at=START, ended_at=START, outcome="ok", reason="wave 7",
+        summary="migration-3: pending -> cancelled", detail={"ids": ["migration-3"]}, host="db1", version="1",
+        kind="event", by="maria",
+    )  # fmt: skip
+    run = replace(event, run=1, task="backup", kind="run", by="", summary="4 jobs", detail={"jobs": 4}, reason="")
+    look = SimpleNamespace(runs=lambda _task, _limit: [event, run])
+
+    def asked(*, has_jobs):
+        site = make_site(look=lambda: look, has_jobs=lambda: has_jobs)
+        return json.loads(site.answer(Request("GET", "/api/v1/runs", "")).body)["runs"]
+
+    shown, hidden = asked(has_jobs=True), asked(has_jobs=False)
+
+    assert [(each["kind"], each["by"], each["run"]) for each in shown] == [("event", "maria", None), ("run", "", 1)]
+    assert shown[0]["detail"] == {"ids": ["migration-3"]}
+    assert [(each["summary"], each["reason"], each["detail"]) for each in hidden] == [
+        ("", "", {}),
+        ("4 jobs", "", {"jobs": 4}),
+    ]

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from dashboards.frame import framed
 from dashboards.panels import BAD, CALM, GOOD, HOUR, WARN, bars, graph, listing, row, single, states
-from dashboards.query import highest, increase, lowest, metric, rate, total
+from dashboards.query import age, highest, increase, lowest, metric, rate, total
 
 _OUTCOMES: Final = ("ok", "skipped", "interrupted", "failed")
 _OUTCOME_WORDS: Final = {
@@ -265,19 +265,41 @@ def _ledger() -> list[Any]:
             unit="short",
             width=8,
         ),
+        graph(
+            "Changes that wait for the audit log",
+            "With audit.path: changes of status that are in the store and not in the log yet. It should fall to 0 at every look.",
+            (highest(metric("audit_waiting_changes")), "waiting"),
+            unit="short",
+            width=24,
+        ),
+        single(
+            "Audit log",
+            "Whether the audit log could be written at the last try; empty without audit.path.",
+            lowest(metric("audit_up")),
+            unit="none",
+            words={"1": ("written", GOOD), "0": ("not written", BAD)},
+            width=6,
+        ),
+        single(
+            "Audit log last added to",
+            "Nothing is added while no job changes its status.",
+            age(highest(metric("audit_last_write_timestamp_seconds"))),
+            unit="s",
+            width=6,
+        ),
         single(
             "First count done",
             "Until the first count of the store is in there are no metrics of jobs.",
             lowest(metric("ledger_ready")),
             unit="none",
             words={"1": ("yes", GOOD), "0": ("counting", WARN)},
-            width=12,
+            width=6,
         ),
         single(
             "Epoch",
             "Times that the store was found rolled back or replaced; counters were kept from falling.",
             highest(metric("ledger_epoch")),
             unit="none",
-            width=12,
+            width=6,
         ),
     ]

@@ -79,6 +79,8 @@ class Care:
         self._clock = clock
         self._is_scanning = self._only_scans = config.store.ledger == "scan"
         self._refusal: str | None = None
+        settings = audit_settings(config)
+        audit = None if settings is None else AuditSink(settings, clock=clock)
         self._keeper = Keeper(
             path,
             options=options,
@@ -86,7 +88,7 @@ class Care:
             continuity=continuity,
             clock=clock,
             fold_interval_s=config.store.fold_interval.total_seconds(),
-            audit=AuditSink(settings, clock=clock) if (settings := audit_settings(config)) is not None else None,
+            audit=audit,
         )
         self.counts = self._keeper.counts = counts or self._keeper.counts
         self._scanner = Scanner(
@@ -115,13 +117,13 @@ class Care:
             stalled=lambda: self._stalls.stalled,
             clock=clock,
         )
-        self.lists = Lists(self._looks[1], runs=workshop.runs, clock=clock)
+        self.lists = Lists(self._looks[1], runs=workshop.runs, events=workshop.events, clock=clock)
         sources: list[Source] = [
             JobsSource(lambda: self._stalls.stalled),
             StoreSource(
                 path, troubles, workshop.condition, workshop.holds, is_wal_reset_safe=wal_reset_safe(sqlite_version())
             ),
-            LedgerSource(self.counts),
+            LedgerSource(self.counts, audit=lambda: None if audit is None or self._is_scanning else audit.state),
             TasksSource(workshop.runs, workshop.holds, self.night.planned),
             BackupSource(config.maintenance.backup.directory, path, workshop.runs, workshop.condition),
             agent,

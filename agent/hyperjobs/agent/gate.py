@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from hyperjobs.agent.effect import digest_of, effect_of, maintenance_text
+from hyperjobs.agent.options import usual_archives
 from hyperjobs.maintenance.task import Turn
 from hyperjobs.store.acknowledgement import Acknowledgements
 
@@ -41,7 +42,13 @@ class Gate:
             StoreError: the state file cannot be read.
         """
         turn = bounded_turn(self._clock, is_stopping)
-        effect = effect_of(self._store, old.maintenance, new.maintenance, turn)
+        effect = effect_of(
+            self._store,
+            old.maintenance,
+            new.maintenance,
+            turn,
+            archives=usual_archives(new.store.state_dir),
+        )
         if not effect.is_too_much:
             return
         by = self._acknowledgements.take(digest_of(new.maintenance), now=turn.now)

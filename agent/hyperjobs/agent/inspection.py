@@ -126,7 +126,7 @@ def _to_be_made(option: str, path: Path, *, makes_parents: bool) -> Iterator[Fin
 
 
 def _destinations(config: Config) -> Iterator[Finding]:
-    for settings in destinations_of(config):
+    for settings in destinations_of(config.maintenance):
         option = f"maintenance.backup.destinations.{settings.name}"
         try:
             open_destination(settings)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hyperjobs.agent.shaping import run_of
+from hyperjobs.agent.shaping import event_of, run_of
 from hyperjobs.store.lookup import job_with, jobs_that, stats_of
+from hyperjobs.store.recent import latest
+from hyperjobs.store.runs import Run
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from hyperjobs.agent.look import Look
     from hyperjobs.clock import Clock
+    from hyperjobs.store.events import Events
     from hyperjobs.store.models import Job, JobFilter, JobStats
     from hyperjobs.store.runs import Runs
-    from hyperjobs.web.shapes import Run
+    from hyperjobs.web import shapes
 
 
 class Lists:
@@ -23,9 +26,10 @@ class Lists:
     Its look is its own, so that a long search holds up no status page. Deadlines are in the clock's ``monotonic``.
     """
 
-    def __init__(self, look: Look, *, runs: Runs, clock: Clock) -> None:
+    def __init__(self, look: Look, *, runs: Runs, events: Events, clock: Clock) -> None:
         self._look = look
         self._runs = runs
+        self._events = events
         self._clock = clock
 
     def jobs(self, asked: JobFilter, limit: int, deadline_s: float) -> list[Job]:
@@ -50,6 +54,7 @@ class Lists:
         """
         return self._look.read(stats_of(by, since, until, self._clock.now()), deadline_s)
 
-    def runs(self, task: str | None, limit: int) -> list[Run]:
-        """The newest runs of maintenance, newest first."""
-        return [run_of(run) for run in self._runs.latest(task, limit)]
+    def runs(self, task: str | None, limit: int) -> list[shapes.Run]:
+        """The newest runs of maintenance and what was done beside them, newest first."""
+        found = latest(self._runs, self._events, task, limit)
+        return [run_of(each) if isinstance(each, Run) else event_of(each) for each in found]

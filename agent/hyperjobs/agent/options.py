@@ -10,6 +10,7 @@ from hyperjobs.maintenance.backup.destination.opening import DestinationSettings
 from hyperjobs.store.ledger.options import LedgerOptions
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from pathlib import Path
 
     from hyperjobs.config import Config, Maintenance
@@ -39,7 +40,17 @@ def audit_settings(config: Config) -> AuditSettings | None:
 def archive_directory(config: Config) -> Path:
     """Where prune puts jobs before it deletes them."""
     named = config.maintenance.prune.archive.directory
-    return named if named is not None else config.store.state_dir / "archive"
+    return named if named is not None else usual_archives(config.store.state_dir)
+
+
+def usual_archives(state_dir: Path) -> Path:
+    """Where they are put when no configuration says it."""
+    return state_dir / "archive"
+
+
+def fixes(config: Config) -> tuple[Path, timedelta]:
+    """Where the doctor keeps the rows that it mended as they were, and for how long."""
+    return config.store.state_dir / "fixes", config.maintenance.keep_fixes
 
 
 def host_of(maintenance: Maintenance) -> str:
@@ -47,6 +58,6 @@ def host_of(maintenance: Maintenance) -> str:
     return maintenance.backup.host or socket.gethostname()
 
 
-def destinations_of(config: Config) -> list[DestinationSettings]:
+def destinations_of(maintenance: Maintenance) -> list[DestinationSettings]:
     """The second places of backups."""
-    return [DestinationSettings(**each.model_dump()) for each in config.maintenance.backup.destinations]
+    return [DestinationSettings(**each.model_dump()) for each in maintenance.backup.destinations]

@@ -198,7 +198,7 @@ class Overviews:
             for task in names
             for run in self._shop.runs.latest(task, _CHECKPOINTS if task == "checkpoint" else _RUNS_OF_EACH)
         ]
-        return tuple(sorted(found, key=lambda run: run.run, reverse=True))
+        return tuple(sorted(found, key=lambda run: run.run or 0, reverse=True))
 
     def _tasks(self, now: datetime, runs: tuple[shapes.Run, ...]) -> tuple[shapes.Task, ...]:
         statuses, planned = self._shop.runs.statuses(), self._night.planned()

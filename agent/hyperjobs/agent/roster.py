@@ -118,7 +118,7 @@ def _backup(shop: Workshop, *, directory: BackupDirectory | None = None, **chang
     """A backup into another directory than the configured one is no night's backup: it goes nowhere else, and has its own record."""
     backup = shop.config.maintenance.backup
     is_elsewhere = directory is not None and _real(directory) != _real(shop.backups)
-    places = () if is_elsewhere else destinations_of(shop.config)
+    places = () if is_elsewhere else destinations_of(shop.config.maintenance)
     return BackupTask(
         shop.store,
         directory or shop.backups,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from hyperjobs.agent.lock import AgentLock
 from hyperjobs.agent.speaker import Speaker
 from hyperjobs.agent.web_policy import WebPolicy
 from hyperjobs.agent.workshop import Workshop
+from hyperjobs.config.model import fixed_options
 from hyperjobs.errors import ConfigError, HyperjobsError, StoreClosedError
 from hyperjobs.logs import configure_logs
 from hyperjobs.maintenance.restore.staging import forget_killed
@@ -45,21 +47,12 @@ if TYPE_CHECKING:
     from hyperjobs.agent.night import Night
     from hyperjobs.clock import Clock
     from hyperjobs.config import Config
+    from hyperjobs.config.model import OptionPath
     from hyperjobs.web.shapes import Overview
 
 log = structlog.get_logger(__name__)
 
 _STOP_S = 1.0
-_FIXED = (
-    "store.path",
-    "store.state_dir",
-    "store.ledger",
-    "store.create",
-    "web.listen",
-    "web.config_file",
-    "web.reload",
-)
-"""What a reload cannot change: sockets, locks and files that were taken at the start."""
 
 
 class Agent:
@@ -216,6 +209,7 @@ class Agent:
             site=self._site(),
             reload=self.reload if self._config.web.reload else None,
             groups=groups(),
+            scraped=lambda: self._agent_source.scraped(self._clock.now()),
             clock=self._clock,
         )
 
@@ -302,11 +296,10 @@ class Agent:
             log.info("store.created", path=str(self._path))
 
     def _refuse_fixed(self, config: Config) -> None:
-        changed = [name for name in _FIXED if _option(config, name) != _option(self._config, name)]
+        changed = [".".join(path) for path in fixed_options() if _option(config, path) != _option(self._config, path)]
         if changed:
             raise ConfigError(f"{', '.join(changed)} cannot change while the agent runs; restart it")
 
 
-def _option(config: Config, name: str) -> object:
-    section, option = name.split(".")
-    return getattr(getattr(config, section), option)
+def _option(config: Config, path: OptionPath) -> object:
+    return functools.reduce(getattr, path, config)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hyperjobs.maintenance.backup.catalogue import Entry
     from hyperjobs.maintenance.timetable import TimetableEntry
     from hyperjobs.metrics.tasks import Planned
+    from hyperjobs.store.events import Event
     from hyperjobs.store.holds import Holds
     from hyperjobs.store.ledger.hours import HourlyJobs
     from hyperjobs.store.ledger.view import LedgerView
@@ -141,6 +142,25 @@ def run_of(run: Run) -> shapes.Run:
         detail=dict(run.detail),
         host=run.host,
         version=run.version,
+    )
+
+
+def event_of(event: Event) -> shapes.Run:
+    """What was done beside the runs, by the names of a run."""
+    return shapes.Run(
+        run=None,
+        task=str(event.task),
+        slot=None,
+        started_at=event.started_at,
+        ended_at=event.ended_at,
+        outcome=event.outcome.value,
+        reason=event.reason,
+        summary=event.summary[:_LONG_TEXT],
+        detail=dict(event.detail),
+        host=event.host,
+        version=event.version,
+        kind="event",
+        by=event.by,
     )
 
 

@@ -10,7 +10,7 @@ import structlog
 
 from hyperjobs.agent.options import destinations_of, ledger_options
 from hyperjobs.agent.roster import make_task
-from hyperjobs.config.loader import default_backups
+from hyperjobs.config.usual import default_backups
 from hyperjobs.maintenance.backup.catalogue import newest_verified, read_catalogue
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.runner import Runner
@@ -128,7 +128,7 @@ class Workshop:
     def _keep_facts(self, found: Sequence[Mapping[str, Any]]) -> None:
         """Remember what each second destination holds; of one that the run did not ask, what it held before."""
         facts = {each["name"]: each for each in (*self.condition.destinations, *found)}
-        names = [settings.name for settings in destinations_of(self.config)]
+        names = [settings.name for settings in destinations_of(self.config.maintenance)]
         self.condition.set_destinations([facts[name] for name in names if name in facts])
 
     def task(self, name: str, **changes: Any) -> Task:

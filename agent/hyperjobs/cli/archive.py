@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.event import record_event
 from hyperjobs.cli.moment import show_age
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
+from hyperjobs.cli.shape import with_instants
 from hyperjobs.cli.show import show_bytes
 from hyperjobs.cli.stop import Progress, Stop
 from hyperjobs.cli.table import Column, emit, emit_json, emit_rows
@@ -37,9 +40,15 @@ def archive_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
-@click.command("list")
+@click.command(
+    "list",
+    cls=Command,
+    examples=[
+        ("What was pruned, and when", "hyperjobs prune list"),
+    ],
+)
 @archive_option
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines: the manifest of each.")
+@json_option("JSON Lines: the manifest of each.")
 @store_options
 @verbose_option
 @click.pass_context
@@ -60,7 +69,7 @@ def archives_command(context: click.Context, *, directory: str | None, as_json: 
         found.append(_Listed(name, manifest.state if manifest else state, manifest))
     if as_json:
         for each in found:
-            emit_json(asdict(each.manifest) if each.manifest else {"run": str(each.name), "state": each.state})
+            emit_json(_shape(each))
         return
     now = setting_of(context).clock.now()
     emit_rows(_TABLE, found, view_at(now, as_json=False), _values, nothing="no archives")
@@ -73,6 +82,19 @@ class _Listed:
     name: ArchiveName
     state: str
     manifest: ArchiveManifest | None
+
+
+def _shape(each: _Listed) -> dict[str, Any]:
+    """Its manifest; where that is missing or cannot be read, nothing of it is known."""
+    from hyperjobs.maintenance.prune.manifest import ArchiveManifest  # noqa: PLC0415 - only here
+
+    if each.manifest is not None:
+        return with_instants(asdict(each.manifest))
+    return {
+        **dict.fromkeys(known.name for known in fields(ArchiveManifest)),
+        "run": str(each.name),
+        "state": each.state,
+    }
 
 
 def _values(each: _Listed) -> tuple[object, ...]:
@@ -97,12 +119,19 @@ _TABLE: Sequence[Column[_Listed]] = (
 )
 
 
-@click.command("undo")
-@click.argument("run", type=UnicodeText(), metavar="RUN|latest")
+@click.command(
+    "undo",
+    cls=Command,
+    examples=[
+        ("What would come back of the last prune", "hyperjobs prune undo latest --dry-run"),
+        ("Bring it back", "hyperjobs prune undo latest --yes"),
+    ],
+)
+@click.argument("run", type=UnicodeText(), metavar="RUN|latest", shell_complete=offer.prunes)
 @click.option("--dry-run", is_flag=True, help="Prove the archive, say what would come back, and change nothing.")
 @click.option("--any-store", is_flag=True, help="Also into a store that these jobs were not pruned from.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@json_option("One line of JSON.")
 @archive_option
 @store_options
 @verbose_option

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,9 +12,16 @@ from hyperjobs.cli.lazy import nearest
 from hyperjobs.duration import format_duration, parse_duration
 from hyperjobs.store.models import JobStatus
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 ALL = "all"
 STATUS_WORDS = [str(status) for status in JobStatus]
 _TOO_MANY = 2**62
+_LONGEST = 20
+"""Digits: more are beyond every bound, and would take their time to be read."""
+
+_LENGTHS = ("1s", "5s", "30s", "5m", "30m", "1h", "2h", "1d")
 
 
 class UnicodeText(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
@@ -45,6 +53,12 @@ class StatusWords(click.ParamType):  # type: ignore[type-arg]  # generic only in
                 self.fail(f"{word!r} is none of {', '.join(STATUS_WORDS)}{hint}", param, ctx)
         return tuple(JobStatus(word) for word in words)
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:  # noqa: ARG002 - click's signature
+        """The statuses that the last of those written may become, with those before it."""
+        before, comma, begun = incomplete.rpartition(",")
+        there = before.split(",")
+        return offered(before + comma + word for word in STATUS_WORDS if word.startswith(begun) and word not in there)
+
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
     """A length of time with its unit.
@@ -70,6 +84,11 @@ class Duration(click.ParamType):  # type: ignore[type-arg]  # generic only in ne
             self.fail(f"{value!r} is less than {format_duration(self.least)}", param, ctx)
         return length
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:  # noqa: ARG002 - click's signature
+        """Some common lengths."""
+        known = [text for text in _LENGTHS if parse_duration(text) >= self.least]
+        return offered(text for text in known if text.startswith(incomplete))
+
 
 class Count(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
     """A number of jobs.
@@ -94,3 +113,42 @@ class Count(click.ParamType):  # type: ignore[type-arg]  # generic only in newer
             alternative = f", or {ALL!r}" if self.takes_all else ""
             self.fail(f"{value!r} is not a number from {self.least} up{alternative}", param, ctx)
         return int(word)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:  # noqa: ARG002 - click's signature
+        """The word ``all``, where it is taken."""
+        return offered([ALL] if self.takes_all and ALL.startswith(incomplete) else [])
+
+
+class Number(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
+    """A number within bounds, which a help need not name.
+
+    Args:
+        least: the smallest that is taken.
+        most: the largest; whole numbers alone are taken where both bounds are.
+    """
+
+    name = "n"
+
+    def __init__(self, least: float, most: float) -> None:
+        self.least = least
+        self.most = most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number, or a usage error that says what can be written."""
+        is_whole = isinstance(self.least, int) and isinstance(self.most, int)
+        text = str(value)
+        try:
+            number = math.nan if len(text) > _LONGEST else int(text) if is_whole else float(text)
+        except ValueError:
+            number = math.nan
+        if not self.least <= number <= self.most:
+            what, form = ("whole number", ",") if is_whole else ("number", ",g")
+            self.fail(f"{value!r} is not a {what} from {self.least:{form}} to {self.most:{form}}", param, ctx)
+        return number
+
+
+def offered(words: Iterable[str]) -> list[Any]:
+    """Words as click gives them to a shell."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 - only where a shell asks
+
+    return [CompletionItem(word) for word in words]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.lazy import LazyGroup
 from hyperjobs.cli.moment import Moment, write_instant
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import verbose_option
+from hyperjobs.cli.setting import json_option, verbose_option
 from hyperjobs.cli.table import emit, emit_json, emit_values
 from hyperjobs.cli.text import printable
 from hyperjobs.errors import ConfigError, StoreError
@@ -20,6 +22,7 @@ from hyperjobs.errors import ConfigError, StoreError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from hyperjobs.cli.shapes.transfer import AuditShape
     from hyperjobs.maintenance.audit.line import Line
     from hyperjobs.maintenance.audit.verify import Verdict
     from hyperjobs.store.ledger.outbox import Anchor
@@ -31,6 +34,9 @@ _HEAD = re.compile(r"[1-9]\d{0,17}:[0-9a-f]{64}")
 @click.group(
     "audit",
     cls=LazyGroup,
+    examples=[
+        ("Prove the whole log of the configuration", "hyperjobs audit verify"),
+    ],
     places={
         "verify": ("hyperjobs.cli.audit:verify_command", "Prove that no line of the audit log was touched."),
         "show": ("hyperjobs.cli.audit:show_command", "List what the audit log holds, oldest first."),
@@ -40,14 +46,26 @@ def audit_group() -> None:
     """Prove and read the audit log, which the agent writes when audit.path is set."""
 
 
-@click.command("verify")
+@click.command(
+    "verify",
+    cls=Command,
+    examples=[
+        ("Prove the whole log of the configuration", "hyperjobs audit verify"),
+    ],
+)
 @click.argument("path", required=False, metavar="[PATH]")
-@click.option("--key-file", metavar="FILE", help="The key of its codes; by default the configuration's.")
+@click.option(
+    "--key-file", metavar="FILE", help="The key of its codes; by default audit.key_file of the configuration."
+)
 @click.option(
     "--head", metavar="NUMBER:HASH", default="", help="A line that must be there, as an earlier verify gave it."
 )
-@click.option("--no-store", is_flag=True, help="Do not compare its ends with what the store remembers.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@click.option(
+    "--no-store",
+    is_flag=True,
+    help="Do not compare its ends with what the store remembers. A PATH that is not audit.path is compared with a store that --store names, and else with none.",
+)
+@json_option("One line of JSON.")
 @store_options
 @verbose_option
 def verify_command(  # noqa: PLR0913 - one for each option
@@ -77,13 +95,22 @@ def verify_command(  # noqa: PLR0913 - one for each option
     return 0 if verdict.is_whole else DAMAGED
 
 
-@click.command("show")
+@click.command(
+    "show",
+    cls=Command,
+    examples=[
+        ("The changes of one job", "hyperjobs audit show --job migration-20261122-01506"),
+        ("The changes of the last hour, as the log has them", "hyperjobs audit show --since 1h --json"),
+    ],
+)
 @click.argument("path", required=False, metavar="[PATH]")
-@click.option("--job", type=UnicodeText(), metavar="ID", help="Only changes of this job.")
+@click.option(
+    "--job", type=UnicodeText(), metavar="ID", shell_complete=offer.job_ids(), help="Only changes of this job."
+)
 @click.option("--since", type=Moment(), metavar="WHEN", help="Only changes written then or later.")
 @click.option("--until", type=Moment(), metavar="WHEN", help="Only changes written before then.")
 @click.option("--utc", is_flag=True, is_eager=True, help="Read times in UTC, not in the local zone.")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines: each line as the log has it.")
+@json_option("JSON Lines: each line as the log has it.")
 @store_options
 @verbose_option
 def show_command(  # noqa: PLR0913 - one for each option
@@ -170,7 +197,7 @@ def _said(where: Path, verdict: Verdict) -> str:
     )
 
 
-def _shape(where: Path, verdict: Verdict) -> dict[str, Any]:
+def _shape(where: Path, verdict: Verdict) -> AuditShape:
     return {
         "path": str(where),
         "whole": verdict.is_whole,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from hyperjobs.cli.argument import Number
 from hyperjobs.cli.backup_setting import directory_option, settings
 from hyperjobs.cli.lazy import LazyGroup
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
+from hyperjobs.cli.shape import manifest_shape
 from hyperjobs.cli.stop import Progress, Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
@@ -25,6 +26,10 @@ COMPRESSIONS = ["zstd", "gzip", "none"]
 @click.group(
     "backup",
     cls=LazyGroup,
+    examples=[
+        ("Take a backup now, as every night", "hyperjobs backup create"),
+        ("Which there are", "hyperjobs backup list"),
+    ],
     places={
         "create": ("hyperjobs.cli.backup:create_command", "Take a backup, and prove it before it counts."),
         "list": ("hyperjobs.cli.backup_read:list_command", "List the backups, newest first."),
@@ -44,17 +49,43 @@ def backup_group() -> None:
     """Take, list, prove, compare, keep and delete backups of a store."""
 
 
-@backup_group.command("create")
-@directory_option
-@click.option("--compression", type=click.Choice(COMPRESSIONS), help="How to store it; zstd when nothing says.")
-@click.option("--to", metavar="FILE", help="Make this new file to hand out, no backup: it counts for nothing.")
-@click.option("--strip", is_flag=True, help="With --to: leave out what hyperjobs added to the store.")
-@click.option("--pages", type=click.IntRange(1, 1_000_000), help="Pages copied at once; 250.")
-@click.option("--pause", type=click.FloatRange(0, 10_000), help="Milliseconds between two steps; as configured, 5.")
-@click.option("--dry-run", "is_dry", is_flag=True, help="Say how large it would be and what room there is.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="Write its manifest as one line of JSON; of a dry run its record."
+@backup_group.command(
+    "create",
+    examples=[
+        ("Take a backup now, as every night", "hyperjobs backup create"),
+        (
+            "A plain copy for somebody else, with hypersdk's tables alone",
+            "hyperjobs backup create --to copy.db --strip",
+        ),
+    ],
 )
+@directory_option
+@click.option(
+    "--compression",
+    type=click.Choice(COMPRESSIONS),
+    help="How to store it; by default as the configuration says, which is zstd.",
+)
+@click.option(
+    "--to",
+    metavar="FILE",
+    help="Make this new file to hand to somebody, uncompressed and proven; it is no backup and counts for nothing.",
+)
+@click.option(
+    "--strip",
+    is_flag=True,
+    help="With --to: leave out what hyperjobs added to the store, so that its schema is hypersdk's own.",
+)
+@click.option("--pages", type=Number(1, 1_000_000), metavar="N", help="Pages copied at once; 250 when not given.")
+@click.option(
+    "--pause",
+    type=Number(0.0, 10_000.0),
+    metavar="MS",
+    help="Milliseconds between two steps; as configured when not given, which is 5.",
+)
+@click.option(
+    "--dry-run", "is_dry", is_flag=True, help="Say how large it would be and what room there is, and take none."
+)
+@json_option("Its manifest as one line of JSON; of a dry run its record, as of every task.")
 @store_options
 @verbose_option
 @click.pass_context
@@ -103,7 +134,7 @@ def create_command(  # noqa: PLR0913 - one for each option
         raise StoreRefusedError(finished.run.summary, reason=finished.run.reason)
     if as_json:
         name = finished.run.detail["name"]
-        emit_json(asdict(read_manifest(backups.path / f"{name}.json")))
+        emit_json(manifest_shape(read_manifest(backups.path / f"{name}.json")))
     else:
         emit(printable(f"{backups.path}{os.sep}{finished.run.summary}"))
     return 0
@@ -140,7 +171,7 @@ def _hand_out(  # noqa: PLR0913 - one for each option
     if stop.code:
         return stop.code
     if as_json:
-        emit_json(asdict(manifest))
+        emit_json(manifest_shape(manifest))
     else:
         emit(f"{printable(str(path))}: {manifest.jobs:,} jobs, {mebibytes(manifest.bytes)}, verified")
     return 0

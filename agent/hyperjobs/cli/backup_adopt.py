@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.backup_setting import directory_option, settings
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.event import record_event
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
+from hyperjobs.cli.shape import manifest_shape
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 from hyperjobs.size import mebibytes
 
 
-@click.command("adopt")
+@click.command(
+    "adopt",
+    cls=Command,
+    examples=[
+        ("Make an old copy count as a backup", "hyperjobs backup adopt /mnt/old/jobs.db"),
+    ],
+)
 @click.argument("file", type=UnicodeText(), metavar="FILE")
-@click.option("--json", "as_json", is_flag=True, help="The manifest as one line of JSON.")
+@json_option("The manifest as one line of JSON.")
 @directory_option
 @store_options
 @verbose_option
@@ -52,7 +59,7 @@ def adopt_command(context: click.Context, *, file: str, as_json: bool, directory
     of = "" if manifest.flavour == "hypersdk" else f" of the {manifest.flavour} flavour"
     said = f"{backups.path / manifest.name}: {manifest.jobs:,} jobs{of}, {mebibytes(manifest.bytes)}, verified"
     if as_json:
-        emit_json(asdict(manifest))
+        emit_json(manifest_shape(manifest))
     else:
         emit(printable(said))
     record_event(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hyperjobs.cli.selection import View
+    from hyperjobs.cli.shapes.backups import BackupShape
     from hyperjobs.maintenance.backup.catalogue import Entry
     from hyperjobs.maintenance.backup.destination.facts import Judged
     from hyperjobs.maintenance.backup.name import BackupName
@@ -84,8 +85,8 @@ def _values(each: Listed, *, reasons: bool) -> tuple[object, ...]:
     return (*values, *([",".join(each.reasons)] if reasons else []), each.other_host)
 
 
-def _shape(each: Listed, *, reasons: bool) -> dict[str, object]:
-    shape = {
+def _shape(each: Listed, *, reasons: bool) -> BackupShape:
+    return {
         "name": str(each.name),
         "at": each.at,
         "state": each.state,
@@ -94,8 +95,8 @@ def _shape(each: Listed, *, reasons: bool) -> dict[str, object]:
         "pinned": each.is_pinned,
         "found": each.found,
         "host": each.host,
+        "reasons": each.reasons if reasons else None,
     }
-    return shape | ({"reasons": each.reasons} if reasons else {})
 
 
 _TABLE: Sequence[Column[Listed]] = (

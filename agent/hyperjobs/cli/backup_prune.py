@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hyperjobs.cli.ask import ask
 from hyperjobs.cli.backup_setting import directory_option, settings
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.destination import configured_destination, destination_option
 from hyperjobs.cli.event import record_event
 from hyperjobs.cli.keep_option import Keep, keep_options
 from hyperjobs.cli.moment import show_age
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.show import show_bytes
+from hyperjobs.cli.stderr import note
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import Column, emit_json, emit_rows
 from hyperjobs.cli.timetable import view_at
@@ -30,12 +31,26 @@ if TYPE_CHECKING:
     from hyperjobs.maintenance.backup.rotation import Rotation
 
 
-@click.command("prune")
+@click.command(
+    "prune",
+    cls=Command,
+    examples=[
+        ("What would go, and why the rest stays", "hyperjobs backup prune --dry-run"),
+        (
+            "By other rules than those of the configuration",
+            "hyperjobs backup prune --keep-daily 7 --keep-weekly 4 --dry-run",
+        ),
+    ],
+)
 @keep_options
-@click.option("--damaged", is_flag=True, help="Those that do not count, once enough newer ones do, instead.")
+@click.option(
+    "--damaged",
+    is_flag=True,
+    help="Delete the store's own damaged and failed backups instead, each once --minimum verified ones are newer. Refused while the store is frozen.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would go and why the rest stays, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines, one for each backup that is looked at.")
+@json_option("JSON Lines, one for each backup that is looked at.")
 @destination_option
 @directory_option
 @store_options
@@ -89,12 +104,13 @@ def prune_command(  # noqa: PLR0913 - one for each option
         return stop.code
     size = f", {show_bytes(done.freed_bytes)}" if done.freed_bytes else ""
     said = f"deleted {len(done.deleted)} backups{size}"
+    detail = {"deleted": [str(name) for name in done.deleted], "place": where, "freed_bytes": done.freed_bytes}
+    # first, for a pipe that nobody reads ends the process
+    record_event(context, place, "backup-prune", f"{where}: {said}", started_at=started_at, detail=detail)
     if as_json:
         show_decisions(done.decisions, as_json=True, now=started_at)
     else:
-        sys.stderr.write(f"{said}\n")
-    detail = {"deleted": [str(name) for name in done.deleted], "place": where, "freed_bytes": done.freed_bytes}
-    record_event(context, place, "backup-prune", f"{where}: {said}", started_at=started_at, detail=detail)
+        note(said)
     return stop.code
 
 

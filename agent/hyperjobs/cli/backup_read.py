@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli import offer
+from hyperjobs.cli.argument import Number, UnicodeText
 from hyperjobs.cli.backup_list import Listed, show_backups
 from hyperjobs.cli.backup_setting import directory_option, settings, store_of
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.destination import LATEST, backup_there, configured_destination, destination_option
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
+from hyperjobs.cli.shape import manifest_shape
+from hyperjobs.cli.stderr import complain_of
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json, emit_values
 from hyperjobs.cli.text import printable
@@ -35,12 +37,19 @@ STORE = "store"
 _DAMAGED = 3
 
 
-@click.command("list")
+@click.command(
+    "list",
+    cls=Command,
+    examples=[
+        ("The backups, and why retention keeps each", "hyperjobs backup list --reasons"),
+        ("Those of a second destination", "hyperjobs backup list --from offsite"),
+    ],
+)
 @destination_option
 @directory_option
 @click.option("--all", "everything", is_flag=True, help="Those of other stores too.")
-@click.option("--reasons", is_flag=True, help="Why retention keeps each; empty for one it lets go.")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
+@click.option("--reasons", is_flag=True, help="One more column: why retention keeps it; empty for one it lets go.")
+@json_option("JSON Lines.")
 @store_options
 @verbose_option
 @click.pass_context
@@ -77,13 +86,28 @@ def list_command(  # noqa: PLR0913 - one for each option
     show_backups(listed, view_at(setting_of(context).clock.now(), as_json=as_json), reasons=reasons)
 
 
-@click.command("show")
-@click.argument("backup", type=UnicodeText(), default=LATEST)
+@click.command(
+    "show",
+    cls=Command,
+    examples=[
+        ("What the latest says of itself", "hyperjobs backup show"),
+        ("What the latest of a second destination says", "hyperjobs backup show latest --from offsite"),
+    ],
+)
+@click.argument("backup", type=UnicodeText(), default=LATEST, shell_complete=offer.backups(LATEST))
+@json_option("It is one line of JSON in any case.")
 @destination_option
 @directory_option
 @store_options
 @verbose_option
-def show_command(*, backup: str, destination: str | None, directory: str | None, place: StorePlace) -> None:
+def show_command(
+    *,
+    backup: str,
+    as_json: bool,  # noqa: ARG001 - heeded where errors are said
+    destination: str | None,
+    directory: str | None,
+    place: StorePlace,
+) -> None:
     """Show the manifest of one backup, or of the latest, as one line of JSON."""
     from hyperjobs.maintenance.backup.choice import choose  # noqa: PLC0415 - SQLite only where it is used
     from hyperjobs.maintenance.backup.manifest import manifest_of  # noqa: PLC0415 - as above
@@ -92,18 +116,27 @@ def show_command(*, backup: str, destination: str | None, directory: str | None,
 
     if destination is not None:
         there = configured_destination(place, destination)
-        emit_json(asdict(there.manifest(backup_there(there, store_of(place, destination), backup))))
+        manifest = there.manifest(backup_there(there, store_of(place, destination), backup))
+        emit_json({**manifest_shape(manifest), "pinned": None, "pin_reason": None})  # there are no marks there
         return
     where = settings(place, directory).directory
     entry = choose(where, store_of(place, directory), backup)
     marks = {"state": str(entry.state), "found": entry.found, "pinned": entry.is_pinned}
-    emit_json({**asdict(manifest_of(where, entry.name)), **marks, "pin_reason": reason_of(where, entry.name, PINNED)})
+    manifest = manifest_of(where, entry.name)
+    emit_json({**manifest_shape(manifest), **marks, "pin_reason": reason_of(where, entry.name, PINNED)})
 
 
-@click.command("verify")
-@click.argument("backup", type=UnicodeText(), default=LATEST)
+@click.command(
+    "verify",
+    cls=Command,
+    examples=[
+        ("Prove the latest", "hyperjobs backup verify"),
+        ("Prove every backup", "hyperjobs backup verify --all"),
+    ],
+)
+@click.argument("backup", type=UnicodeText(), default=LATEST, shell_complete=offer.backups(LATEST))
 @click.option("--all", "everything", is_flag=True, help="Every backup of the store, oldest first.")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines, one for each backup.")
+@json_option("JSON Lines, one for each backup.")
 @destination_option
 @directory_option
 @store_options
@@ -162,11 +195,19 @@ def _verify_there(there: Destination, store: Path | None, word: str, *, everythi
     return stop.code or code
 
 
-@click.command("diff")
-@click.argument("first", type=UnicodeText(), metavar="A")
-@click.argument("second", type=UnicodeText(), metavar="B", default=STORE)
-@click.option("--ids", type=click.IntRange(0, 1_000_000), default=10, help="So many ids of each kind; 10.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@click.command(
+    "diff",
+    cls=Command,
+    examples=[
+        ("What changed since the latest", "hyperjobs backup diff latest store"),
+    ],
+)
+@click.argument("first", type=UnicodeText(), metavar="A", shell_complete=offer.backups(LATEST))
+@click.argument("second", type=UnicodeText(), metavar="B", default=STORE, shell_complete=offer.backups(LATEST, STORE))
+@click.option(
+    "--ids", type=Number(0, 1_000_000), metavar="N", default=10, help="So many ids of each kind; 10 when not given."
+)
+@json_option("One line of JSON.")
 @directory_option
 @store_options
 @verbose_option
@@ -226,7 +267,7 @@ def _say_whole(where: str, manifest: Manifest, said: str, *, as_json: bool, coun
 
 
 def _say_damaged(where: str, name: BackupName, error: BackupDamagedError, *, as_json: bool) -> None:
-    sys.stderr.write(f"hyperjobs: {printable(str(error))}\n")
+    complain_of(error)
     if as_json:
         shape = {"name": str(name), "place": where, "whole": False, "counts": False, "jobs": None, "bytes": None}
         emit_json({**shape, "found": str(error)})

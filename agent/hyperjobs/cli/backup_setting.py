@@ -51,7 +51,7 @@ def settings(place: StorePlace, directory: str | None) -> BackupSettings:
     Raises:
         ConfigError: the configuration cannot be used.
     """
-    from hyperjobs.config.loader import default_backups  # noqa: PLC0415 - pydantic only where a configuration is read
+    from hyperjobs.config.usual import default_backups  # noqa: PLC0415 - pydantic only where a configuration is read
     from hyperjobs.maintenance.backup.retention import Policy  # noqa: PLC0415 - SQLite only where it is used
 
     backup = place.load().maintenance.backup

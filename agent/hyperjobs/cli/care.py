@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.backup_setting import directory_option
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.task import run_task, task_options
 
 if TYPE_CHECKING:
@@ -16,8 +18,17 @@ if TYPE_CHECKING:
 _MODES = ["auto", "incremental", "full"]
 
 
-@click.command("integrity")
-@click.option("--full", is_flag=True, help="Check the newest backup in full instead of the live store.")
+@click.command(
+    "integrity",
+    cls=Command,
+    examples=[
+        ("Check the live store", "hyperjobs integrity"),
+        ("Check the newest backup in full", "hyperjobs integrity --full"),
+    ],
+)
+@click.option(
+    "--full", is_flag=True, help="Check the newest verified backup instead, in full: hash, pages, indexes, content."
+)
 @directory_option
 @task_options
 @click.pass_context
@@ -32,10 +43,19 @@ def integrity_command(  # noqa: PLR0913 - one for each option
     return run_task(context, place, name, is_dry=is_dry, as_json=as_json, **changes)
 
 
-@click.command("vacuum")
+@click.command(
+    "vacuum",
+    cls=Command,
+    examples=[
+        ("Whether it would pay, and how long writers would wait", "hyperjobs vacuum --dry-run"),
+        ("Small steps now, whatever the window and the share", "hyperjobs vacuum --mode incremental --force"),
+    ],
+)
 @click.option("--mode", type=click.Choice(_MODES), help="How; by default as the configuration says.")
 @click.option(
-    "--convert", is_flag=True, help="Write the store anew so that small steps can give space back from now on."
+    "--convert",
+    is_flag=True,
+    help="Write a store that was not made for small steps anew, once, so that they can be taken from then on; asks, having said for how long writers will wait.",
 )
 @click.option("--force", is_flag=True, help="Whatever the window, the share and the block; never whatever the room.")
 @click.option("--yes", is_flag=True, help="Do not ask before --convert.")
@@ -64,8 +84,16 @@ def vacuum_command(  # noqa: PLR0913 - one for each option
     return run_task(context, place, "vacuum", is_dry=is_dry, as_json=as_json, question=question, **changes)
 
 
-@click.command("checkpoint")
-@click.option("--truncate", is_flag=True, help="Cut the -wal back to nothing; waits a quarter of a second at most.")
+@click.command(
+    "checkpoint",
+    cls=Command,
+    examples=[
+        ("Cut the -wal back to nothing", "hyperjobs checkpoint --truncate"),
+    ],
+)
+@click.option(
+    "--truncate", is_flag=True, help="Cut the -wal back to nothing as well; waits a quarter of a second at most."
+)
 @task_options
 @click.pass_context
 def checkpoint_command(
@@ -76,8 +104,15 @@ def checkpoint_command(
     return run_task(context, place, "checkpoint", is_dry=is_dry, as_json=as_json, **changes)
 
 
-@click.command("reindex")
-@click.argument("indexes", nargs=-1, type=UnicodeText(), metavar="[INDEX]...")
+@click.command(
+    "reindex",
+    cls=Command,
+    examples=[
+        ("How long writers would wait", "hyperjobs reindex --dry-run"),
+        ("Build one index anew", "hyperjobs reindex idx_status --yes"),
+    ],
+)
+@click.argument("indexes", nargs=-1, type=UnicodeText(), metavar="[INDEX]...", shell_complete=offer.indexes)
 @click.option("--force", is_flag=True, help="Also when writers would wait for longer than they do.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @task_options
@@ -101,7 +136,13 @@ def reindex_command(  # noqa: PLR0913 - one for each option
     return run_task(context, place, "reindex", is_dry=is_dry, as_json=as_json, question=question, **changes)
 
 
-@click.command("optimize")
+@click.command(
+    "optimize",
+    cls=Command,
+    examples=[
+        ("Renew the statistics now", "hyperjobs optimize"),
+    ],
+)
 @task_options
 @click.pass_context
 def optimize_command(context: click.Context, *, is_dry: bool, as_json: bool, place: StorePlace) -> int:
@@ -109,7 +150,13 @@ def optimize_command(context: click.Context, *, is_dry: bool, as_json: bool, pla
     return run_task(context, place, "optimize", is_dry=is_dry, as_json=as_json)
 
 
-@click.command("drill")
+@click.command(
+    "drill",
+    cls=Command,
+    examples=[
+        ("Prove now that the newest backup restores", "hyperjobs drill"),
+    ],
+)
 @directory_option
 @task_options
 @click.pass_context

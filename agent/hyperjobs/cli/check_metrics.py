@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hyperjobs.cli.setting import setting_of, verbose_option
-from hyperjobs.cli.table import Column, emit_json, emit_table, emit_values, note
-from hyperjobs.cli.timetable import json_option, view_at
+from hyperjobs.cli.command import Command
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
+from hyperjobs.cli.stderr import note
+from hyperjobs.cli.table import Column, emit_json, emit_table, emit_values
+from hyperjobs.cli.timetable import view_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,11 +21,28 @@ if TYPE_CHECKING:
 _FOUND = 1
 
 
-@click.command("check-metrics")
+@click.command(
+    "check-metrics",
+    cls=Command,
+    examples=[
+        ("Whether a dashboard's metrics are there", "hyperjobs check-metrics dashboard.json"),
+    ],
+)
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option("--all", "with_others", is_flag=True, help="List metrics of others too; else they are only counted.")
-@click.option("--label", "labels", metavar="NAME", multiple=True, help="A label that your scrape adds; repeatable.")
-@json_option
+@click.option(
+    "--all",
+    "with_others",
+    is_flag=True,
+    help="List metrics of others too: what is neither hyperjobs' nor claims to be hypersdk's. Else they are only counted, on standard error.",
+)
+@click.option(
+    "--label",
+    "labels",
+    metavar="NAME",
+    multiple=True,
+    help="A label that your scrape configuration adds to every series; may be repeated. Known without it: job, instance, store_group, and those of Kubernetes.",
+)
+@json_option("JSON Lines.")
 @verbose_option
 @click.pass_context
 def check_metrics_command(

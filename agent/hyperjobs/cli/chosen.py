@@ -19,6 +19,7 @@ from hyperjobs.store.models import JobFilter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from hyperjobs.cli.offer import Offer
     from hyperjobs.store.models import Job, JobStatus
     from hyperjobs.store.sqlite import SQLiteJobStore
 
@@ -39,19 +40,26 @@ class Chosen:
     ids: tuple[str, ...] | None
     selection: Selection
 
-    def find(self, store: SQLiteJobStore, sources: Sequence[JobStatus]) -> tuple[list[Job], dict[str, HyperjobsError]]:
+    def find(
+        self, store: SQLiteJobStore, sources: Sequence[JobStatus], keep_on: Callable[[], None]
+    ) -> tuple[list[Job], dict[str, HyperjobsError]]:
         """The jobs as they are now, and why others named are not among them.
 
         Args:
             store: where.
             sources: the statuses that the filters choose from when they name none.
+            keep_on: called between two jobs; what it raises ends it.
         """
-        if self.ids is None:
-            wanted = self.selection.filter
-            return store.list_jobs(wanted if wanted.status else replace(wanted, status=tuple(sources))), {}
         found: list[Job] = []
         missing: dict[str, HyperjobsError] = {}
+        if self.ids is None:
+            wanted = self.selection.filter
+            for job in store.iter_jobs(wanted if wanted.status else replace(wanted, status=tuple(sources))):
+                keep_on()
+                found.append(job)
+            return found, missing
         for job_id in self.ids:
+            keep_on()
             try:
                 found.append(store.load_job(job_id))
             except JobNotFoundError as exc:
@@ -59,20 +67,29 @@ class Chosen:
         return found, missing
 
 
-def chosen_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the ids, ``--where`` and the filters; the command gets them as one :class:`Chosen` named ``chosen``."""
+def chosen_options(shell_complete: Offer) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the ids, ``--where`` and the filters; the command gets them as one :class:`Chosen` named ``chosen``.
 
-    @click.argument("ids", nargs=-1, type=UnicodeText(), metavar="[ID…|-]")
-    @click.option(
-        "--where", is_flag=True, help="The jobs that fit the filters, instead of ids; 'list' shows which those are."
-    )
-    @status_option
-    @filter_options()
-    @functools.wraps(command)
-    def with_chosen(*args: Any, ids: tuple[str, ...], where: bool, selection: Selection, **options: Any) -> Any:
-        return command(*args, chosen=_choose(ids, selection, where=where), **options)
+    Args:
+        shell_complete: what a shell is offered as ids.
+    """
 
-    return with_chosen
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @click.argument("ids", nargs=-1, type=UnicodeText(), metavar="[ID…|-]", shell_complete=shell_complete)
+        @click.option(
+            "--where",
+            is_flag=True,
+            help="The jobs that fit the filters, instead of ids; 'list' with the same filters shows them, a page at a time.",
+        )
+        @status_option
+        @filter_options()
+        @functools.wraps(command)
+        def with_chosen(*args: Any, ids: tuple[str, ...], where: bool, selection: Selection, **options: Any) -> Any:
+            return command(*args, chosen=_choose(ids, selection, where=where), **options)
+
+        return with_chosen
+
+    return decorate
 
 
 def _choose(ids: tuple[str, ...], selection: Selection, *, where: bool) -> Chosen:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli.command import Group
 from hyperjobs.cli.effect import ack_command, diff_effect_command
 from hyperjobs.cli.place import config_option
-from hyperjobs.cli.setting import verbose_option
+from hyperjobs.cli.setting import json_option, verbose_option
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 from hyperjobs.clock import SystemClock
@@ -22,15 +23,28 @@ if TYPE_CHECKING:
 _WRONG = 2
 
 
-@click.group("config")
+@click.group(
+    "config",
+    cls=Group,
+    examples=[
+        ("Whether the agent would start with a file", "hyperjobs config check --config hyperjobs.yaml"),
+        ("All options in force, and their values", "hyperjobs config show"),
+    ],
+)
 def config_group() -> None:
     """Check, show or describe the configuration."""
 
 
-@config_group.command("check")
+@config_group.command(
+    "check",
+    examples=[
+        ("Whether the agent would start with a file", "hyperjobs config check --config hyperjobs.yaml"),
+        ("Whether this machine fits the configuration too", "hyperjobs config check --host"),
+    ],
+)
 @config_option
 @click.option("--host", is_flag=True, help="Look at this machine too: the store, directories, keys and room.")
-@click.option("--json", "as_json", is_flag=True, help="With --host: JSON Lines, one for each finding.")
+@json_option("JSON Lines, one for each finding of --host; none when all is well.")
 @verbose_option
 def check_command(*, file: str | None, host: bool, as_json: bool) -> int:
     """Say whether the agent would start with this configuration, and all that is wrong with it.
@@ -69,23 +83,39 @@ def _show_findings(config: Config, *, as_json: bool) -> bool:
     return is_any_wrong
 
 
-@config_group.command("show")
+@config_group.command(
+    "show",
+    examples=[
+        ("All options in force, and their values", "hyperjobs config show"),
+    ],
+)
 @config_option
+@json_option("One line of JSON, with the options as the file names them.")
 @verbose_option
-def show_command(*, file: str | None) -> None:
+def show_command(*, file: str | None, as_json: bool) -> None:
     """Show the configuration that results from defaults, file and environment; secrets are hidden."""
-    from hyperjobs.config import load_config, render  # noqa: PLC0415 - pydantic only where a configuration is read
+    from hyperjobs.config import load_config, render, render_values  # noqa: PLC0415 - pydantic only where one is read
 
-    emit(render(load_config(Path(file) if file else None, environ=os.environ, require_store=False)).rstrip("\n"))
+    config = load_config(Path(file) if file else None, environ=os.environ, require_store=False)
+    if as_json:
+        emit_json(render_values(config))
+    else:
+        emit(render(config).rstrip("\n"))
 
 
-@config_group.command("schema")
+@config_group.command(
+    "schema",
+    examples=[
+        ("A schema for an editor", "hyperjobs config schema > hyperjobs.schema.json"),
+    ],
+)
+@json_option("On one line; it is JSON in any case.")
 @verbose_option
-def schema_command() -> None:
+def schema_command(*, as_json: bool) -> None:
     """Print the JSON Schema of the configuration file, for editors."""
     from hyperjobs.config import json_schema  # noqa: PLC0415 - pydantic only where a configuration is read
 
-    emit(json.dumps(json_schema(), indent=2))
+    emit(json.dumps(json_schema(), indent=None if as_json else 2))
 
 
 config_group.add_command(diff_effect_command)

@@ -11,17 +11,32 @@ from typing import Any
 import click
 
 from hyperjobs.cli.ask import ask
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.event import record_event
 from hyperjobs.cli.place import StorePlace
 from hyperjobs.cli.selection import Selection, filter_options, status_option
 from hyperjobs.cli.setting import setting_of, verbose_option
-from hyperjobs.cli.table import emit, emit_json, note
+from hyperjobs.cli.stderr import note
+from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 from hyperjobs.cli.transfer import policy_options, refuse_frozen, said, stoppable
 from hyperjobs.errors import StoreNotFoundError
 
 
-@click.command("copy")
+@click.command(
+    "copy",
+    cls=Command,
+    examples=[
+        (
+            "See what would come over from a user's own store",
+            "hyperjobs copy ~/.hypersdk/jobs.db /var/lib/hypersdk/jobs.db --dry-run",
+        ),
+        (
+            "Make a new store of one provider's jobs",
+            "hyperjobs copy jobs.db vsphere.db --create --provider vsphere --yes",
+        ),
+    ],
+)
 @click.argument("source", metavar="SRC")
 @click.argument("target", metavar="DST")
 @click.option("--create", is_flag=True, help="Make DST when it is not there.")
@@ -63,6 +78,7 @@ def copy_command(  # noqa: PLR0913 - one for each option
         refuse_frozen(context, place)
     if not (dry_run or yes):
         ask(f"put the jobs of {printable(source)} into {printable(target)}? [y/N] ")
+    detail: dict[str, Any]
     started_at, done = setting_of(context).clock.now(), None
     with contextlib.ExitStack() as stack:
         turn, stop = stack.enter_context(stoppable(context, is_dry=dry_run))
@@ -73,12 +89,16 @@ def copy_command(  # noqa: PLR0913 - one for each option
         done = copy_jobs(read, written, turn, policy=Policy(policy), jobs=selection.filter)
     if done is None:
         note("stopped; what was put in stays, and the same again does the rest")
+        if not dry_run:
+            half = f"{source}: stopped; what was put in stays"
+            detail = {"source": source}
+            record_event(context, place, "copy", half, started_at=started_at, detail=detail, outcome="interrupted")
         return stop.code
     if as_json:
         emit_json({"source": source, "target": target, "dry_run": dry_run, **done.shape()})
     else:
         emit(said(source, done, dry_run=dry_run))
     if not dry_run:
-        detail: dict[str, Any] = {"source": source, **done.shape()}
+        detail = {"source": source, **done.shape()}
         record_event(context, place, "copy", said(source, done, dry_run=False), started_at=started_at, detail=detail)
     return 0

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.chosen import Chosen, chosen_options
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.edited import Edit, Edited, Wish, edit_options, run_edit
 from hyperjobs.errors import HyperjobsError
 from hyperjobs.store.models import FINISHED, Job, JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from hyperjobs.agent.workshop import Workshop
@@ -22,8 +24,18 @@ if TYPE_CHECKING:
     from hyperjobs.store.sqlite import SQLiteJobStore
 
 
-@click.command("delete")
-@chosen_options
+@click.command(
+    "delete",
+    cls=Command,
+    examples=[
+        ("Delete one finished job, archived first", "hyperjobs delete migration-20260801-00003 --yes"),
+        (
+            "See which cancelled jobs from before 90 days it would be",
+            "hyperjobs delete --where --status cancelled --until 90d --dry-run",
+        ),
+    ],
+)
+@chosen_options(offer.job_ids("completed", "failed", "cancelled"))
 @edit_options
 @click.pass_context
 def delete_command(context: click.Context, *, place: StorePlace, chosen: Chosen, wish: Wish) -> int:
@@ -53,7 +65,9 @@ class _Delete(Edit):
     def warning(self) -> str:
         return "they are archived first"
 
-    def refused(self, store: SQLiteJobStore, jobs: Sequence[Job], *, force: bool) -> dict[str, HyperjobsError]:
+    def refused(
+        self, store: SQLiteJobStore, jobs: Sequence[Job], *, force: bool, keep_on: Callable[[], None]
+    ) -> dict[str, HyperjobsError]:
         from hyperjobs.store.connection import Connection  # noqa: PLC0415 - SQLite only where it is used
         from hyperjobs.store.deleting import require_deletable  # noqa: PLC0415 - as above
 
@@ -61,6 +75,7 @@ class _Delete(Edit):
         connection = Connection(store.path, read_only=True)
         try:
             for job in jobs:
+                keep_on()
                 try:
                     require_deletable(connection, job, force=force)
                 except HyperjobsError as exc:

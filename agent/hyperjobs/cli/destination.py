@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.errors import BackupNotFoundError, ConfigError
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ LATEST = "latest"
 def destination_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--from``; the command gets it as ``destination``, ``None`` when it was not given."""
     option = click.option(
-        "--from", "destination", metavar="NAME", help="Use the backups of this destination of the configuration."
+        "--from",
+        "destination",
+        metavar="NAME",
+        shell_complete=offer.destinations,
+        help="Use the backups of this destination of the configuration.",
     )
     decorated: Callable[..., Any] = option(command)
     return decorated
@@ -36,7 +41,7 @@ def configured_destination(place: StorePlace, word: str) -> Destination:
     """The destination of this name in the configuration, opened."""
     from hyperjobs.agent.options import destinations_of  # noqa: PLC0415 - pydantic only where a configuration is read
 
-    return destination_named(destinations_of(place.load()), word)
+    return destination_named(destinations_of(place.load().maintenance), word)
 
 
 def destination_named(configured: Sequence[DestinationSettings], word: str) -> Destination:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli import offer
+from hyperjobs.cli.argument import Number, UnicodeText
 from hyperjobs.cli.backup_setting import directory_option, settings, store_of
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.destination import LATEST
 from hyperjobs.cli.moment import parse_moment
 from hyperjobs.cli.place import StorePlace, store_options
@@ -29,10 +31,19 @@ STORE = "store"
 _KINDS = {"only_a": "only in A", "only_b": "only in B", "changed": "changed"}
 
 
-@click.command("diff")
-@click.argument("first", type=UnicodeText(), metavar="A", default=LATEST)
-@click.argument("second", type=UnicodeText(), metavar="B", default=STORE)
-@click.option("--ids", type=click.IntRange(0, 100_000), default=50, help="So many jobs of each kind; 50.")
+@click.command(
+    "diff",
+    cls=Command,
+    examples=[
+        ("What changed since the newest backup", "hyperjobs diff"),
+        ("What changed since the newest backup before today", "hyperjobs diff today store"),
+    ],
+)
+@click.argument("first", type=UnicodeText(), metavar="A", default=LATEST, shell_complete=offer.backups(LATEST, STORE))
+@click.argument("second", type=UnicodeText(), metavar="B", default=STORE, shell_complete=offer.backups(LATEST, STORE))
+@click.option(
+    "--ids", type=Number(0, 100_000), metavar="N", default=50, help="So many jobs of each kind; 50 when not given."
+)
 @directory_option
 @view_options
 @store_options

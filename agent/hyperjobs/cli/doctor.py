@@ -6,14 +6,16 @@ import math
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.lazy import nearest
 from hyperjobs.cli.place import USUAL_PLACES, StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import emit, emit_json, emit_values
 from hyperjobs.cli.text import printable
 from hyperjobs.errors import ConfigError, HyperjobsError
@@ -21,6 +23,7 @@ from hyperjobs.errors import ConfigError, HyperjobsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hyperjobs.cli.shapes.doctor import FindingShape
     from hyperjobs.config import Config
     from hyperjobs.doctor.case import Case
     from hyperjobs.doctor.finding import Finding
@@ -32,22 +35,47 @@ _ALL_S = 9.0
 _STYLES = {"failed": "bold red", "warning": "yellow", "skipped": "dim", "ok": "green"}
 
 
-@click.command("doctor")
+@click.command(
+    "doctor",
+    cls=Command,
+    examples=[
+        ("What is wrong, and what to do", "hyperjobs doctor"),
+        ("Who holds the lock", "hyperjobs doctor --only lock"),
+        ("Which rows could be mended", "hyperjobs doctor --fix --dry-run"),
+    ],
+)
 @click.option(
     "--only",
     "names",
     multiple=True,
     metavar="NAME",
     type=UnicodeText(),
+    shell_complete=offer.checks,
     help="This check alone, or with --fix this kind; may be repeated.",
 )
 @click.option("--full", is_flag=True, help="The long checks too, however long they take.")
-@click.option("--fix", "is_fix", is_flag=True, help="Mend the rows that have one right answer; see --dry-run first.")
-@click.option("--undo", metavar="RUN", type=UnicodeText(), help="Put the rows of a fix back as they were; or latest.")
+@click.option(
+    "--fix",
+    "is_fix",
+    is_flag=True,
+    help="Mend the rows that have one right answer, after a backup; see --dry-run first.",
+)
+@click.option(
+    "--undo",
+    metavar="RUN",
+    type=UnicodeText(),
+    shell_complete=offer.fixes,
+    help="Put the rows of a fix back as they were, or those of the 'latest'.",
+)
 @click.option("--dry-run", "is_dry", is_flag=True, help="With --fix or --undo: say what would be done, change nothing.")
 @click.option("--yes", is_flag=True, help="With --fix or --undo: do not ask.")
-@click.option("--user", metavar="NAME", default="", help="Look at files as this user; as root, by default the agent's.")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines, one for each finding.")
+@click.option(
+    "--user",
+    metavar="NAME",
+    default="",
+    help="Look at files as this user; as root, by default the one who owns store.state_dir.",
+)
+@json_option("JSON Lines, one for each finding.")
 @store_options
 @verbose_option
 @click.pass_context
@@ -114,7 +142,7 @@ def _require_known(names: Sequence[str], known: list[str]) -> None:
         if name not in known:
             hint = nearest(name, dict.fromkeys(known))
             raise click.BadParameter(
-                f"there is no check {name!r}{hint}; known: {', '.join(known)}", param_hint="--only"
+                f"there is no check {name!r}; known: {', '.join(known)}{hint}", param_hint="--only"
             )
 
 
@@ -161,7 +189,7 @@ def _case(context: click.Context, place: StorePlace, *, is_full: bool, user: str
 def _config(place: StorePlace) -> tuple[Config, str]:
     """The configuration, or the defaults and why it cannot be used."""
     from hyperjobs.config import Config  # noqa: PLC0415 - pydantic only where a configuration is read
-    from hyperjobs.config.loader import default_backups, default_state_dir  # noqa: PLC0415 - as above
+    from hyperjobs.config.usual import default_backups, default_state_dir  # noqa: PLC0415 - as above
 
     try:
         return place.load(), ""
@@ -223,10 +251,10 @@ def _tell(findings: Sequence[Finding]) -> None:
     emit_rich(new_console(), table)
 
 
-def _shape(finding: Finding) -> dict[str, Any]:
+def _shape(finding: Finding) -> FindingShape:
     return {
         "check": finding.check,
-        "level": str(finding.level),
+        "level": finding.level.value,
         "message": finding.message,
         "remedy": finding.remedy,
         "exit_code": finding.code,

@@ -19,25 +19,24 @@ from hyperjobs.errors import StoreRefusedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from hyperjobs.agent.workshop import Workshop
     from hyperjobs.cli.place import StorePlace
+    from hyperjobs.cli.shapes.doctor import FixShape
     from hyperjobs.doctor.fix import Fixed, Plan
-
-_IMAGES = "fixes"
 
 
 def fix_rows(  # noqa: PLR0913 - one for each option
     context: click.Context, place: StorePlace, kinds: Sequence[str], *, is_dry: bool, yes: bool, as_json: bool
 ) -> int:
     """Mend the rows that have one right answer, after a backup; give the exit code."""
+    from hyperjobs.agent.options import fixes  # noqa: PLC0415 - pydantic only where it is read
     from hyperjobs.doctor.fix import Fixed, fix, plan_fix, unknown_kinds  # noqa: PLC0415 - only where it is done
     from hyperjobs.store.mend import KINDS  # noqa: PLC0415 - as above
 
     for word in unknown_kinds(kinds):
         hint = nearest(word, KINDS)
-        raise click.BadParameter(f"there is no kind {word!r}{hint}; known: {', '.join(KINDS)}", param_hint="--only")
+        raise click.BadParameter(f"there is no kind {word!r}; known: {', '.join(KINDS)}{hint}", param_hint="--only")
     only = set(kinds) or set(KINDS)
     with workshop(context, place) as shop, Stop() as stop:
         progress = Progress(shop.clock)
@@ -57,14 +56,15 @@ def fix_rows(  # noqa: PLR0913 - one for each option
         backup = _back_up(shop, stop)
         started_at, fixed, outcome = shop.clock.now(), Fixed(""), "interrupted"
         try:
-            fix(shop.store, _images(shop), plan, only=only, turn=turn, fixed=fixed)
+            images, keep = fixes(shop.config)
+            fix(shop.store, images, plan, only=only, turn=turn, keep=keep, fixed=fixed)
             outcome = "ok"
         finally:
             progress.end()
             if fixed.rows or outcome == "ok":
                 _record(shop, "fix", fixed, started_at, backup=backup, outcome=outcome)
         if as_json:
-            emit_json({"dry_run": False, **_fixed_shape(fixed), "backup": backup})
+            emit_json(_told(fixed, is_dry=False, backup=backup))
         else:
             emit(f"{_said('fix', fixed)}; the backup before it is {printable(backup)}")
             emit(f"'hyperjobs doctor --undo {printable(fixed.run)}' puts them back as they were")
@@ -75,6 +75,7 @@ def undo_rows(  # noqa: PLR0913 - as above
     context: click.Context, place: StorePlace, run: str, *, is_dry: bool, yes: bool, as_json: bool
 ) -> int:
     """Put the rows of a fix back; give the exit code."""
+    from hyperjobs.agent.options import fixes  # noqa: PLC0415 - pydantic only where it is read
     from hyperjobs.doctor.fix import undo_fix  # noqa: PLC0415 - only where it is done
 
     with workshop(context, place) as shop, Stop() as stop:
@@ -83,22 +84,18 @@ def undo_rows(  # noqa: PLR0913 - as above
             ask(f"{printable(str(shop.store))}: put the rows of {printable(run)} back as they were? [y/N] ")
         started_at = shop.clock.now()
         try:
-            undone = undo_fix(shop.store, _images(shop), run, stop.turn(shop.clock, progress, is_dry=is_dry))
+            undone = undo_fix(shop.store, fixes(shop.config)[0], run, stop.turn(shop.clock, progress, is_dry=is_dry))
         finally:
             progress.end()
         if not is_dry:
             _record(shop, "fix-undo", undone, started_at)
         if as_json:
-            emit_json({"dry_run": is_dry, **_fixed_shape(undone)})
+            emit_json(_told(undone, is_dry=is_dry))
         elif is_dry:
             emit(f"{printable(undone.run)}: would put {undone.rows:,} rows back, but those that were written since")
         else:
             emit(_said("fix-undo", undone))
     return stop.code
-
-
-def _images(shop: Workshop) -> Path:
-    return shop.config.store.state_dir / _IMAGES
 
 
 def _back_up(shop: Workshop, stop: Stop) -> str:
@@ -135,20 +132,35 @@ def _fixed_shape(fixed: Fixed) -> dict[str, Any]:
     return {"run": fixed.run, "rows": fixed.rows, "left": fixed.left, "kinds": dict(fixed.kinds)}
 
 
+def _told(fixed: Fixed, *, is_dry: bool, backup: str | None = None) -> FixShape:
+    return {
+        "dry_run": is_dry,
+        "run": fixed.run,
+        "rows": fixed.rows,
+        "left": fixed.left,
+        "kinds": dict(fixed.kinds),
+        "backup": backup,
+        "examples": None,
+        "unended": None,
+    }
+
+
 def _show_plan(plan: Plan, *, as_json: bool) -> None:
     from hyperjobs.store.mend import KINDS  # noqa: PLC0415 - only where it is done
 
     if as_json:
-        examples = {kind: asdict(example) for kind, example in plan.examples.items()}
-        emit_json(
-            {
-                "dry_run": True,
-                "rows": plan.rows,
-                "kinds": dict(plan.kinds),
-                "examples": examples,
-                "unended": plan.unended,
-            }
-        )
+        examples: dict[str, Any] = {kind: asdict(example) for kind, example in plan.examples.items()}
+        plain: FixShape = {
+            "dry_run": True,
+            "run": None,
+            "rows": plan.rows,
+            "left": None,
+            "kinds": dict(plan.kinds),
+            "backup": None,
+            "examples": examples,
+            "unended": plan.unended,
+        }
+        emit_json(plain)
         return
     for kind, rows in sorted(plan.kinds.items()):
         example = plan.examples[kind]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from hyperjobs.cli.setting import Setting
-from hyperjobs.cli.text import printable
+from hyperjobs.cli.stderr import complain, discard, say
+from hyperjobs.cli.usage import usage_message
 from hyperjobs.errors import ConfigError, HyperjobsError
 
 if TYPE_CHECKING:
@@ -25,7 +26,24 @@ REFUSED = 6
 INTERRUPTED = 128 + signal.SIGINT
 BROKEN_PIPE = 128 + signal.SIGPIPE
 
+EXIT_CODES = {
+    0: "ok",
+    FAILED: "failed",
+    USAGE: "usage or configuration",
+    3: "damage found",
+    4: "busy",
+    NO_SPACE: "no space",
+    REFUSED: "refused for safety",
+    7: "not found or not a job store",
+    INTERRUPTED: "ended by Ctrl-C",
+    BROKEN_PIPE: "ended by a closed pipe",
+    128 + signal.SIGTERM: "ended by SIGTERM",
+}
+"""Exit code → what it says; no other is used."""
+
 _CODES = {errno.ENOSPC: NO_SPACE, errno.EDQUOT: NO_SPACE, errno.EACCES: REFUSED, errno.EPERM: REFUSED}
+_USAGE_REASON, _FAILED_REASON = "usage", "failed"
+_REASONS = {NO_SPACE: "no_space", REFUSED: "permission"}
 
 
 def prepare_streams() -> None:
@@ -47,17 +65,6 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def prepare_signals() -> None:
-    """Let Ctrl-C and a closed pipe end the process as they end any command: at once, and without a word.
-
-    Reading a store leaves nothing to clean up, and SQLite in the middle of a statement would keep Python from
-    noticing. Signals that are ignored on purpose (``nohup``) stay so. ``hyperjobs run`` sets its own.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-
-
 def answer(program: click.Command, arguments: Sequence[str]) -> int:
     """Run ``program`` on ``arguments``; give the exit code, with everything printed."""
     setting = Setting(words=tuple(arguments))
@@ -65,7 +72,7 @@ def answer(program: click.Command, arguments: Sequence[str]) -> int:
         code = _invoke(program, arguments, setting)
         _flush(sys.stdout)
     except BrokenPipeError:
-        _discard(sys.stdout)
+        discard(sys.stdout)
         code = BROKEN_PIPE
     except (KeyboardInterrupt, click.Abort):
         code = INTERRUPTED
@@ -80,56 +87,46 @@ def _invoke(program: click.Command, arguments: Sequence[str], setting: Setting) 
             result = program.invoke(context)
     except click.exceptions.Exit as exc:
         return exc.exit_code
+    except click.exceptions.NoArgsIsHelpError as exc:  # a group alone: what there is in it, and still a usage error
+        say(exc.message)
+        return USAGE
     return result if isinstance(result, int) else 0
 
 
 def _report(exc: Exception, setting: Setting) -> int:
     """Say on standard error what went wrong; give the exit code."""
     if setting.verbose:
-        _say("".join(traceback.format_exception(exc)).rstrip())
-    message, code = _explain(exc)
+        say("".join(traceback.format_exception(exc)).rstrip())
+    message, reason, code = _explain(exc)
+    # words that cannot be read keep an option after them from being heard
+    as_json = setting.as_json or (reason == _USAGE_REASON and "--json" in setting.words)
     lines = message.splitlines() if isinstance(exc, ConfigError) else [message]  # one line a mistake
     for line in lines:
-        _say(f"hyperjobs: {printable(line)}")
+        complain(line, reason=reason, exit_code=code, as_json=as_json)
     if isinstance(exc, OSError):
-        _discard(sys.stdout)  # what could not be written must not be tried again at exit
+        discard(sys.stdout)  # what could not be written must not be tried again at exit
     return code
 
 
-def _explain(exc: Exception) -> tuple[str, int]:
-    """The line to say about an error, and its exit code."""
+def _explain(exc: Exception) -> tuple[str, str, int]:
+    """The line to say about an error, its fixed word, and its exit code."""
     match exc:
         case HyperjobsError():
-            return str(exc), exc.exit_code
+            return str(exc), exc.reason, exc.exit_code
         case click.UsageError():
             where = exc.ctx.command_path if exc.ctx else "hyperjobs"
-            return f"{exc.format_message()} (see '{where} --help')", USAGE
+            return f"{usage_message(exc)} (see '{where} --help')", _USAGE_REASON, USAGE
         case click.ClickException():
-            return exc.format_message(), exc.exit_code
+            return exc.format_message(), _FAILED_REASON, exc.exit_code
         case OSError():
             where = "standard output" if exc.filename is None else str(exc.filename)
-            return f"{where}: {exc.strerror or exc}", _CODES.get(exc.errno or 0, FAILED)
+            code = _CODES.get(exc.errno or 0, FAILED)
+            return f"{where}: {exc.strerror or exc}", _REASONS.get(code, _FAILED_REASON), code
         case _:
-            return f"unexpected {type(exc).__name__}: {exc} (-v shows where; please report it)", FAILED
-
-
-def _say(line: str) -> None:
-    try:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
-    except OSError:
-        _discard(sys.stderr)  # nobody listens; the exit code still tells
+            said = f"unexpected {type(exc).__name__}: {exc} (-v shows where; please report it)"
+            return said, "unexpected", FAILED
 
 
 def _flush(stream: TextIO) -> None:
     """Write out what is buffered, so that a full disk is an error and not a note at exit."""
     stream.flush()
-
-
-def _discard(stream: TextIO) -> None:
-    """Send what is buffered, and all that follows, nowhere."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, stream.fileno())
-    finally:
-        os.close(null)

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import STATUS_WORDS, UnicodeText
 from hyperjobs.cli.chosen import Chosen, chosen_options
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.edited import Edit, Edited, Wish, edit_options, run_edit
 from hyperjobs.errors import HyperjobsError
 from hyperjobs.store.models import Job, JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from hyperjobs.agent.workshop import Workshop
@@ -25,8 +27,18 @@ if TYPE_CHECKING:
     from hyperjobs.store.sqlite import SQLiteJobStore
 
 
-@click.command("cancel")
-@chosen_options
+@click.command(
+    "cancel",
+    cls=Command,
+    examples=[
+        (
+            "Cancel a job that nothing will take up any more",
+            'hyperjobs cancel migration-20261124-00012 --reason "no such VM" --yes',
+        ),
+        ("See which jobs of a provider it would be", "hyperjobs cancel --where --provider vsphere --dry-run"),
+    ],
+)
+@chosen_options(offer.job_ids("pending", "running"))
 @edit_options
 @click.pass_context
 def cancel_command(context: click.Context, *, place: StorePlace, chosen: Chosen, wish: Wish) -> int:
@@ -38,8 +50,18 @@ def cancel_command(context: click.Context, *, place: StorePlace, chosen: Chosen,
     return run_edit(context, place, chosen, wish, _Move("cancel", JobStatus.CANCELLED))
 
 
-@click.command("retry")
-@chosen_options
+@click.command(
+    "retry",
+    cls=Command,
+    examples=[
+        ("Try a failed job again", "hyperjobs retry migration-20261122-01506 --yes"),
+        (
+            "Try all again that failed by a timeout",
+            "hyperjobs failed --text timeout --limit all | hyperjobs retry - --yes",
+        ),
+    ],
+)
+@chosen_options(offer.job_ids("failed", "cancelled"))
 @edit_options
 @click.pass_context
 def retry_command(context: click.Context, *, place: StorePlace, chosen: Chosen, wish: Wish) -> int:
@@ -51,10 +73,24 @@ def retry_command(context: click.Context, *, place: StorePlace, chosen: Chosen, 
     return run_edit(context, place, chosen, wish, _Move("retry", JobStatus.PENDING))
 
 
-@click.command("set-status")
+@click.command(
+    "set-status",
+    cls=Command,
+    examples=[
+        (
+            "Say that a running job has failed, and why",
+            'hyperjobs set-status failed migration-20261124-00007 --error "host lost" --yes',
+        ),
+    ],
+)
 @click.argument("to", type=click.Choice(STATUS_WORDS, case_sensitive=False), metavar="STATUS")
-@chosen_options
-@click.option("--error", type=UnicodeText(), metavar="TEXT", help="With failed: what the job's error says then.")
+@chosen_options(offer.ids_that_may_become)
+@click.option(
+    "--error",
+    type=UnicodeText(),
+    metavar="TEXT",
+    help="With failed: what the job's error says then; without it the row keeps what it says.",
+)
 @edit_options
 @click.pass_context
 def set_status_command(  # noqa: PLR0913 - one for each option
@@ -93,11 +129,14 @@ class _Move(Edit):
     def warning(self) -> str:
         return "a status does not stop the work itself" if self.to is JobStatus.CANCELLED else ""
 
-    def refused(self, store: SQLiteJobStore, jobs: Sequence[Job], *, force: bool) -> dict[str, HyperjobsError]:
+    def refused(
+        self, store: SQLiteJobStore, jobs: Sequence[Job], *, force: bool, keep_on: Callable[[], None]
+    ) -> dict[str, HyperjobsError]:
         from hyperjobs.store.transition import require_move  # noqa: PLC0415 - SQLite only where it is used
 
         found: dict[str, HyperjobsError] = {}
         for job in jobs:
+            keep_on()
             try:
                 if job.status != self.to and not force:
                     require_move(job, self.to, store.path)

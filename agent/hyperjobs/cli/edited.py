@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,25 +15,24 @@ import click
 
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
-from hyperjobs.cli.event import add_event, recording
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import verbose_option
+from hyperjobs.cli.recorded import Record
+from hyperjobs.cli.setting import json_option, verbose_option
+from hyperjobs.cli.stderr import complain_of, note
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.task import workshop
 from hyperjobs.cli.text import printable
+from hyperjobs.errors import HyperjobsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from hyperjobs.agent.workshop import Workshop
     from hyperjobs.cli.chosen import Chosen
-    from hyperjobs.errors import HyperjobsError
+    from hyperjobs.cli.shapes.jobs import BecameWord, EditShape
     from hyperjobs.store.models import Job, JobStatus
     from hyperjobs.store.sqlite import SQLiteJobStore
-
-_RECORDED_IDS = 1_000
-"""So many ids an event names; the ledger has all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +89,10 @@ class Edit(ABC):
         return ""
 
     @abstractmethod
-    def refused(self, store: SQLiteJobStore, jobs: Sequence[Job], *, force: bool) -> dict[str, HyperjobsError]:
-        """Why some of the jobs cannot be edited so, by their ids."""
+    def refused(
+        self, store: SQLiteJobStore, jobs: Sequence[Job], *, force: bool, keep_on: Callable[[], None]
+    ) -> dict[str, HyperjobsError]:
+        """Why some of the jobs cannot be edited so, by their ids; ``keep_on`` is called between them, and may raise."""
 
     @abstractmethod
     def run(self, shop: Workshop, path: Path, jobs: list[Job], wish: Wish, stop: Stop) -> Edited:
@@ -104,10 +104,14 @@ def edit_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option("--reason", type=UnicodeText(), default="", metavar="TEXT", help="Why; kept in 'runs'.")
     @click.option("--force", is_flag=True, help="Also where the rules forbid it; needs --reason.")
-    @click.option("--atomic", is_flag=True, help="All of them in one transaction, or none.")
+    @click.option(
+        "--atomic",
+        is_flag=True,
+        help="All of them in one transaction, or none; writers wait for it, so not for many thousands.",
+    )
     @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
-    @click.option("--yes", is_flag=True, help="Do not ask.")
-    @click.option("--json", "as_json", is_flag=True, help="JSON Lines, one for each job.")
+    @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal to ask on.")
+    @json_option("JSON Lines, one for each job.")
     @store_options
     @verbose_option
     @functools.wraps(command)
@@ -141,29 +145,40 @@ def run_edit(context: click.Context, place: StorePlace, chosen: Chosen, wish: Wi
     with workshop(context, place) as shop, Stop() as stop:
         path = Path(os.path.realpath(shop.store))
         shop.holds.require_unfrozen(path)
-        jobs, failed = _look(path, chosen, edit, force=wish.force)
+        jobs, failed = _look(path, chosen, edit, force=wish.force, keep_on=stop.keep_on)
         if failed and wish.atomic:
             _say(failed)
             return _code(failed)
         if wish.dry_run:
             _show(edit, jobs, Edited([job.id for job in jobs], [], failed), wish)
             return _code(failed)
-        started_at = shop.clock.now()
         done = Edited()
         if jobs:
             if not wish.yes:
                 ask(_question(edit, jobs, failed, path))
-            done = edit.run(shop, path, jobs, wish, stop)
+            done = _do(shop, path, jobs, wish, edit, stop)
         elif not failed:
-            sys.stderr.write("no job fits; nothing was changed\n")
+            note("no job fits; nothing was changed")
         done.failed = failed | done.failed
-        if done.changed:
-            _record(shop, edit, jobs, done, wish, started_at=started_at, is_whole=not stop.code)
         _show(edit, jobs, done, wish)
     return stop.code or _code(done.failed)
 
 
-def _look(path: Path, chosen: Chosen, edit: Edit, *, force: bool) -> tuple[list[Job], dict[str, HyperjobsError]]:
+def _do(shop: Workshop, path: Path, jobs: list[Job], wish: Wish, edit: Edit, stop: Stop) -> Edited:  # noqa: PLR0913, PLR0917 - what an edit is made of
+    record = Record(shop, edit, jobs, wish)
+    record.announce()
+    try:
+        done = edit.run(shop, path, jobs, wish, stop)
+    except HyperjobsError:
+        record.fail(path)
+        raise
+    record.conclude(done, is_whole=not stop.code)
+    return done
+
+
+def _look(
+    path: Path, chosen: Chosen, edit: Edit, *, force: bool, keep_on: Callable[[], None]
+) -> tuple[list[Job], dict[str, HyperjobsError]]:
     """The jobs that can be edited, as they are now, and why the others cannot."""
     from hyperjobs.store.connection import Connection  # noqa: PLC0415 - SQLite only where it is used
     from hyperjobs.store.flavour import recognise, require_hypersdk  # noqa: PLC0415 - as above
@@ -178,8 +193,8 @@ def _look(path: Path, chosen: Chosen, edit: Edit, *, force: bool) -> tuple[list[
     require_hypersdk(recognition, path, edit.task)
     refuse_triggers(recognition, path, edit.task)
     with open_store(path, read_only=True) as store:
-        found, failed = chosen.find(store, edit.sources)
-        failed |= edit.refused(store, found, force=force)
+        found, failed = chosen.find(store, edit.sources, keep_on)
+        failed |= edit.refused(store, found, force=force, keep_on=keep_on)
     return [job for job in found if job.id not in failed], failed
 
 
@@ -197,13 +212,12 @@ def _question(edit: Edit, jobs: Sequence[Job], failed: Mapping[str, HyperjobsErr
 def _show(edit: Edit, jobs: Sequence[Job], done: Edited, wish: Wish) -> None:
     """Say what became, or would become, of each job."""
     old = {job.id: str(job.status) for job in jobs}
-    changed, unchanged = set(done.changed), set(done.unchanged)
+    unchanged, known = set(done.unchanged), {*done.changed, *done.unchanged}
     for job in jobs:
-        outcome = "changed" if job.id in changed else "unchanged" if job.id in unchanged else ""
-        if not outcome:
+        if job.id not in known:
             continue
-        if wish.dry_run and old[job.id] == edit.target:
-            outcome = "unchanged"
+        is_same = job.id in unchanged or (wish.dry_run and old[job.id] == edit.target)
+        outcome: BecameWord = "unchanged" if is_same else "changed"
         if wish.as_json:
             emit_json(_outcome(job.id, old[job.id], edit.target, outcome, is_dry=wish.dry_run))
         elif outcome == "unchanged":
@@ -220,7 +234,7 @@ def _show(edit: Edit, jobs: Sequence[Job], done: Edited, wish: Wish) -> None:
     _say(done.failed)
 
 
-def _outcome(job_id: str, old: str | None, new: str, outcome: str, *, is_dry: bool) -> dict[str, Any]:
+def _outcome(job_id: str, old: str | None, new: str, outcome: BecameWord, *, is_dry: bool) -> EditShape:
     return {
         "id": job_id,
         "from": old,
@@ -234,29 +248,9 @@ def _outcome(job_id: str, old: str | None, new: str, outcome: str, *, is_dry: bo
 
 def _say(failed: Mapping[str, HyperjobsError]) -> None:
     for exc in failed.values():
-        sys.stderr.write(f"hyperjobs: {printable(str(exc))}\n")
+        complain_of(exc)
 
 
 def _code(failed: Mapping[str, HyperjobsError]) -> int:
     codes = {exc.exit_code for exc in failed.values()}
     return 0 if not codes else codes.pop() if len(codes) == 1 else 1
-
-
-def _record(  # noqa: PLR0913 - what a record is made of
-    shop: Workshop, edit: Edit, jobs: Sequence[Job], done: Edited, wish: Wish, *, started_at: Any, is_whole: bool
-) -> None:
-    changed = set(done.changed)
-    old = Counter(str(job.status) for job in jobs if job.id in changed)
-    which = done.changed[0] if len(changed) == 1 else f"{len(changed):,} jobs"
-    said = f"{which}: {', '.join(sorted(old))} -> {edit.target}{', by force' if wish.force else ''}"
-    detail = {
-        "jobs": len(changed),
-        "from": dict(old),
-        "to": edit.target,
-        "forced": wish.force,
-        "ids": done.changed[:_RECORDED_IDS],
-        **({"undo": done.undo} if done.undo else {}),
-    }
-    outcome = "ok" if is_whole else "interrupted"
-    with recording():
-        add_event(shop, edit.task, said, started_at=started_at, reason=wish.reason, detail=detail, outcome=outcome)

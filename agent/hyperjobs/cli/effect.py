@@ -12,9 +12,10 @@ import click
 
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.moment import write_instant
 from hyperjobs.cli.person import person
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
@@ -30,13 +31,19 @@ if TYPE_CHECKING:
 _REFUSED = 6
 
 
-@click.command("diff-effect")
+@click.command(
+    "diff-effect",
+    cls=Command,
+    examples=[
+        ("What a new configuration would delete", "hyperjobs config diff-effect new.yaml"),
+    ],
+)
 @click.argument("file", type=UnicodeText(), required=False)
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@json_option("One line of JSON.")
 @verbose_option
 @click.pass_context
 def diff_effect_command(context: click.Context, *, file: str | None, as_json: bool) -> int:
-    """Say which jobs and backups a configuration would delete that the one in force does not.
+    """Say which jobs, archives and backups a configuration would delete that the one in force does not.
 
     FILE is the new configuration; by default the usual one. Exit code 6 when a reload of it would be refused.
     """
@@ -44,6 +51,7 @@ def diff_effect_command(context: click.Context, *, file: str | None, as_json: bo
     with Stop() as stop:
         with _acknowledgements(context, config) as known:
             effect = _effect(context, config, known, stop)
+        stop.keep_on()  # what was not counted to its end says nothing
         if as_json:
             emit_json(effect.shape())
         else:
@@ -55,10 +63,16 @@ def diff_effect_command(context: click.Context, *, file: str | None, as_json: bo
     return stop.code
 
 
-@click.command("ack")
+@click.command(
+    "ack",
+    cls=Command,
+    examples=[
+        ("Let the next reload put it into force", "hyperjobs config ack new.yaml --yes"),
+    ],
+)
 @click.argument("file", type=UnicodeText(), required=False)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@json_option("One line of JSON.")
 @verbose_option
 @click.pass_context
 def ack_command(context: click.Context, *, file: str | None, yes: bool, as_json: bool) -> int:
@@ -69,6 +83,7 @@ def ack_command(context: click.Context, *, file: str | None, yes: bool, as_json:
     config = _load(file)
     with Stop() as stop, _acknowledgements(context, config) as known:
         effect = _effect(context, config, known, stop)
+        stop.keep_on()  # nobody acknowledges what was not counted to its end
         if not yes:
             ask(f"{printable(effect.text() or 'nothing more would be deleted')}; acknowledge? [y/N] ")
         until = known.give(effect.digest, by=person(), now=setting_of(context).clock.now())
@@ -104,9 +119,11 @@ def _acknowledgements(context: click.Context, config: Config) -> Iterator[Acknow
 def _effect(context: click.Context, config: Config, known: Acknowledgements, stop: Stop) -> Effect:
     from hyperjobs.agent.effect import effect_of  # noqa: PLC0415 - maintenance only where it is done
     from hyperjobs.agent.gate import bounded_turn  # noqa: PLC0415 - as above
+    from hyperjobs.agent.options import usual_archives  # noqa: PLC0415 - as above
 
     turn = bounded_turn(setting_of(context).clock, stop.is_set)
-    return effect_of(_store(config), _in_force(known), config.maintenance, turn)
+    archives = usual_archives(config.store.state_dir)
+    return effect_of(_store(config), _in_force(known), config.maintenance, turn, archives=archives)
 
 
 def _in_force(known: Acknowledgements) -> Maintenance:

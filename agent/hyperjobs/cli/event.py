@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from typing import TYPE_CHECKING, Any
 
 from hyperjobs.cli.moment import write_instant
 from hyperjobs.cli.person import person
-from hyperjobs.cli.text import printable
+from hyperjobs.cli.stderr import complain
 from hyperjobs.errors import HyperjobsError
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from hyperjobs.agent.workshop import Workshop
     from hyperjobs.cli.place import StorePlace
+    from hyperjobs.cli.shapes.maintenance import RunShape
     from hyperjobs.store.events import Event
 
 
@@ -31,8 +31,22 @@ def add_event(  # noqa: PLR0913 - what a record is made of
     reason: str = "",
     detail: Mapping[str, Any] | None = None,
     outcome: str = "ok",
-) -> None:
+    event_id: int = 0,
+) -> int:
     """Record one thing that was done; it ends now.
+
+    Args:
+        shop: whose events it is among.
+        task: what was done, one of the words of ``EventKind``.
+        summary: one line for a person.
+        started_at: when it began.
+        reason: why.
+        detail: the same in numbers.
+        outcome: one of the words of ``Outcome``.
+        event_id: of the record that this one takes the place of; 0 for none.
+
+    Returns:
+        The id of the record.
 
     Raises:
         StoreError: the state file cannot be written.
@@ -40,8 +54,9 @@ def add_event(  # noqa: PLR0913 - what a record is made of
     from hyperjobs.store.events import Event, EventKind  # noqa: PLC0415 - SQLite only where it is used
     from hyperjobs.store.runs import Outcome  # noqa: PLC0415 - as above
 
-    shop.events.add(
+    return shop.events.add(
         Event(
+            id=event_id,
             task=EventKind(task),
             started_at=started_at,
             ended_at=shop.clock.now(),
@@ -60,7 +75,9 @@ def recording() -> Iterator[None]:
     try:
         yield
     except (HyperjobsError, OSError) as exc:
-        sys.stderr.write(f"hyperjobs: it is done, and 'hyperjobs runs' will not know of it: {printable(str(exc))}\n")
+        reason = exc.reason if isinstance(exc, HyperjobsError) else "failed"
+        said = f"it is done, and 'hyperjobs runs' will not know of it: {exc}"
+        complain(said, reason=reason, exit_code=0)
 
 
 def record_event(  # noqa: PLR0913 - as above
@@ -80,7 +97,7 @@ def record_event(  # noqa: PLR0913 - as above
         add_event(shop, task, summary, started_at=started_at, detail=detail, outcome=outcome)
 
 
-def event_record(event: Event) -> dict[str, Any]:
+def event_record(event: Event) -> RunShape:
     """An event as JSON, by the names of a run."""
     return {
         "run": None,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from hyperjobs.cli.argument import Count
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import Selection, filter_options, status_option
-from hyperjobs.cli.setting import verbose_option
+from hyperjobs.cli.setting import json_option, verbose_option
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 from hyperjobs.cli.transfer import stoppable
@@ -23,26 +24,34 @@ if TYPE_CHECKING:
 _STDOUT = "-"
 
 
-@click.command("export")
+@click.command(
+    "export",
+    cls=Command,
+    examples=[
+        ("The failed jobs of 30 days, for a spreadsheet", "hyperjobs export --status failed --since 30d failed.csv"),
+        ("All jobs of one moment, compressed", "hyperjobs export --consistent jobs.jsonl.zst"),
+        ("Into another program", "hyperjobs export | gzip > jobs.jsonl.gz"),
+    ],
+)
 @click.argument("file", default=_STDOUT, metavar="[FILE|-]")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["jsonl", "json", "csv"]),
-    help="By default what the file's name says, else jsonl.",
+    help="By default what the file's name says, else jsonl; .gz and .zst at its end compress.",
 )
 @click.option(
     "--sort",
     type=click.Choice(["id", "newest", "oldest"]),
     default="id",
-    help="Order of the jobs; any but by id holds one snapshot of the store.",
+    help="Order of the jobs, by id when not given; any other holds one snapshot of the store.",
 )
 @click.option("--limit", type=Count(least=1), metavar="N", help="At most N jobs.")
 @click.option("--consistent", is_flag=True, help="The jobs of one moment; checkpoints wait until it is done.")
 @click.option("--no-guard", is_flag=True, help="CSV: leave texts that a spreadsheet takes for formulas as they are.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 @click.option("--utc", is_flag=True, is_eager=True, help="Read times in UTC, not in the local zone.")
-@click.option("--json", "as_json", is_flag=True, help="Say what was written as one line of JSON.")
+@json_option("Say what was written as one line of JSON.")
 @status_option
 @filter_options()
 @store_options

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli.argument import Number
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.place import configuration_file, raw_option
-from hyperjobs.cli.setting import verbose_option
-from hyperjobs.cli.table import emit
+from hyperjobs.cli.setting import json_option, verbose_option
+from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.errors import AgentUnhealthyError, ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from hyperjobs.cli.shapes.agent import HealthShape
     from hyperjobs.web.probe import Answer, Target
 
 _DEFAULT_LISTEN = "127.0.0.1:10985"
@@ -40,23 +43,42 @@ class _Url(click.ParamType):  # type: ignore[type-arg]  # generic only in newer 
         return found[1], found[2] + port
 
 
-@click.command("healthcheck")
-@click.option("--url", type=_Url(), metavar="URL", help="The agent's address; by default as the configuration says.")
+@click.command(
+    "healthcheck",
+    cls=Command,
+    examples=[
+        ("Whether the agent lives", "hyperjobs healthcheck"),
+        ("Whether it is ready, and reads its store", "hyperjobs healthcheck --ready --store"),
+    ],
+)
+@click.option(
+    "--url",
+    type=_Url(),
+    metavar="URL",
+    help="The agent's address, http://127.0.0.1:10985 or https://host:10985, instead of the configured one.",
+)
 @click.option("--ready", is_flag=True, help="Fail also while it starts or stops.")
-@click.option("--store", is_flag=True, help="Fail also when it cannot read its store.")
+@click.option(
+    "--store", is_flag=True, help="Fail also when it cannot read its store; asks /metrics, which counts as a scrape."
+)
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(0.1, 600),
+    type=Number(0.1, 600.0),
     default=5.0,
     metavar="SECONDS",
     help="How long all of it may take; 5 when not given.",
 )
-@click.option("--ca", metavar="FILE", help="Trust only these certificates, also on a loopback address.")
+@click.option(
+    "--ca",
+    metavar="FILE",
+    help="Trust only these certificates; without it the system's, and on a loopback address any.",
+)
 @click.option("--cert", metavar="FILE", help="Show this certificate to an agent that wants one.")
 @click.option("--key", metavar="FILE", help="Its key, when the file of --cert does not hold it.")
 @click.option("--login", metavar="FILE", help="Sign in with the user:password in this file.")
 @click.option("--config", "file", metavar="FILE", help="The configuration file whose web.listen is read.")
+@json_option("One line of JSON when it is well; else the error is one.")
 @verbose_option
 def healthcheck_command(  # noqa: PLR0913 - one for each option
     *,
@@ -69,6 +91,7 @@ def healthcheck_command(  # noqa: PLR0913 - one for each option
     key: str | None,
     login: str | None,
     file: str | None,
+    as_json: bool,
 ) -> None:
     """Ask the running agent whether it is well.
 
@@ -83,7 +106,20 @@ def healthcheck_command(  # noqa: PLR0913 - one for each option
     paths = ["/-/healthy", *(["/-/ready"] if ready else []), *(["/metrics?name[]=hyperjobs_store_up"] if store else [])]
     deadline = time.monotonic() + timeout_s
     says = [_judged(target, path, deadline) for path in (paths[1:] or paths)]
-    emit(f"{says[0][0]}: {', '.join(words for _, words in says)}")
+    if as_json:
+        emit_json(_shape(says, ready=ready, store=store))
+    else:
+        emit(f"{says[0][0]}: {', '.join(words for _, words in says)}")
+
+
+def _shape(says: Sequence[tuple[str, str]], *, ready: bool, store: bool) -> HealthShape:
+    return {
+        "url": says[0][0],
+        "alive": True,
+        "ready": True if ready else None,
+        "store_readable": True if store else None,
+        "message": ", ".join(words for _, words in says),
+    }
 
 
 def _judged(target: Target, path: str, deadline: float) -> tuple[str, str]:
@@ -100,7 +136,8 @@ def _judged(target: Target, path: str, deadline: float) -> tuple[str, str]:
     except ProbeError as exc:
         if exc.is_alive and is_alive_enough:
             return target.address, f"alive ({exc})"
-        remedy = "; give one with --cert" if exc.is_alive else ""
+        is_down = "refused" in str(exc)
+        remedy = "; give one with --cert" if exc.is_alive else "; is the agent running?" if is_down else ""
         raise AgentUnhealthyError(f"{target.address}: {exc}{remedy}") from exc
     if answer.status in {_UNAUTHORIZED, _TOO_MANY} and is_alive_enough:
         return answer.url, f"alive ({'it wants a password' if answer.status == _UNAUTHORIZED else 'asked too often'})"

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.moment import in_zone, show_age, write_instant
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import View, view_options
@@ -34,8 +36,14 @@ HISTORY_TABLE: Sequence[Column[JobEvent]] = (
 )
 
 
-@click.command("history")
-@click.argument("job_id", type=UnicodeText(), metavar="ID")
+@click.command(
+    "history",
+    cls=Command,
+    examples=[
+        ("What became of a job, step by step", "hyperjobs history migration-20261122-01506"),
+    ],
+)
+@click.argument("job_id", type=UnicodeText(), metavar="ID", shell_complete=offer.job_ids())
 @store_options
 @view_options
 @verbose_option

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyperjobs.cli.argument import Duration, UnicodeText
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.event import add_event
 from hyperjobs.cli.moment import write_instant
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.task import workshop
 from hyperjobs.cli.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from hyperjobs.cli.shapes.maintenance import HeldShape
     from hyperjobs.store.holds import Held
 
 _LONGEST_REASON = 200
@@ -36,12 +36,7 @@ class _Reason(UnicodeText):
         return text
 
 
-def _json_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    decorated: Callable[..., Any] = click.option("--json", "as_json", is_flag=True, help="One line of JSON.")(command)
-    return decorated
-
-
-def _shape(held: Held) -> dict[str, Any]:
+def _shape(held: Held) -> HeldShape:
     return {
         "reason": held.reason,
         "message": held.message,
@@ -50,12 +45,18 @@ def _shape(held: Held) -> dict[str, Any]:
     }
 
 
-@click.command("pause")
+@click.command(
+    "pause",
+    cls=Command,
+    examples=[
+        ("No task starts by itself for two hours", 'hyperjobs pause --for 2h --reason "storage work"'),
+    ],
+)
 @click.option(
     "--for", "length", type=Duration(least=_SHORTEST), required=True, metavar="DURATION", help="How long: 30m, 2h, 1d."
 )
 @click.option("--reason", type=_Reason(), required=True, help="Why, for whoever finds it paused.")
-@_json_option
+@json_option("One line of JSON.")
 @store_options
 @verbose_option
 @click.pass_context
@@ -76,8 +77,14 @@ def pause_command(context: click.Context, *, length: timedelta, reason: str, as_
         emit(f"{said}; 'hyperjobs resume' ends it sooner")
 
 
-@click.command("resume")
-@_json_option
+@click.command(
+    "resume",
+    cls=Command,
+    examples=[
+        ("End the pause now", "hyperjobs resume"),
+    ],
+)
+@json_option("One line of JSON.")
 @store_options
 @verbose_option
 @click.pass_context
@@ -94,9 +101,15 @@ def resume_command(context: click.Context, *, as_json: bool, place: StorePlace) 
     emit("maintenance was not paused" if held is None else f"the pause is over ({printable(held.reason)})")
 
 
-@click.command("freeze")
+@click.command(
+    "freeze",
+    cls=Command,
+    examples=[
+        ("Keep everything that is there", 'hyperjobs freeze --reason "jobs are missing"'),
+    ],
+)
 @click.option("--reason", type=_Reason(), required=True, help="Why, for whoever finds it frozen.")
-@_json_option
+@json_option("One line of JSON.")
 @store_options
 @verbose_option
 @click.pass_context
@@ -119,9 +132,15 @@ def freeze_command(context: click.Context, *, reason: str, as_json: bool, place:
     emit("the store is frozen" if is_news else "the store was frozen already")
 
 
-@click.command("unfreeze")
+@click.command(
+    "unfreeze",
+    cls=Command,
+    examples=[
+        ("Go on, all is well", 'hyperjobs unfreeze --reason "they were moved on purpose"'),
+    ],
+)
 @click.option("--reason", type=_Reason(), required=True, help="What was found or done about it; it is kept.")
-@_json_option
+@json_option("One line of JSON.")
 @store_options
 @verbose_option
 @click.pass_context

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyperjobs.cli.ask import ask
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.event import record_event
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.setting import setting_of, verbose_option
-from hyperjobs.cli.table import emit, emit_json, note
+from hyperjobs.cli.stderr import note
+from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 from hyperjobs.cli.transfer import policy_options, refuse_frozen, said, stoppable
 
@@ -23,10 +25,28 @@ if TYPE_CHECKING:
 FORMATS = ("auto", "jsonl", "archive", "json", "csv", "history", "daemon")
 
 
-@click.command("import")
+@click.command(
+    "import",
+    cls=Command,
+    examples=[
+        ("See what would come of hyperexport's history", "hyperjobs import --dry-run ~/.hyperexport/history.json"),
+        (
+            "Take the jobs of an export that are newer than ours",
+            "hyperjobs import exported.jsonl.zst --policy newer --yes",
+        ),
+    ],
+)
 @click.argument("file", metavar="FILE")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="auto", help="What the file is; auto looks.")
-@click.option("--strict", is_flag=True, help="Take of JSON Lines and archives only what hypersdk itself could read.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="auto",
+    help="What the file is; auto, the default, looks at what is in it.",
+)
+@click.option(
+    "--strict", is_flag=True, help="Take of JSON Lines and archives only what hypersdk's own client could read."
+)
 @click.option("--no-guard", is_flag=True, help="CSV: it was exported with --no-guard.")
 @click.option("--rejects", metavar="FILE", help="Write the rows that are not taken there, with line and reason.")
 @policy_options
@@ -64,6 +84,7 @@ def import_command(  # noqa: PLR0913 - one for each option
         if not yes:
             ask(f"put the jobs of {printable(file)} into {printable(str(store))}? [y/N] ")
     done: Imported | None = None
+    detail: dict[str, Any]
     started_at = setting_of(context).clock.now()
     with contextlib.ExitStack() as stack:
         write = stack.enter_context(whole_file(Path(rejects))) if rejects else None
@@ -85,7 +106,14 @@ def import_command(  # noqa: PLR0913 - one for each option
         )
     if done is None:
         note("stopped; what was put in stays, and the same again does the rest")
+        if not dry_run:
+            half = f"{file}: stopped; what was put in stays"
+            detail = {"file": file}
+            record_event(context, place, "import", half, started_at=started_at, detail=detail, outcome="interrupted")
         return stop.code
+    if not dry_run:  # first, for a pipe that nobody reads ends the process
+        detail = {"file": file, **done.shape()}
+        record_event(context, place, "import", said(file, done, dry_run=False), started_at=started_at, detail=detail)
     if as_json:
         emit_json({"file": file, "dry_run": dry_run, **done.shape()})
     else:
@@ -94,9 +122,6 @@ def import_command(  # noqa: PLR0913 - one for each option
             note(
                 f"{printable(file)}: {reason['rows']:,} rows not taken: {printable(reason['reason'])}; the first is {reason['first_line']}"
             )
-    if not dry_run:
-        detail: dict[str, Any] = {"file": file, **done.shape()}
-        record_event(context, place, "import", said(file, done, dry_run=False), started_at=started_at, detail=detail)
     return 1 if done.rejected else 0
 
 

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli.command import Command
+from hyperjobs.cli.kinds import KINDS, show_kinds
 from hyperjobs.cli.moment import show_age, show_instant, write_instant
 from hyperjobs.cli.past import Past, past_options
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import Selection, View, filter_options, page_options, status_option, view_options
 from hyperjobs.cli.setting import setting_of, verbose_option
 from hyperjobs.cli.shape import job_shape
-from hyperjobs.cli.table import STATUS_STYLES, Column, emit_json, emit_table, emit_values, note
+from hyperjobs.cli.stderr import note
+from hyperjobs.cli.table import STATUS_STYLES, Column, emit_json, emit_table, emit_values
 from hyperjobs.store.cursor import write_cursor
 from hyperjobs.store.models import Job, JobFilter, JobStatus
 
@@ -87,7 +90,15 @@ def _number(value: float) -> str:
     return f"{value:g}"
 
 
-@click.command("list")
+@click.command(
+    "list",
+    cls=Command,
+    examples=[
+        ("What failed or runs, of the last week", "hyperjobs list --status failed,running --since 7d"),
+        ("The ids of all jobs of a user, for a script", "hyperjobs list --user alice --limit all | cut -f 1"),
+        ("The list as the newest backup before today has it", "hyperjobs list --at today"),
+    ],
+)
 @status_option
 @filter_options()
 @page_options(LIST_LIMIT)
@@ -101,7 +112,13 @@ def list_command(context: click.Context, *, place: StorePlace, selection: Select
     show_jobs(context, place, selection, view, table=LIST_TABLE, values=_list_values, past=past)
 
 
-@click.command("running")
+@click.command(
+    "running",
+    cls=Command,
+    examples=[
+        ("What runs for one provider", "hyperjobs running --provider vsphere"),
+    ],
+)
 @filter_options()
 @page_options(None)
 @view_options
@@ -114,17 +131,48 @@ def running_command(context: click.Context, *, place: StorePlace, selection: Sel
     show_jobs(context, place, narrowed, view, table=RUNNING_TABLE, values=_running_values)
 
 
-@click.command("failed")
+@click.command(
+    "failed",
+    cls=Command,
+    examples=[
+        ("The last five failures, with their errors", "hyperjobs failed --limit 5"),
+        ("Those of this week that speak of a timeout, as JSON", "hyperjobs failed --text timeout --since 7d --json"),
+    ],
+)
+@click.option("--group", "is_grouped", is_flag=True, help="A line for each kind of error instead, most jobs first.")
 @filter_options()
 @page_options(FAILED_LIMIT)
 @view_options
 @store_options
 @verbose_option
 @click.pass_context
-def failed_command(context: click.Context, *, place: StorePlace, selection: Selection, view: View) -> None:
-    """List the newest jobs that failed, with their errors."""
+def failed_command(
+    context: click.Context, *, is_grouped: bool, place: StorePlace, selection: Selection, view: View
+) -> int:
+    """List the newest jobs that failed, with their errors.
+
+    With --group it counts them by the kind of their error, as 'top failures' does: how many, when the first and the last
+    of them ended, and the id of the newest. --limit is then how many kinds, 20 when not given.
+    """
     narrowed = _only(selection, JobStatus.FAILED)
+    if is_grouped:
+        return _show_groups(place, narrowed, view)
     show_jobs(context, place, narrowed, view, table=FAILED_TABLE, values=_failed_values)
+    return 0
+
+
+def _show_groups(place: StorePlace, selection: Selection, view: View) -> int:
+    """Write the failed jobs by the kind of their error; the exit code."""
+    from hyperjobs.store.failures import group_jobs  # noqa: PLC0415 - SQLite only where a store is read
+
+    condition = selection.filter
+    if condition.offset or condition.after is not None:
+        raise click.UsageError("--group counts all jobs that fit: it goes with neither --offset nor --after")
+    limit = condition.limit if selection.limit_named else KINDS
+    with place.open() as store:
+        groups = group_jobs(store.iter_jobs(replace(condition, limit=None)))
+    show_kinds(groups, len(groups) if limit is None else limit, view, by_provider=False)
+    return 0
 
 
 def _only(selection: Selection, status: JobStatus) -> Selection:

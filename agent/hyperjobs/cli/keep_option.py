@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli.argument import Number
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,7 +52,7 @@ def keep_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(*args, keep=Keep(rules, minimum), **options)
 
     decorated: Callable[..., Any] = click.option(
-        "--minimum", type=click.IntRange(1, _MOST), help="So many verified ones stay at least."
+        "--minimum", type=Number(1, _MOST), metavar="N", help="So many verified ones stay at least."
     )(with_keep)
     for rule in reversed(RULES):
         what = (
@@ -58,7 +60,7 @@ def keep_options(command: Callable[..., Any]) -> Callable[..., Any]:
         )
         decorated = click.option(
             f"--keep-{rule}",
-            type=click.IntRange(0, _MOST),
+            type=Number(0, _MOST),
             metavar="N",
             help=f"Keep {what}; given one rule, those of the configuration do not count.",
         )(decorated)

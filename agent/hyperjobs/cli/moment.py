@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from hyperjobs.cli.argument import offered
 from hyperjobs.cli.setting import setting_of
 from hyperjobs.duration import parse_duration
 from hyperjobs.store.instant import rfc3339 as write_instant
@@ -24,6 +25,7 @@ __all__ = [
 
 EXAMPLES = "7d (ago), 2026-09-01, 2026-09-01T03:00, today, yesterday or now"
 
+_MOMENTS = ("today", "yesterday", "now", "1h", "1d", "7d", "30d", "90d")
 _DAYS_BACK = {"today": 0, "yesterday": 1}
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "m"))
 
@@ -116,3 +118,7 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # generic only in newe
             return parse_moment(value, now=now, utc=utc)
         except ValueError as exc:
             self.fail(str(exc), param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:  # noqa: ARG002 - click's signature
+        """Some common moments."""
+        return offered(text for text in _MOMENTS if text.startswith(incomplete))

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli import offer
+from hyperjobs.cli.command import Group
 from hyperjobs.cli.place import config_option
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 from hyperjobs.errors import ConfigError
@@ -20,14 +22,26 @@ if TYPE_CHECKING:
     from hyperjobs.notify.channel import Channel
 
 
-@click.group("notify")
+@click.group(
+    "notify",
+    cls=Group,
+    examples=[
+        ("Whether every channel works", "hyperjobs notify test"),
+    ],
+)
 def notify_group() -> None:
     """Try the channels of notifications."""
 
 
-@notify_group.command("test")
-@click.argument("channel", required=False)
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
+@notify_group.command(
+    "test",
+    examples=[
+        ("Whether every channel works", "hyperjobs notify test"),
+        ("One channel alone", "hyperjobs notify test ops"),
+    ],
+)
+@click.argument("channel", required=False, shell_complete=offer.channels)
+@json_option("JSON Lines.")
 @config_option
 @verbose_option
 @click.pass_context

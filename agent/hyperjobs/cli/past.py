@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.moment import Moment, write_instant
-from hyperjobs.cli.text import printable
+from hyperjobs.cli.stderr import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +44,8 @@ class Past:
             with place.open() as store:
                 yield store
             return
-        from hyperjobs.cli.stop import Stop  # noqa: PLC0415 - only where a backup is read
+        from hyperjobs.cli.signals import cleaning_up  # noqa: PLC0415 - only where a backup is read
+        from hyperjobs.cli.stop import Stop  # noqa: PLC0415 - as above
         from hyperjobs.maintenance.backup.reading import readable  # noqa: PLC0415 - as above
         from hyperjobs.store.copy import open_copy  # noqa: PLC0415 - as above
 
@@ -54,9 +56,10 @@ class Past:
                 plain = stack.enter_context(readable(directory, name, stop.keep_on))
             if stop.code:
                 raise SystemExit(stop.code)
-            sys.stderr.write(f"as {printable(str(name))} has it, taken {write_instant(name.at)}\n")
-            with open_copy(plain) as store:
+            note(f"as {name} has it, taken {write_instant(name.at)}")
+            with cleaning_up(), open_copy(plain) as store:
                 yield store
+                sys.stdout.flush()  # a pipe that nobody reads is found out while that can still be cleaned up after
 
     def _find(self, stack: contextlib.ExitStack, place: StorePlace, at: datetime, stop: Any) -> tuple[Path, Any]:
         from hyperjobs.cli.backup_setting import settings, store_of  # noqa: PLC0415 - as above
@@ -76,9 +79,20 @@ class Past:
 def past_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--at``, ``--from`` and ``--dir``; the command gets them as one :class:`Past` named ``past``."""
 
-    @click.option("--at", type=Moment(), metavar="WHEN", help="As the newest verified backup of then or before has it.")
-    @click.option("--from", "destination", metavar="NAME", help="With --at: of this destination of the configuration.")
-    @click.option("--dir", "directory", metavar="DIR", help="With --at: of this directory of backups.")
+    @click.option(
+        "--at",
+        type=Moment(),
+        metavar="WHEN",
+        help="As the store's newest verified backup of then or before has it; which one is said on standard error.",
+    )
+    @click.option(
+        "--from",
+        "destination",
+        metavar="NAME",
+        shell_complete=offer.destinations,
+        help="With --at: the backups of this destination of the configuration.",
+    )
+    @click.option("--dir", "directory", metavar="DIR", help="With --at: the backups in this directory.")
     @functools.wraps(command)
     def with_past(
         *args: Any, at: datetime | None, destination: str | None, directory: str | None, **options: Any

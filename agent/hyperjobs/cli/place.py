@@ -126,13 +126,12 @@ def _at_home(place: str) -> Path:
     return Path(os.path.expanduser(place))  # noqa: PTH111 - Path.expanduser raises where there is no home
 
 
-def raw_option(file: Path, section: str, name: str, *, instead: str) -> Any:
+def raw_option(file: Path, *names: str, instead: str) -> Any:
     """An option as a configuration file has it, text or a list; the rest of the file is not judged, and costs nothing.
 
     Args:
         file: the configuration file.
-        section: such as ``store``.
-        name: such as ``path``.
+        names: of the option, such as ``store`` and ``path``.
         instead: what a person can do without the file, for the message of an error.
 
     Raises:
@@ -143,12 +142,12 @@ def raw_option(file: Path, section: str, name: str, *, instead: str) -> Any:
     if file == Path(os.devnull):  # as the agent takes it: no file
         return None
     try:
-        root = parse(file.read_bytes())
+        node: Any = parse(file.read_bytes())
     except (OSError, DocumentError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         raise ConfigError(f"{file}: {reason}; correct it, or {instead}") from exc
-    table = root.entries.get(section) if isinstance(root, Table) else None
-    node = table.entries.get(name) if isinstance(table, Table) else None
+    for name in names:
+        node = node.entries.get(name) if isinstance(node, Table) else None
     return node.raw if node is not None else None
 
 

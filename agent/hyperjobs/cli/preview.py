@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
+from hyperjobs.cli.argument import Number
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.lazy import nearest
 from hyperjobs.cli.moment import write_instant
 from hyperjobs.cli.place import config_option
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import Column, emit_json, emit_table, emit_values
-from hyperjobs.cli.timetable import configured_entries, json_option, show_minute, view_at
+from hyperjobs.cli.timetable import configured_entries, show_minute, view_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,13 +79,36 @@ class _Date(click.ParamType):  # type: ignore[type-arg]  # generic only in newer
         return day
 
 
-@click.command("preview")
+@click.command(
+    "preview",
+    cls=Command,
+    examples=[
+        ("The backups of the next two weeks", "hyperjobs schedule preview --task backup --days 14"),
+        (
+            "What the end of summer time does to an expression",
+            'hyperjobs schedule preview --cron "30 2 * * *" --tz Europe/Madrid --from 2026-10-24',
+        ),
+    ],
+)
 @click.option("--from", "first", type=_Date(), metavar="DATE", help="The first local day; today when not given.")
-@click.option("--days", type=click.IntRange(1, _MOST_DAYS), default=_DAYS, help=f"How many days; {_DAYS}.")
-@click.option("--tz", "zone", metavar="ZONE", help="The time zone; by default each task's own, and UTC for --cron.")
-@click.option("--task", metavar="NAME", help="Only this task; else all but those that run every few minutes.")
+@click.option(
+    "--days", type=Number(1, _MOST_DAYS), metavar="N", default=_DAYS, help=f"How many days; {_DAYS} when not given."
+)
+@click.option(
+    "--tz",
+    "zone",
+    metavar="ZONE",
+    shell_complete=offer.zones,
+    help="The time zone; by default each task's own, and UTC for --cron.",
+)
+@click.option(
+    "--task",
+    metavar="NAME",
+    shell_complete=offer.words(*offer.SCHEDULED),
+    help="Only this task; else all but those that run every few minutes.",
+)
 @click.option("--cron", metavar="EXPR", help='An expression to try, such as "30 2 * * *"; no configuration is read.')
-@json_option
+@json_option("JSON Lines.")
 @config_option
 @verbose_option
 @click.pass_context

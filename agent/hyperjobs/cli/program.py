@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from hyperjobs import __version__
-from hyperjobs.cli.edge import answer, prepare_signals, prepare_streams
+from hyperjobs.cli.edge import EXIT_CODES, INTERRUPTED, answer, prepare_streams
 from hyperjobs.cli.lazy import LazyGroup
 from hyperjobs.cli.setting import verbose_option
+from hyperjobs.cli.signals import prepare_signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 @click.group(
     "hyperjobs",
     cls=LazyGroup,
+    examples=[
+        ("How the store is, and what to do next", "hyperjobs"),
+        ("What failed last", "hyperjobs failed"),
+        ("What is wrong with the store or this machine", "hyperjobs doctor"),
+        ("Take a backup", "hyperjobs backup create"),
+    ],
     places={
         "list": ("hyperjobs.cli.jobs:list_command", "List jobs, newest first."),
         "running": ("hyperjobs.cli.jobs:running_command", "List the jobs that are running, with their progress."),
@@ -35,18 +42,14 @@ if TYPE_CHECKING:
             "hyperjobs.cli.diff:diff_command",
             "Say which jobs are only in A, only in B, or changed, and in which fields.",
         ),
+        "stats": ("hyperjobs.cli.stats:stats_command", "Count jobs by status, and the success rate."),
         "cancel": ("hyperjobs.cli.edit:cancel_command", "Set jobs that are pending or running to cancelled."),
         "retry": ("hyperjobs.cli.edit:retry_command", "Set jobs that failed or were cancelled back to pending."),
         "set-status": ("hyperjobs.cli.edit:set_status_command", "Set jobs to another status that they may have next."),
         "delete": ("hyperjobs.cli.delete:delete_command", "Delete finished jobs, having archived them."),
-        "stats": ("hyperjobs.cli.stats:stats_command", "Count jobs by status, and the success rate."),
         "export": ("hyperjobs.cli.export:export_command", "Write jobs to a file or to standard output."),
         "import": ("hyperjobs.cli.import_:import_command", "Put the jobs of a file into a store."),
         "copy": ("hyperjobs.cli.copy:copy_command", "Put the jobs of the store SRC into the store DST, to the bit."),
-        "audit": (
-            "hyperjobs.cli.audit:audit_group",
-            "Prove and read the audit log, which the agent writes when audit.path is set.",
-        ),
         "run": ("hyperjobs.cli.run:run_command", "Run the agent until it is told to stop."),
         "healthcheck": ("hyperjobs.cli.healthcheck:healthcheck_command", "Ask the running agent whether it is well."),
         "install": ("hyperjobs.cli.ledger:install_command", "Add the ledger to a store."),
@@ -60,6 +63,11 @@ if TYPE_CHECKING:
             "hyperjobs.cli.salvage:salvage_command",
             "Get every job that can be read out of a damaged store, into a new one.",
         ),
+        "rebuild": (
+            "hyperjobs.cli.rebuild:rebuild_command",
+            "Make a store again from what is left when it is gone: backups, archives, exports, the audit log.",
+        ),
+        "retention": ("hyperjobs.cli.retention:retention_group", "See what a policy of retention keeps."),
         "prune": (
             "hyperjobs.cli.prune:prune_group",
             "Delete finished jobs that are past their retention, the oldest first, having archived them.",
@@ -94,11 +102,14 @@ if TYPE_CHECKING:
             "hyperjobs.cli.care:drill_command",
             "Restore the newest backup to a scratch file, check it in full, and measure how long that takes.",
         ),
-        "retention": ("hyperjobs.cli.retention:retention_group", "See what a policy of retention keeps."),
         "schedule": ("hyperjobs.cli.schedule:schedule_group", "Show when each task of the configuration runs next."),
         "runs": (
             "hyperjobs.cli.runs:runs_command",
             "List the newest runs of maintenance, or of one task, newest first.",
+        ),
+        "audit": (
+            "hyperjobs.cli.audit:audit_group",
+            "Prove and read the audit log, which the agent writes when audit.path is set.",
         ),
         "pause": (
             "hyperjobs.cli.hold:pause_command",
@@ -127,11 +138,24 @@ if TYPE_CHECKING:
             "Say what is wrong with the store and its host, and what to do about it.",
         ),
         "config": ("hyperjobs.cli.config:config_group", "Check, show or describe the configuration."),
+        "man": ("hyperjobs.cli.man:man_command", "Print the manual page of a command, or write those of all."),
+        "completion": ("hyperjobs.cli.completion:completion_command", "Print the completion for bash, zsh or fish."),
     },
-    context_settings={"help_option_names": ["-h", "--help"]},
+    headings={
+        "list": "Jobs",
+        "cancel": "Changes of jobs",
+        "export": "Jobs to and from elsewhere",
+        "run": "The agent",
+        "backup": "Backups",
+        "prune": "Pruning",
+        "integrity": "Care of the store",
+        "schedule": "When it happens, and what was done",
+        "rules": "Alerts and dashboards",
+        "doctor": "Help",
+    },
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     invoke_without_command=True,
-    epilog="Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 damage found, 4 busy, 5 no space, "
-    "6 refused for safety, 7 not found or not a job store.",
+    epilog=f"Exit codes: {', '.join(f'{code} {meaning}' for code, meaning in EXIT_CODES.items() if code < INTERRUPTED)}.",
 )
 @click.version_option(__version__, "-V", "--version", prog_name="hyperjobs", message="%(prog)s %(version)s")
 @verbose_option
@@ -158,6 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     prepare_streams()
     prepare_signals()
-    if "_HYPERJOBS_COMPLETE" in os.environ:  # a shell asks for completions: click answers and exits
-        program.main(prog_name="hyperjobs")
+    if asked := os.environ.get("_HYPERJOBS_COMPLETE"):
+        from hyperjobs.cli.shell import answer_shell  # noqa: PLC0415 - only where a shell asks
+
+        return answer_shell(program, asked)
     return answer(program, sys.argv[1:] if arguments is None else arguments)

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 @click.group(
     "prune",
     cls=LazyGroup,
+    examples=[
+        ("What would be deleted", "hyperjobs prune --dry-run"),
+        ("Prune now", "hyperjobs prune --yes"),
+        ("Bring the jobs of the last prune back", "hyperjobs prune undo latest --yes"),
+    ],
     invoke_without_command=True,
     places={
         "list": ("hyperjobs.cli.archive:archives_command", "List the archives of pruned jobs, newest first."),

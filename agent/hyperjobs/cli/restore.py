@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.ask import ask
 from hyperjobs.cli.backup_setting import directory_option, host_of, settings, store_of
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.destination import (
     LATEST,
     backup_before,
@@ -24,7 +26,7 @@ from hyperjobs.cli.destination import (
 from hyperjobs.cli.event import record_event
 from hyperjobs.cli.moment import Moment, show_age, write_instant
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.stop import Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
@@ -104,8 +106,12 @@ class Restored:
     def _whose(self) -> str:
         return f" on {self.host}" if self.host else ""
 
+    def detail(self) -> dict[str, Any]:
+        """As its record has it."""
+        return {name: value for name, value in self.shape().items() if name not in {"ids", "open_in"}}
+
     def shape(self) -> dict[str, Any]:
-        """As JSON."""
+        """As JSON; ``ids`` are those asked for by name, ``open_in`` the processes that keep a store from being replaced."""
         return {
             "target": str(self.target),
             "backup": None if self.backup is None else str(self.backup),
@@ -116,20 +122,55 @@ class Restored:
             "host": self.host,
             "replaced": list(self.replaced),
             "kept": None if self.kept is None else str(self.kept),
+            "ids": None,
+            "open_in": None,
         }
 
 
-@click.command("restore")
-@click.argument("backup", type=UnicodeText(), default=LATEST)
+@click.command(
+    "restore",
+    cls=Command,
+    examples=[
+        ("What a restore of the latest would do", "hyperjobs restore --dry-run"),
+        ("A new file of the newest backup before today", "hyperjobs restore --at today --to before-today.db"),
+        (
+            "Bring one lost job back, while others use the store",
+            "hyperjobs restore --job migration-20261101-00042 --yes",
+        ),
+    ],
+)
+@click.argument("backup", type=UnicodeText(), default=LATEST, shell_complete=offer.backups(LATEST))
 @click.option("--at", type=Moment(), metavar="WHEN", help="The newest backup taken then or before, instead of BACKUP.")
-@click.option("--file", type=UnicodeText(), metavar="FILE", help="A store that was salvaged, instead of a backup.")
-@click.option("--to", metavar="PATH", help="Make this new file of it, and leave the store alone.")
-@click.option("--live", is_flag=True, help="Write it into the store while others have that open.")
-@click.option("--job", "jobs", multiple=True, type=UnicodeText(), metavar="ID", help="This job alone; may be repeated.")
+@click.option(
+    "--file",
+    type=UnicodeText(),
+    metavar="FILE",
+    help="A store that was salvaged, instead of a backup; it is proven in full.",
+)
+@click.option(
+    "--to", metavar="PATH", help="Make this new file of it, and leave the store alone. Refused when there is one."
+)
+@click.option(
+    "--live",
+    is_flag=True,
+    help="Write it into the store while others have that open; they go on with the restored jobs.",
+)
+@click.option(
+    "--job",
+    "jobs",
+    multiple=True,
+    type=UnicodeText(),
+    metavar="ID",
+    help="Bring this job alone back into the store, while others go on using it; may be repeated. One whose id is there is refused.",
+)
 @click.option("--replace", is_flag=True, help="With --job: in place of a finished job of that id in the store.")
-@click.option("--dry-run", is_flag=True, help="Prove the backup, say what would be done, and change nothing.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Prove the backup, say what would be done and who has the store open, and change nothing.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="The plan, or what was done, as one line of JSON.")
+@json_option("The plan, or what was done, as one line of JSON.")
 @destination_option
 @directory_option
 @store_options
@@ -153,7 +194,7 @@ def restore_command(context: click.Context, /, *, place: StorePlace, to: str | N
         return stop.code
     if not wish.dry_run and store is not None:
         said = f"restored {done.text(setting_of(context).clock.now())}"
-        record_event(context, place, "restore", said, started_at=started_at, detail=done.shape())
+        record_event(context, place, "restore", said, started_at=started_at, detail=done.detail())
     return 0  # also when a stop came too late
 
 
@@ -209,7 +250,7 @@ def _carry_out(database: Path, plan: Restored, wish: Wish, stop: Stop, clock: Cl
     if wish.dry_run:
         openers = [] if wish.live else _openers(plan.target)
         if wish.as_json:
-            emit_json({"done": False, **plan.shape(), "open_in": openers})
+            emit_json({"done": False, **plan.shape(), "open_in": None if wish.live else openers})
         else:
             emit(f"would restore {printable(plan.text(clock.now()))}{_open_in(openers)}")
         return plan

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli.argument import Number
 from hyperjobs.cli.backup_setting import settings
+from hyperjobs.cli.command import Group
 from hyperjobs.cli.keep_option import Keep, keep_options
 from hyperjobs.cli.moment import show_age
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import Column, emit_json, emit_rows
 from hyperjobs.cli.timetable import view_at
 
@@ -25,16 +27,34 @@ if TYPE_CHECKING:
 _MOST_DAYS = 4000
 
 
-@click.group("retention")
+@click.group(
+    "retention",
+    cls=Group,
+    examples=[
+        ("What seven days come to in a month", "hyperjobs retention simulate --days 30 --keep-daily 7"),
+    ],
+)
 def retention_group() -> None:
     """See what a policy of retention keeps."""
 
 
-@retention_group.command("simulate")
-@click.option("--days", type=click.IntRange(1, _MOST_DAYS), default=400, help="For so long from now; 400.")
-@click.option("--a-day", type=click.IntRange(1, 24), default=1, help="Backups a day; 1.")
-@click.option("--daily", is_flag=True, help="A line for each day: how many there are, and the oldest.")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
+@retention_group.command(
+    "simulate",
+    examples=[
+        (
+            "What two days and three weeks come to in a month",
+            "hyperjobs retention simulate --days 30 --keep-last 2 --keep-weekly 3",
+        ),
+    ],
+)
+@click.option(
+    "--days", type=Number(1, _MOST_DAYS), metavar="N", default=400, help="For so long from now; 400 when not given."
+)
+@click.option("--a-day", type=Number(1, 24), metavar="N", default=1, help="Backups a day; 1 when not given.")
+@click.option(
+    "--daily", is_flag=True, help="A line for each day instead: how many there are, the oldest, and what went."
+)
+@json_option("JSON Lines.")
 @keep_options
 @store_options
 @verbose_option

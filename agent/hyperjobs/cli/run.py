@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.place import config_option
 from hyperjobs.cli.setting import verbose_option
 
@@ -16,7 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@click.command("run")
+@click.command(
+    "run",
+    cls=Command,
+    examples=[
+        ("As a service does", "hyperjobs run --config /etc/hyperjobs/hyperjobs.yaml"),
+        (
+            "Look after a store beside you, served on any free port",
+            "hyperjobs run --store jobs.db --listen 127.0.0.1:0",
+        ),
+    ],
+)
 @config_option
 @click.option("--store", metavar="PATH", help="The job store to look after, over store.path.")
 @click.option(

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
 from typing import TYPE_CHECKING
 
 import click
 
-from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli import offer
+from hyperjobs.cli.argument import Number, UnicodeText
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.event import event_record
 from hyperjobs.cli.moment import show_age, show_instant
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import Column, emit_json, emit_rows
 from hyperjobs.cli.task import run_shape, workshop
 from hyperjobs.cli.timetable import view_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
+    from hyperjobs.cli.shapes.maintenance import RunShape
     from hyperjobs.store.events import Event
     from hyperjobs.store.runs import Run
 
 _STYLES = {"ok": "green", "failed": "bold red", "interrupted": "yellow", "skipped": "dim", "running": "cyan"}
 
 
-@click.command("runs")
-@click.argument("task", type=UnicodeText(), required=False)
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, help="At most so many; 20.")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines.")
+@click.command(
+    "runs",
+    cls=Command,
+    examples=[
+        ("What was done last", "hyperjobs runs"),
+        ("The last five backups", "hyperjobs runs backup --limit 5"),
+    ],
+)
+@click.argument("task", type=UnicodeText(), required=False, shell_complete=offer.words(*offer.TASKS, *offer.EVENTS))
+@click.option("--limit", type=Number(1, 10_000), metavar="N", default=20, help="At most so many; 20 when not given.")
+@json_option("JSON Lines.")
 @store_options
 @verbose_option
 @click.pass_context
@@ -39,11 +47,10 @@ def runs_command(context: click.Context, *, task: str | None, limit: int, as_jso
     What people did is among them: cancel, retry, set-status, delete, import, copy, restore, salvage, undo, fix, fix-undo,
     backup-prune, backup-adopt, freeze, unfreeze, pause and resume.
     """
+    from hyperjobs.store.recent import latest  # noqa: PLC0415 - maintenance only where it is looked at
+
     with workshop(context, place) as shop:
-        runs, events = shop.runs.latest(task, limit), shop.events.latest(task, limit)
-    # each is in the order in which it was recorded, which no clock that was set can change
-    merged: Iterator[Run | Event] = heapq.merge(runs, events, key=lambda each: each.started_at, reverse=True)
-    newest = list(itertools.islice(merged, limit))
+        newest = latest(shop.runs, shop.events, task, limit)
     if as_json:
         for each in newest:
             emit_json(_record(each))
@@ -51,7 +58,7 @@ def runs_command(context: click.Context, *, task: str | None, limit: int, as_jso
     emit_rows(_TABLE, newest, view_at(setting_of(context).clock.now(), as_json=False), _values, nothing="no runs yet")
 
 
-def _record(each: Run | Event) -> dict[str, object]:
+def _record(each: Run | Event) -> RunShape:
     from hyperjobs.store.events import Event  # noqa: PLC0415 - SQLite only where it is used
 
     return event_record(each) if isinstance(each, Event) else run_shape(each)

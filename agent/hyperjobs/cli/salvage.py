@@ -10,10 +10,11 @@ import click
 
 from hyperjobs.cli.argument import UnicodeText
 from hyperjobs.cli.backup_setting import directory_option
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.event import record_event
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.salvage_report import say
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import emit_json
 from hyperjobs.cli.transfer import stoppable
 
@@ -38,8 +39,21 @@ class Options:
     directory: str | None
 
 
-@click.command("salvage")
-@click.option("--to", type=UnicodeText(), metavar="NEW", help="The new store to make; nothing may be there.")
+@click.command(
+    "salvage",
+    cls=Command,
+    examples=[
+        ("See what could be got, and what not", "hyperjobs salvage --dry-run"),
+        ("Make a new store of it, with what backups have of the rest", "hyperjobs salvage --to salvaged.db"),
+        ("As JSON, of the store alone", "hyperjobs salvage --no-fill --dry-run --json"),
+    ],
+)
+@click.option(
+    "--to",
+    type=UnicodeText(),
+    metavar="NEW",
+    help="The new store to make; it gets the mode and owner of the old one. Refused when something is there.",
+)
 @click.option(
     "--fill/--no-fill",
     default=True,
@@ -48,7 +62,7 @@ class Options:
 @click.option("--include-doubtful", is_flag=True, help="Put in what was found and may not be right, too.")
 @click.option("--live", is_flag=True, help="Read the store while others have it open.")
 @click.option("--dry-run", is_flag=True, help="Say what would be got, and make nothing.")
-@click.option("--json", "as_json", is_flag=True, help="What was got, as one line of JSON.")
+@json_option("What was got, as one line of JSON.")
 @directory_option
 @store_options
 @verbose_option
@@ -104,6 +118,6 @@ def _places(config: Config, directory: str | None) -> Places:
         return Places(backups=Path(directory), archives=archive_directory(config))
     return Places(
         backups=config.maintenance.backup.directory,
-        destinations=destinations_of(config),
+        destinations=destinations_of(config.maintenance),
         archives=archive_directory(config),
     )

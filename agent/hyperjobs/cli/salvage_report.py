@@ -89,8 +89,8 @@ def _ranges(done: Salvaged) -> Iterator[str]:
 
 def _range(each: LostRange) -> tuple[str, str, str, str, str, str]:
     shape = each.shape()
-    begin = "…" if shape["from"] is None else f"{shape['from']:,}"
-    end = "…" if shape["to"] is None else f"{shape['to']:,}"
+    begin = "…" if shape["first_rowid"] is None else f"{shape['first_rowid']:,}"
+    end = "…" if shape["last_rowid"] is None else f"{shape['last_rowid']:,}"
     pages = str(each.pages[0]) if len(each.pages) == 1 else f"{len(each.pages):,} pages"
     created = f"{_day(shape['created_after'])} and {_day(shape['created_before'])}"
     return f"{begin} to {end}", pages, f"{each.saved:,}", f"{each.lost:,}", created, each.why

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli.command import Group
 from hyperjobs.cli.moment import show_age, write_instant
 from hyperjobs.cli.place import config_option
 from hyperjobs.cli.preview import preview_command
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.table import Column, emit_json, emit_table, emit_values
-from hyperjobs.cli.timetable import configured_entries, json_option, show_minute, view_at
+from hyperjobs.cli.timetable import configured_entries, show_minute, view_at
 from hyperjobs.duration import format_duration
 
 if TYPE_CHECKING:
@@ -23,8 +24,15 @@ if TYPE_CHECKING:
     from hyperjobs.maintenance.timetable import TimetableEntry
 
 
-@click.group("schedule", invoke_without_command=True)
-@json_option
+@click.group(
+    "schedule",
+    cls=Group,
+    invoke_without_command=True,
+    examples=[
+        ("When each task runs next", "hyperjobs schedule"),
+    ],
+)
+@json_option("JSON Lines.")
 @config_option
 @verbose_option
 @click.pass_context
@@ -52,12 +60,12 @@ def show_planned(planned: Sequence[Planned], view: View) -> None:
             emit_json(
                 {
                     "task": each.entry.task,
-                    "starts": write_instant(each.starts),
+                    "starts_at": write_instant(each.starts),
                     "local": local,
                     "zone": each.entry.zone.key,
                     "slot": each.slot.nominal,
                     "schedule": str(each.entry.schedule),
-                    "jitter_s": each.entry.jitter.total_seconds(),
+                    "jitter_seconds": each.entry.jitter.total_seconds(),
                     "window": None if each.entry.window is None else str(each.entry.window),
                 }
             )

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import ALL, Count, StatusWords, UnicodeText
 from hyperjobs.cli.cursor import Cursor
 from hyperjobs.cli.moment import Moment
-from hyperjobs.cli.setting import setting_of
+from hyperjobs.cli.setting import json_option, setting_of
 from hyperjobs.store.models import JobCursor, JobFilter
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def status_option(command: Callable[..., Any]) -> Callable[..., Any]:
         type=StatusWords(),
         metavar="STATUS",
         multiple=True,
-        help="Only jobs in this status; repeat it, or put commas between several.",
+        help="Only jobs in this status: pending, running, completed, failed or cancelled; repeat it, or put commas between.",
     )
     decorated: Callable[..., Any] = option(command)
     return decorated
@@ -70,11 +71,32 @@ def filter_options(*, period: str = "created") -> Callable[[Callable[..., Any]],
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        @click.option("--provider", type=UnicodeText(), metavar="NAME", help="Only jobs of this provider.")
-        @click.option("--user", type=UnicodeText(), metavar="NAME", help="Only jobs of this user.")
-        @click.option("--vm", type=UnicodeText(), metavar="NAME", help="Only jobs of this virtual machine.")
         @click.option(
-            "--text", type=UnicodeText(), metavar="TEXT", help="Only jobs with this text in their name or error."
+            "--provider",
+            type=UnicodeText(),
+            metavar="NAME",
+            shell_complete=offer.values_of("provider"),
+            help="Only jobs of this provider.",
+        )
+        @click.option(
+            "--user",
+            type=UnicodeText(),
+            metavar="NAME",
+            shell_complete=offer.values_of("user"),
+            help="Only jobs of this user.",
+        )
+        @click.option(
+            "--vm",
+            type=UnicodeText(),
+            metavar="NAME",
+            shell_complete=offer.values_of("vm_name"),
+            help="Only jobs of this virtual machine.",
+        )
+        @click.option(
+            "--text",
+            type=UnicodeText(),
+            metavar="TEXT",
+            help="Only jobs with this text in their name or error, in upper or lower case.",
         )
         @click.option(
             "--since", type=Moment(), metavar="WHEN", help=f"Only jobs {period} at WHEN (7d, 2026-09-01, …) or later."
@@ -105,7 +127,12 @@ def page_options(default: int | None) -> Callable[[Callable[..., Any]], Callable
             help=f"At most N jobs, or 'all'; {default or ALL} when not given.",
         )
         @click.option("--offset", type=Count(least=0), metavar="N", default=0, help="Leave out the first N jobs.")
-        @click.option("--after", type=Cursor(), metavar="CURSOR", help="The next page: what comes after this cursor.")
+        @click.option(
+            "--after",
+            type=Cursor(),
+            metavar="CURSOR",
+            help="The next page: what comes after this cursor; as fast at any depth.",
+        )
         @functools.wraps(command)
         def with_page(
             *args: Any,
@@ -127,7 +154,7 @@ def page_options(default: int | None) -> Callable[[Callable[..., Any]], Callable
 def view_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--json`` and ``--utc``; the command gets them as one :class:`View` named ``view``."""
 
-    @click.option("--json", "as_json", is_flag=True, help="Answer as JSON.")
+    @json_option("Answer as JSON.")
     @click.option("--utc", is_flag=True, is_eager=True, help="Read and show times in UTC, not in the local zone.")
     @functools.wraps(command)
     def with_view(*args: Any, as_json: bool, utc: bool, **options: Any) -> Any:

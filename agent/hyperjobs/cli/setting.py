@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from hyperjobs.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CommandFunction = TypeVar("CommandFunction", bound=Any)
 
@@ -19,11 +22,13 @@ class Setting:
     Attributes:
         words: what the person wrote after the program's name.
         verbose: tracebacks are wanted beside the one line of an error.
+        as_json: a program reads the answer, and what is said beside it.
     """
 
     clock: Clock = field(default_factory=SystemClock)
     words: tuple[str, ...] = ()
     verbose: bool = False
+    as_json: bool = False
 
 
 def setting_of(context: click.Context) -> Setting:
@@ -49,3 +54,25 @@ def verbose_option(command: CommandFunction) -> CommandFunction:
     )
     decorated: CommandFunction = option(command)
     return decorated
+
+
+def _turn_json(context: click.Context, _parameter: click.Parameter, value: bool) -> bool:  # noqa: FBT001 - click's signature
+    if value:
+        setting_of(context).as_json = True
+    return value
+
+
+def json_option(help_text: str) -> Callable[[CommandFunction], CommandFunction]:
+    """Add ``--json``, which the command gets as ``as_json``; errors are JSON then too.
+
+    Args:
+        help_text: what is written, for the command's help.
+    """
+    return click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        is_eager=True,  # so that it counts for errors in the options after it
+        callback=_turn_json,
+        help=help_text,
+    )

@@ -1,17 +1,25 @@
-"""The JSON that ``--json`` gives. Names are only ever added; docs/commands.md describes them."""
+"""The JSON that ``--json`` gives. Names are only ever added; docs/json.md describes them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
 
 from hyperjobs.cli.moment import write_instant
 from hyperjobs.store.cursor import write_cursor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hyperjobs.cli.shapes.jobs import JobEventShape, JobShape, StatsShape
+    from hyperjobs.maintenance.backup.manifest import Manifest
     from hyperjobs.store.models import Job, JobEvent, JobStats
 
+_TIMES: Final = ("started_at", "ended_at", "oldest", "newest")
 
-def job_shape(job: Job) -> dict[str, Any]:
+
+def job_shape(job: Job) -> JobShape:
     """A job: the columns of its row, then what was wrong with the row, and its place in the list."""
     return {
         "id": job.id,
@@ -35,7 +43,7 @@ def job_shape(job: Job) -> dict[str, Any]:
     }
 
 
-def stats_shape(stats: JobStats) -> dict[str, Any]:
+def stats_shape(stats: JobStats) -> StatsShape:
     """The numbers of one group of jobs; ``group`` is ``null`` for all of them."""
     return {
         "group": stats.group,
@@ -51,7 +59,7 @@ def stats_shape(stats: JobStats) -> dict[str, Any]:
     }
 
 
-def event_shape(event: JobEvent) -> dict[str, Any]:
+def event_shape(event: JobEvent) -> JobEventShape:
     """One change of a job's status."""
     return {
         "job_id": event.job_id,
@@ -60,3 +68,17 @@ def event_shape(event: JobEvent) -> dict[str, Any]:
         "new": event.new,
         "inferred": event.inferred,
     }
+
+
+def manifest_shape(manifest: Manifest) -> dict[str, Any]:
+    """What a backup says of itself."""
+    return with_instants(asdict(manifest))
+
+
+def with_instants(written: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest holds, with its times as all others are written."""
+    return {name: _instant(value) if name in _TIMES else value for name, value in written.items()}
+
+
+def _instant(value: str | None) -> str | None:
+    return None if value is None else write_instant(datetime.fromisoformat(value))

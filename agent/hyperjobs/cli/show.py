@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hyperjobs.cli import offer
 from hyperjobs.cli.argument import UnicodeText
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.moment import in_zone, show_age
 from hyperjobs.cli.past import Past, past_options
 from hyperjobs.cli.place import StorePlace, store_options
@@ -30,8 +32,15 @@ _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _KIB = 1024
 
 
-@click.command("show")
-@click.argument("job_id", type=UnicodeText(), metavar="ID")
+@click.command(
+    "show",
+    cls=Command,
+    examples=[
+        ("Everything about one job", "hyperjobs show migration-20261122-01506"),
+        ("The job as the newest backup before today has it", "hyperjobs show migration-20261122-01506 --at today"),
+    ],
+)
+@click.argument("job_id", type=UnicodeText(), metavar="ID", shell_complete=offer.job_ids())
 @past_options
 @store_options
 @view_options

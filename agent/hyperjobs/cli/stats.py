@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import Selection, View, filter_options, view_options
 from hyperjobs.cli.setting import verbose_option
@@ -52,8 +53,15 @@ GROUP_TABLE: Sequence[Column[JobStats]] = (
 )
 
 
-@click.command("stats")
-@click.option("--by", type=click.Choice(GROUPS), help="One line a provider, user or day (UTC).")
+@click.command(
+    "stats",
+    cls=Command,
+    examples=[
+        ("How many jobs there are of each status", "hyperjobs stats"),
+        ("The success rate of each provider in the last 30 days", "hyperjobs stats --by provider --since 30d"),
+    ],
+)
+@click.option("--by", type=click.Choice(GROUPS), help="One line a provider, user or day; a day is one of UTC.")
 @filter_options(period="finished")
 @view_options
 @store_options

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import select
 import signal
 import sys
-import threading
 from typing import TYPE_CHECKING, Self
 
 from hyperjobs.errors import StoreInterruptedError
@@ -18,17 +20,22 @@ if TYPE_CHECKING:
 
 
 class Stop:
-    """The two signals as an event, for the length of a block; an error that a stop brought about ends with it.
+    """The two signals as something to ask for, for the length of a block; an error that a stop brought about ends with it.
+
+    What a handler does must need no lock, for it may come while the thread that it interrupts holds that very lock, as
+    that of a ``threading.Event`` being waited for. So it sets a number and writes to a pipe, which ends every wait.
 
     Attributes:
         code: what the process answers when one came, else 0.
     """
 
     def __init__(self) -> None:
-        self.event = threading.Event()
         self.code = 0
+        self._read = self._write = -1
 
     def __enter__(self) -> Self:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
         self._before = {number: signal.signal(number, self._heard) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
@@ -37,19 +44,24 @@ class Stop:
     ) -> bool:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        os.close(self._read)
+        os.close(self._write)
+        self._read = self._write = -1
         return bool(self.code) and isinstance(exc, StoreInterruptedError)
 
     def is_set(self) -> bool:
         """Whether one came."""
-        return self.event.is_set()
+        return self.code != 0
 
     def wait(self, seconds: float) -> bool:
         """Sleep so long, or until one comes; whether one came."""
-        return self.event.wait(seconds)
+        if not self.code:
+            select.select([self._read] if self._read >= 0 else [], [], [], max(seconds, 0.0))
+        return self.code != 0
 
     def keep_on(self) -> None:
         """Return, or raise StoreInterruptedError when one came."""
-        if self.event.is_set():
+        if self.code:
             raise StoreInterruptedError("stopped before it was done")
 
     def turn(self, clock: Clock, progress: Callable[[str, int, int], object], *, is_dry: bool) -> Turn:
@@ -62,7 +74,8 @@ class Stop:
 
     def _heard(self, number: int, _frame: object) -> None:
         self.code = 128 + number
-        self.event.set()
+        with contextlib.suppress(BlockingIOError):  # it is full of signals already
+            os.write(self._write, b".")
 
 
 _LOOK_S = 0.2

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from hyperjobs.cli.stderr import note
 from hyperjobs.cli.text import field, json_line, printable
 
 if TYPE_CHECKING:
@@ -48,12 +49,6 @@ class Column(Generic[Row]):
 def emit(line: str) -> None:
     """Write one line to standard output."""
     sys.stdout.write(line + "\n")
-
-
-def note(text: str) -> None:
-    """Say something beside the answer, on standard error, after what was written of it when both go to one place."""
-    sys.stdout.flush()
-    sys.stderr.write(f"{text}\n")
 
 
 def emit_values(values: Iterable[object]) -> None:
@@ -104,7 +99,7 @@ def emit_rows(
     elif rows:
         emit_table(columns, rows, view)
     else:
-        sys.stderr.write(f"{nothing}\n")
+        note(nothing)
 
 
 def emit_rich(console: Console, what: RenderableType) -> None:

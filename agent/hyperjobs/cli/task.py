@@ -13,7 +13,7 @@ import click
 from hyperjobs.cli.ask import ask
 from hyperjobs.cli.moment import write_instant
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.setting import setting_of, verbose_option
+from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.stop import Progress, Stop
 from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hyperjobs.agent.workshop import Workshop
+    from hyperjobs.cli.shapes.maintenance import RunShape
     from hyperjobs.maintenance.runner import Finished
     from hyperjobs.maintenance.task import Task
     from hyperjobs.store.runs import Run
@@ -35,7 +36,7 @@ def task_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for decorate in (
         verbose_option,
         store_options,
-        click.option("--json", "as_json", is_flag=True, help="Write the run's record as one line of JSON."),
+        json_option("Write the run's record as one line of JSON."),
         click.option("--dry-run", "is_dry", is_flag=True, help="Say what would be done, and change nothing."),
     ):
         command = decorate(command)
@@ -149,7 +150,7 @@ def become_owner_of(state_dir: Path) -> None:
     os.setuid(owner.st_uid)
 
 
-def run_shape(run: Run) -> dict[str, Any]:
+def run_shape(run: Run) -> RunShape:
     """A run as JSON."""
     return {
         "run": run.id,

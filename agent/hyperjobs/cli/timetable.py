@@ -6,23 +6,14 @@ import os
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import click
+from typing import TYPE_CHECKING
 
 from hyperjobs.cli.selection import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from hyperjobs.maintenance.timetable import TimetableEntry
-
-
-def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--json``."""
-    decorated: Callable[..., Any] = click.option("--json", "as_json", is_flag=True, help="JSON Lines.")(command)
-    return decorated
 
 
 def view_at(now: datetime, *, as_json: bool) -> View:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hyperjobs.cli.setting import setting_of
+from hyperjobs.cli.setting import json_option, setting_of
 from hyperjobs.cli.stop import Progress, Stop
 from hyperjobs.cli.text import printable
 
@@ -38,14 +38,15 @@ def stoppable(
 def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add what becomes of jobs that are there, and how it is said."""
     for decorate in (
-        click.option("--json", "as_json", is_flag=True, help="Say what was done as one line of JSON."),
+        json_option("Say what was done as one line of JSON."),
         click.option("--yes", is_flag=True, help="Do not ask."),
         click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing."),
         click.option(
             "--policy",
             type=click.Choice(["skip", "newer", "replace"]),
             default="skip",
-            help="What becomes of a job whose id is there: it stays, it stays unless ours is newer, it is replaced.",
+            help="What becomes of a job whose id is there: skip, the default, it stays; newer, it stays unless ours is newer; "
+            "replace, it is replaced.",
         ),
     ):
         command = decorate(command)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hyperjobs.cli.argument import Duration
+from hyperjobs.cli.command import Command
 from hyperjobs.cli.moment import show_age, show_seconds, write_instant
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import Selection, View, filter_options, view_options
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from rich.console import Group
 
+    from hyperjobs.cli.shapes.jobs import WatchEvent, WatchShape
     from hyperjobs.clock import Clock
     from hyperjobs.store.models import Job
     from hyperjobs.store.watch import Running, Sight, Watch
@@ -38,20 +40,27 @@ _FRAME_LINES = 6
 """Heading, two table headings, blank line, trouble, and how to leave."""
 
 
-@click.command("watch")
+@click.command(
+    "watch",
+    cls=Command,
+    examples=[
+        ("Watch the running jobs, with a look every five seconds", "hyperjobs watch --interval 5s"),
+        ("Every change as one line of JSON, for a program", "hyperjobs watch --json"),
+    ],
+)
 @click.option(
     "--interval",
     type=Duration(least=_LEAST),
     default="2s",
     metavar="DURATION",
-    help="Look so often; 2s, and at least 0.2s.",
+    help="Look so often; 2s when not given, 0.2s at least.",
 )
 @click.option(
     "--stalled-after",
     type=Duration(),
     default="30m",
     metavar="DURATION",
-    help="Mark a job that stood for so long; 30m.",
+    help="Mark a job that stood for so long; 30m when not given.",
 )
 @filter_options()
 @view_options
@@ -121,7 +130,7 @@ class _Shown:
                     self._emit(now, "stalled", **self._pace(each))
             stalled = still
             for job in sight.ended:
-                self._emit(now, "ended", job=job_shape(job))
+                self._emit(now, "ended", id=job.id, job=job_shape(job))
             for job_id in sight.gone:
                 self._emit(now, "gone", id=job_id)
             sys.stdout.flush()
@@ -146,11 +155,24 @@ class _Shown:
                 if keys.wait(next_s - self._clock.monotonic()).lower().startswith("q"):
                     return
 
-    def _emit(self, now: datetime, event: str, **more: Any) -> None:
-        emit_json({"at": write_instant(now), "event": event, **more})
+    def _emit(self, now: datetime, event: WatchEvent, **more: Any) -> None:
+        shape: WatchShape = {
+            "at": write_instant(now),
+            "event": event,
+            "id": None,
+            "job": None,
+            "percent_per_minute": None,
+            "bytes_per_second": None,
+            "seconds_left": None,
+            "stalled": None,
+            "reason": None,
+            "message": None,
+        }
+        emit_json({**shape, **more})
 
     def _pace(self, each: Running) -> dict[str, Any]:
         return {
+            "id": each.job.id,
             "job": job_shape(each.job),
             "percent_per_minute": None if each.percent_per_s is None else round(60 * each.percent_per_s, 3),
             "bytes_per_second": None if each.bytes_per_s is None else round(each.bytes_per_s),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hyperjobs.config.maintenance import Maintenance
     from hyperjobs.config.model import Config, Ledger, Level, Log, LogFormat, Metrics, Store, Web
     from hyperjobs.config.schema import json_schema
-    from hyperjobs.config.show import example, options_table, render
+    from hyperjobs.config.show import destination_table, example, options_table, render, render_values
 
 __all__ = [
     "Config",
@@ -25,18 +25,22 @@ __all__ = [
     "Metrics",
     "Store",
     "Web",
+    "destination_table",
     "example",
     "json_schema",
     "load_config",
     "options_table",
     "render",
+    "render_values",
 ]
 
 _HOMES = {
     "load_config": "hyperjobs.config.loader",
     "Maintenance": "hyperjobs.config.maintenance",
     "json_schema": "hyperjobs.config.schema",
-    **dict.fromkeys(("example", "options_table", "render"), "hyperjobs.config.show"),
+    **dict.fromkeys(
+        ("destination_table", "example", "options_table", "render", "render_values"), "hyperjobs.config.show"
+    ),
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic import model_validator as whole
 
 from hyperjobs.config.problem import nearest
@@ -142,16 +142,23 @@ class Destination(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, BeforeValidator(read_label)]
-    directory: FilePath | None = None
-    bucket: Words | None = None
-    prefix: str = ""
-    endpoint: Words | None = None
-    region: Words | None = None
-    access_key_file: FilePath | None = None
-    secret_key_file: FilePath | None = None
-    ca_file: FilePath | None = None
-    path_style: Boolean | None = None
+    name: Annotated[str, BeforeValidator(read_label)] = Field(
+        description="A short name of its own, for `--from` and metrics."
+    )
+    directory: FilePath | None = Field(None, description="A directory, which has to be there.")
+    bucket: Words | None = Field(None, description="A bucket of S3, in place of a directory.")
+    prefix: str = Field("", description="What its objects' names begin with; a store needs one of its own.")
+    endpoint: Words | None = Field(None, description="The server's address; without it Amazon's.")
+    region: Words | None = Field(None, description="The bucket's region, where the server asks for one.")
+    access_key_file: FilePath | None = Field(
+        None, description="A file with the access key; without it the driver's own places."
+    )
+    secret_key_file: FilePath | None = Field(None, description="A file with the secret key.")
+    ca_file: FilePath | None = Field(None, description="Certificates to trust in place of the system's.")
+    path_style: Boolean | None = Field(
+        None,
+        description="Whether the bucket is named in the path, not in the host; without it, where there is an `endpoint`.",
+    )
 
     @whole(mode="after")
     def _is_one_kind(self) -> Destination:

@@ -18,8 +18,8 @@ from hyperjobs.config.source import (
     read_environment,
     read_file,
     read_flags,
-    user_directory,
 )
+from hyperjobs.config.usual import default_backups, default_state_dir
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,29 +70,6 @@ def load_config(
     problems.raise_if_any()
     config._source = source  # noqa: SLF001 - frozen for everyone else
     return config
-
-
-def default_state_dir(environ: Mapping[str, str], *, is_root: bool | None = None) -> Path:
-    """Where state is kept when nobody says: a service's own, the system's place for root, the user's own for others."""
-    if service := _service_state(environ):
-        return service
-    root = os.geteuid() == 0 if is_root is None else is_root
-    own = None if root else user_directory(environ, "XDG_STATE_HOME", ".local/state")
-    return own / "hyperjobs" if own else Path("/var/lib/hyperjobs")
-
-
-def default_backups(environ: Mapping[str, str], *, is_root: bool | None = None) -> Path:
-    """Where backups go when nobody says: the system's place for a service and root, beside the user's state for others."""
-    state = default_state_dir(environ, is_root=is_root)
-    is_system = _service_state(environ) is not None or state == Path("/var/lib/hyperjobs")
-    return Path("/var/backups/hyperjobs") if is_system else state / "backups"
-
-
-def _service_state(environ: Mapping[str, str]) -> Path | None:
-    """What systemd made for our unit by its ``StateDirectory=``, and the image of a container says likewise."""
-    given = [Path(text) for text in environ.get("STATE_DIRECTORY", "").split(":") if text.startswith("/")]
-    # A command that another service runs is not to look for the agent's state in that service's own.
-    return next((path for path in given if path.name.startswith("hyperjobs")), None)
 
 
 def _require_store(settings: Settings, origin: Origin, problems: Problems) -> None:

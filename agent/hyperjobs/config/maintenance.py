@@ -354,10 +354,19 @@ class Maintenance(Section):
         unit="size from 0 to 1TiB, such as 64MiB",
         reason="a -wal as large as it is let grow, and as much growth of the store",
     )
+    keep_fixes: Duration = option(
+        timedelta(days=365),
+        "How long the rows that `hyperjobs doctor --fix` mended are kept as they were; the next fix deletes older ones,"
+        " never the newest.",
+        unit="duration",
+        reason="long enough for `--undo`; the backup before a fix is kept by its own rules",
+        ge=timedelta(days=1),
+        le=timedelta(days=36500),
+    )
     reload_max_deletes: Share = option(
         0.25,
-        "The largest share of jobs, or of verified backups, that a reload may newly let go; a configuration that would"
-        " delete more needs `hyperjobs config ack` or a restart. The value in force counts, not the new one.",
+        "The largest share of jobs, of archives, or of verified backups in one place, that a reload may newly let go; a"
+        " configuration that would delete more needs `hyperjobs config ack` or a restart. The value in force counts, not the new one.",
         unit="percentage",
         reason="a slip in a retention is found before it has deleted anything",
     )

@@ -95,12 +95,14 @@ class Store(Section):
         "The SQLite file in which hypersdk keeps its jobs. `hyperjobs run` needs it.",
         unit="path",
         reason="there is none, since guessing which store to look after would be dangerous",
+        needs_restart=True,
     )
     create: Boolean = option(
         False,  # noqa: FBT003 - a default, not an argument
         "Create the store when there is no file.",
         unit="true or false",
         reason="a missing store is usually a wrong path or a disk that is not mounted",
+        needs_restart=True,
     )
     busy_timeout: Duration = option(
         timedelta(seconds=5),
@@ -115,6 +117,7 @@ class Store(Section):
         "How numbers are kept: `triggers` records each change in the store itself, `scan` only reads it.",
         unit="triggers or scan",
         reason="triggers count every change exactly at any size; scan adds nothing to the store",
+        needs_restart=True,
     )
     scan_interval: Duration = option(
         timedelta(seconds=60),
@@ -152,6 +155,7 @@ class Store(Section):
         " Under systemd the default is the unit's StateDirectory, for another user than root `~/.local/state/hyperjobs`.",
         unit="path",
         reason="the place for a service's own state",
+        needs_restart=True,
     )
 
 
@@ -165,6 +169,7 @@ class Web(Section):
         reason="only this machine: opening it to the network is for you to decide",
         min_length=1,
         max_length=16,
+        needs_restart=True,
     )
     config_file: FilePath | None = option(
         None,
@@ -172,6 +177,7 @@ class Web(Section):
         " See docs/security.md.",
         unit="path or null",
         reason="on this machine alone there is nobody to keep out",
+        needs_restart=True,
     )
     expect_scrape_every: ScrapeInterval | None = option(
         None,
@@ -184,6 +190,7 @@ class Web(Section):
         "Let `POST /-/reload` read the configuration again, as SIGHUP does.",
         unit="true or false",
         reason="whoever reaches the port could use it",
+        needs_restart=True,
     )
     jobs: Boolean = option(
         True,  # noqa: FBT003 - a default, not an argument
@@ -253,7 +260,7 @@ class Metrics(Section):
     duration_buckets: Annotated[tuple[Seconds, ...], Increasing] = option(
         (60, 300, 900, 1800, 3600, 7200, 14400, 28800, 86400, 172800, 604800),
         "The upper bounds of the job duration histogram, in increasing order."
-        " They are fixed once the ledger is installed.",
+        " They are fixed once the ledger is installed; `hyperjobs install --rebuild` changes them.",
         unit="list of seconds",
         reason="from a minute to a week, which is how long exports and migrations take",
         min_length=1,
@@ -336,6 +343,18 @@ def section_of(field: FieldInfo) -> type[Section] | None:
 def options() -> Mapping[OptionPath, FieldInfo]:
     """Each option's field by its path, in the order of the models."""
     return MappingProxyType(dict(_fields(Config, ())))
+
+
+@cache
+def fixed_options() -> tuple[OptionPath, ...]:
+    """The options that a reload cannot change, in the order of the models."""
+    return tuple(path for path, field in options().items() if needs_restart(field))
+
+
+def needs_restart(field: FieldInfo) -> bool:
+    """Whether a reload cannot change this option."""
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("needs_restart"))
 
 
 def _fields(model: type[Section], prefix: OptionPath) -> Iterator[tuple[OptionPath, FieldInfo]]:

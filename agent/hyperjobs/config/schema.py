@@ -27,5 +27,5 @@ def _describe(schema: dict[str, Any], section: dict[str, Any], defaults: dict[st
             _describe(schema, deeper, defaults[name])
             continue
         described["default"] = defaults[name]
-        for extra in ("reason", "unit", "title"):
+        for extra in ("reason", "unit", "title", "needs_restart"):
             described.pop(extra, None)

@@ -8,8 +8,9 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from hyperjobs.config.care import Destination
 from hyperjobs.config.document import NULLS
-from hyperjobs.config.model import Config, bounds, options, section_of
+from hyperjobs.config.model import Config, bounds, needs_restart, options, section_of
 from hyperjobs.config.problem import hide_secrets
 
 if TYPE_CHECKING:
@@ -39,6 +40,20 @@ _HEADER = """\
 def render(config: Config) -> str:
     """The configuration in force as YAML that reads back as the same one; secrets are hidden."""
     return "\n".join(_rendered(config.model_dump(mode="json"), Config, "")) + "\n"
+
+
+def render_values(config: Config) -> dict[str, Any]:
+    """The same as values that JSON has; durations and sizes are texts with their unit, as the file has them."""
+    values: dict[str, Any] = _without_secrets(config.model_dump(mode="json"))
+    return values
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_secrets(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(each) for each in value]
+    return hide_secrets(value) if isinstance(value, str) else value
 
 
 def _rendered(values: dict[str, Any], model: type[Section], indent: str) -> Iterator[str]:
@@ -75,13 +90,26 @@ def options_table() -> str:
     for path, field in options().items():
         value = functools.reduce(lambda values, name: values[name], path, defaults)
         default = "none" if value is None else f"`{_yaml(value)}`"
-        rows.append(f"| `{'.'.join(path)}` | {_value(field)} | {default} | {field.description} |")
+        rows.append(f"| `{'.'.join(path)}` | {_value(field)} | {default} | {_meaning(field)} |")
     return "\n".join(rows) + "\n"
+
+
+def destination_table() -> str:
+    """The table of ``docs/configure.md`` for an entry of ``maintenance.backup.destinations``: option, default, meaning."""
+    rows = ["| Option | Default | Meaning |", "|---|---|---|"]
+    for name, field in Destination.model_fields.items():
+        default = "none" if field.is_required() or not field.default else f"`{_yaml(field.default)}`"
+        rows.append(f"| `{name}` | {default} | {field.description} |")
+    return "\n".join(rows) + "\n"
+
+
+def _meaning(field: FieldInfo) -> str:
+    return f"{field.description} A change needs a restart." if needs_restart(field) else str(field.description)
 
 
 def _comment(path: OptionPath, indent: str) -> Iterator[str]:
     field = options()[path]
-    for text in (str(field.description), f"Value: {_value(field)}. Why this default: {_extra(field)['reason']}."):
+    for text in (_meaning(field), f"Value: {_value(field)}. Why this default: {_extra(field)['reason']}."):
         for line in textwrap.wrap(text, _WIDTH - 2 - len(indent), break_long_words=False, break_on_hyphens=False):
             yield f"{indent}# {line}"
 

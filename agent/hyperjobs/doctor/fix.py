@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from hyperjobs.doctor.images import Images, find_images, read_head, read_images
+from hyperjobs.doctor.images import Images, find_images, read_head, read_images, remove_expired
 from hyperjobs.errors import StoreRefusedError
-from hyperjobs.maintenance.backup.catalogue import source_sha256
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.maintenance.prune.directory import ArchiveDirectory
 from hyperjobs.maintenance.room import require_room
@@ -20,10 +19,12 @@ from hyperjobs.store.flavour import COLUMNS, recognise, require_hypersdk
 from hyperjobs.store.mend import KINDS, mend
 from hyperjobs.store.mending import BATCH_ROWS, Change, apply_changes, find_changes, restore_changes
 from hyperjobs.store.pruning import refuse_triggers
+from hyperjobs.store.source import source_sha256
 from hyperjobs.store.unfinished import count_unended
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from datetime import timedelta
 
     from hyperjobs.maintenance.task import Turn
     from hyperjobs.store.connection import Connection
@@ -105,7 +106,14 @@ def plan_fix(store: Path, only: Collection[str], turn: Turn) -> Plan:
 
 
 def fix(  # noqa: PLR0913 - what it works with, three of it by name
-    store: Path, images: Path, plan: Plan, *, only: Collection[str], turn: Turn, fixed: Fixed | None = None
+    store: Path,
+    images: Path,
+    plan: Plan,
+    *,
+    only: Collection[str],
+    turn: Turn,
+    keep: timedelta | None = None,
+    fixed: Fixed | None = None,
 ) -> Fixed:
     """Mend the rows, batch by batch, beside writers that go on; each row is kept as it was before it is changed.
 
@@ -117,6 +125,7 @@ def fix(  # noqa: PLR0913 - what it works with, three of it by name
         plan: what was found.
         only: the kinds to mend.
         turn: when to stop.
+        keep: how old the images of earlier fixes may become; ``None`` keeps them all.
         fixed: told as it goes, for who wants to know after an error.
 
     Raises:
@@ -146,6 +155,8 @@ def fix(  # noqa: PLR0913 - what it works with, three of it by name
                 turn.keep_on()
         finally:
             writer.close()
+        if keep is not None:
+            remove_expired(directory, source_sha256(real), now=turn.clock.now(), keep=keep)
     return fixed
 
 

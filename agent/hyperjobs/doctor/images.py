@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from hyperjobs.errors import ArchiveDamagedError, ArchiveNotFoundError
+from hyperjobs.errors import ArchiveDamagedError, ArchiveNotFoundError, StorePermissionError
 from hyperjobs.maintenance.backup.directory import sync_directory
 from hyperjobs.maintenance.prune.directory import LATEST, ArchiveDirectory
 from hyperjobs.maintenance.prune.frame import FrameWriter, read_frames
@@ -13,6 +13,7 @@ from hyperjobs.store.mending import Change
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime, timedelta
     from pathlib import Path
 
     from hyperjobs.maintenance.prune.name import ArchiveName
@@ -58,6 +59,42 @@ def find_images(directory: ArchiveDirectory, run: str) -> ArchiveName:
         what = "no fix was made here" if run == LATEST else f"no fix {run!r} was made here"
         raise ArchiveNotFoundError(f"{directory.path}: {what}; 'hyperjobs runs fix' lists them")
     return found[0]
+
+
+def remove_expired(directory: ArchiveDirectory, source_sha256: str, *, now: datetime, keep: timedelta) -> list[str]:
+    """Remove the images of this store that are older than ``keep``, but never the newest; their names.
+
+    Those of other stores stay, and those that do not say whose they are.
+
+    Args:
+        directory: where they lie; locked.
+        source_sha256: of the store's path.
+        now: the wall clock.
+        keep: how old they may become.
+
+    Raises:
+        StorePermissionError: one cannot be removed.
+    """
+    own = [name for name in directory.names() if _is_of(directory.path / name.data, source_sha256)]
+    gone = [name for name in own[:-1] if now - name.at > keep]
+    for name in gone:
+        path = directory.path / name.data
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as exc:
+            raise StorePermissionError(
+                f"{path}: its time is over and it cannot be removed: {exc.strerror}; remove it by hand"
+            ) from exc
+    if gone:
+        sync_directory(directory.path)
+    return [str(name) for name in gone]
+
+
+def _is_of(path: Path, source_sha256: str) -> bool:
+    try:
+        return read_head(path).get("source_sha256") == source_sha256
+    except (ArchiveDamagedError, OSError):
+        return False
 
 
 def read_head(path: Path) -> dict[str, Any]:

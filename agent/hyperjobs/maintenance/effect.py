@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import HyperjobsError, StoreInterruptedError
@@ -16,9 +17,11 @@ from hyperjobs.store.newly_due import count_newly_due
 from hyperjobs.store.retention import Retention
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
+    from hyperjobs.maintenance.backup.destination.opening import DestinationSettings
     from hyperjobs.maintenance.backup.name import BackupName
     from hyperjobs.maintenance.task import Turn
     from hyperjobs.store.connection import Connection
@@ -34,6 +37,9 @@ class Rules:
         backups: where they are; ``None`` where none are rotated.
         policy: which backups stay, and ``minimum`` always do.
         host: what this machine is called in backups; those of another stay.
+        destinations: the second places of backups, by name; there the same rules hold.
+        archives: where pruned jobs are; ``None`` where none are removed.
+        archive_keep: how long those stay.
     """
 
     retention: Retention = field(default_factory=Retention)
@@ -42,6 +48,14 @@ class Rules:
     policy: Policy = field(default_factory=Policy)
     minimum: int = MINIMUM
     host: str = ""
+    destinations: Mapping[str, DestinationSettings] = field(default_factory=dict)
+    archives: Path | None = None
+    archive_keep: timedelta = timedelta.max
+
+    @property
+    def by_backups(self) -> tuple[object, ...]:
+        """What decides about backups."""
+        return self.backups, self.policy, self.minimum, self.host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +102,7 @@ def lost_backups(store: Path, old: Rules, new: Rules, now: datetime) -> Loss:
     Raises:
         ConfigError: the new rules keep nothing.
     """
-    if new.backups is None or _by_backups(new) == _by_backups(old):
+    if new.backups is None or new.by_backups == old.by_backups:
         return Loss()
     try:
         found = [entry for entry in read_catalogue(new.backups, store) if entry.is_verified and is_own(entry, store)]
@@ -104,11 +118,6 @@ def lost_backups(store: Path, old: Rules, new: Rules, now: datetime) -> Loss:
 
     before = going(old) if old.backups == new.backups else set()
     return Loss(more=len(going(new) - before), total=len(found))
-
-
-def _by_backups(rules: Rules) -> tuple[object, ...]:
-    """What decides about backups."""
-    return rules.backups, rules.policy, rules.minimum, rules.host
 
 
 def _rule(connection: Connection, rules: Rules, now: datetime) -> Rule:

@@ -52,7 +52,11 @@ class AgentSource:
         self.scrapes = 0
         """How often somebody scraped."""
 
-    def collect(self, scrape: Scrape) -> Iterator[Metric]:
+    def scraped(self, at: datetime) -> None:
+        """Note that somebody scraped; of two at once one may be lost, which nobody can tell from one."""
+        self._scraped_at, self.scrapes = at, self.scrapes + 1
+
+    def collect(self, _scrape: Scrape) -> Iterator[Metric]:
         """The families."""
         build = gauge("build_info")
         build.add_metric(self._versions, 1)
@@ -67,5 +71,4 @@ class AgentSource:
         yield notified
         if self._scraped_at is not None:
             yield gauge("last_scrape_timestamp_seconds", self._scraped_at.timestamp())
-        self._scraped_at, self.scrapes = scrape.now, self.scrapes + 1
         yield from self._process.collect()

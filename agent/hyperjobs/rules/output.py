@@ -44,12 +44,17 @@ _Dumper.add_representer(str, _text)
 
 def rule_text(kinds: Iterable[Kind], values: Values, form: Format) -> str:
     """The rules of some kinds as one file."""
+    header = "# Made by `hyperjobs rules render`; change the values, not this file.\n"
+    return header + _yaml(rule_object(kinds, values, form))
+
+
+def rule_object(kinds: Iterable[Kind], values: Values, form: Format) -> dict[str, Any]:
+    """What that file holds."""
     chosen = list(kinds)
     found = [group for kind in chosen for group in groups(kind, values)]
-    header = "# Made by `hyperjobs rules render`; change the values, not this file.\n"
     if form is Format.PROMETHEUS:
-        return header + _yaml({"groups": found})
-    return header + _yaml(_manifest(found, _name(chosen, values.common), values.common))
+        return {"groups": found}
+    return _manifest(found, _name(chosen, values.common), values.common)
 
 
 def file_name(kind: Kind, form: Format) -> str:

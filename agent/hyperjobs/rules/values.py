@@ -89,6 +89,17 @@ def values_file() -> str:
     return "\n".join([_HEADER, *_blocks()]) + "\n"
 
 
+def written_values() -> dict[str, Any]:
+    """The same values as that file has, as JSON has them."""
+    return {
+        **{name: parameter.default for name, parameter in common().items()},
+        _ALERTS: {
+            alert.name: {name: parameter.default for name, parameter in alert.parameters.items()}
+            for alert in alerts().values()
+        },
+    }
+
+
 def _blocks() -> Iterator[str]:
     for parameter in common().values():
         yield _entry(parameter, "") + "\n"

@@ -61,7 +61,7 @@ class Event:
     Attributes:
         id: of the event, counted apart from runs.
         started_at: when it began; what takes no time ended then too.
-        outcome: ``ok``, or ``interrupted`` when a stop ended it halfway.
+        outcome: ``ok``, or ``interrupted`` when a stop ended it halfway, or its end is not known yet.
         reason: why, as the person or the check said; may be empty.
         summary: one line for a person.
         detail: the same in numbers.
@@ -91,16 +91,20 @@ class Events:
             with state.writing() as db:
                 db.execute(_SCHEMA)
 
-    def add(self, event: Event) -> None:
-        """Record one; its id is given here, and the oldest of very many go.
+    def add(self, event: Event) -> int:
+        """Record one, in the place of an earlier record where it has that one's id; the oldest of very many go.
+
+        Returns:
+            The id it was given, or had.
 
         Raises:
             StoreError: the state file cannot be written.
         """
         with self._state.writing() as db:
             db.execute(
-                f"INSERT INTO event({_COLUMNS}) VALUES(NULL{',?' * 11})",
+                f"INSERT OR REPLACE INTO event({_COLUMNS}) VALUES(?{',?' * 11})",
                 (
+                    event.id or None,
                     str(event.task),
                     event.started_at.timestamp(),
                     event.ended_at.timestamp(),
@@ -114,7 +118,18 @@ class Events:
                     event.pid,
                 ),
             )
+            event_id = event.id or db.last_insert_rowid()
             db.execute("DELETE FROM event WHERE id<=(SELECT max(id) FROM event)-?", (_KEPT,))
+        return event_id
+
+    def remove(self, event_id: int) -> None:
+        """Forget one: what it announced did not happen.
+
+        Raises:
+            StoreError: the state file cannot be written.
+        """
+        with self._state.writing() as db:
+            db.execute("DELETE FROM event WHERE id=?", (event_id,))
 
     def add_freeze(self, reason: str, message: str, now: datetime) -> None:
         """Record that doubt froze the store, or rotation: nobody did it but the agent or a check."""

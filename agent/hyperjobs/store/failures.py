@@ -10,14 +10,24 @@ from hyperjobs.store.instant import parse
 from hyperjobs.store.ledger.select import fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from hyperjobs.store.connection import Connection
+    from hyperjobs.store.models import Job
 
 _PAGE_ROWS: Final = 5_000
 """Read at once: 20 ms, and then the snapshot is let go."""
-_COLUMNS: Final = ("rowid", "id", "provider", "substr(error,1,2000)", "completed_at", "started_at", "created_at")
+_LONGEST_ERROR: Final = 2_000
+_COLUMNS: Final = (
+    "rowid",
+    "id",
+    "provider",
+    f"substr(error,1,{_LONGEST_ERROR})",
+    "completed_at",
+    "started_at",
+    "created_at",
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,7 +85,7 @@ def group_failures(  # noqa: PLR0913 - what is asked, each by name
         until: the first instant past it.
         provider: only its jobs.
         by_provider: a group for each provider and kind.
-        keep_on: called between pages; what it raises ends it.
+        keep_on: called between two jobs; what it raises ends it.
     """
     groups: dict[tuple[str, str | None], FailureGroup] = {}
     last = -(2**63)
@@ -86,6 +96,7 @@ def group_failures(  # noqa: PLR0913 - what is asked, each by name
             )
         )
         for _, job_id, whose, error, *times in rows:
+            keep_on()  # finding the kind of an error takes longer than reading it
             at = ended_at(*times)
             named = plain_text(whose)
             if (provider is not None and named != provider) or not _is_in(at, since, until):
@@ -96,8 +107,24 @@ def group_failures(  # noqa: PLR0913 - what is asked, each by name
         if len(rows) < _PAGE_ROWS:
             break
         last = rows[-1][0]
-        keep_on()
-    return sorted(groups.values(), key=lambda group: (-group.jobs, group.kind, group.provider or ""))
+    return _most_first(groups.values())
+
+
+def group_jobs(jobs: Iterable[Job]) -> list[FailureGroup]:
+    """Group failed jobs that are at hand, newest first, as :func:`group_failures` does; of all providers together."""
+    groups: dict[str, FailureGroup] = {}
+    for job in jobs:
+        at, text = job.completed_at or job.started_at or job.created_at, job.error[:_LONGEST_ERROR]
+        group = groups.setdefault(kind := kind_of(text), FailureGroup(kind=kind, provider=None))
+        if at is not None and at == group.last_at:
+            group.jobs += 1  # it is older than the one that is the newest so far
+        else:
+            group.add(at, job.id, text)
+    return _most_first(groups.values())
+
+
+def _most_first(groups: Iterable[FailureGroup]) -> list[FailureGroup]:
+    return sorted(groups, key=lambda group: (-group.jobs, group.kind, group.provider or ""))
 
 
 def _is_in(at: datetime | None, since: datetime | None, until: datetime | None) -> bool:

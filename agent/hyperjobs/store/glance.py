@@ -72,7 +72,8 @@ def _read(db: apsw.Connection, flavour: Flavour, now: datetime) -> Glance:
             jobs[status] += count
     else:
         jobs.update(_counts(statistics.count_all(db, None, sizes=False)[0]))
-    glance = Glance(flavour=flavour, has_ledger=view.is_ready, jobs=dict(jobs))
+    in_order = {name: jobs[name] for name in (*JobStatus, *jobs) if name in jobs}  # of a job's life, as everywhere
+    glance = Glance(flavour=flavour, has_ledger=view.is_ready, jobs=in_order)
     has_hours = bool(db.execute("SELECT 1 FROM sqlite_schema WHERE name='hyperjobs_hour'").fetchall())
     finished = sum(jobs[status] for status in JobStatus if status.is_finished)
     hour = now.replace(minute=0, second=0, microsecond=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Final
+from typing import Final, overload
 
 from hyperjobs.errors import InvalidJobError
 
@@ -80,6 +80,12 @@ def format(at: datetime) -> str:  # noqa: A001 - read as instant.format
     return at.isoformat(" ", "microseconds")
 
 
+@overload
+def rfc3339(at: datetime) -> str: ...
+@overload
+def rfc3339(at: None) -> None: ...
+@overload
+def rfc3339(at: datetime | None) -> str | None: ...
 def rfc3339(at: datetime | None) -> str | None:
     """``2026-09-01T03:00:00.123456Z``: UTC and of one width, for programs."""
     if at is None:

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 _BATCH_ROWS: Final = 250
 """As a prune deletes: some milliseconds of the write lock."""
-_ALONE_ROWS: Final = 1_000
-"""While nobody else is seen to write: a third less work a job."""
+_ALONE_ROWS: Final = 4_000
+"""While nobody else is seen to write: half the work a job, since jobs of one batch share the pages they touch."""
+_ALONE_S: Final = 0.1
+"""And so long at most it should then keep the lock: on a slow disk it is fewer jobs."""
 _BATCH_BYTES: Final = 4 * 1024 * 1024
 """At most so much of them but for the first row: a text can be a hundred megabytes long."""
 _CACHE_KIB: Final = 16 * 1024
@@ -131,8 +133,11 @@ def _merge_all(
         done: Merged = connection.write(lambda db, batch=batch: _merge(db, batch, policy))  # type: ignore[misc]
         took_s = clock.monotonic() - began_s
         yield done
-        length.keep_short()
         company.look()
+        company.took(len(batch), took_s)
+        # alone, a page that several batches touch is moved once for all of them
+        if company.is_there() or length.is_long():
+            length.keep_short()
         if pause(took_s if company.is_there() else took_s * _ALONE_SHARE):
             return
 
@@ -144,6 +149,7 @@ class _Company:
         self._connection = connection
         self._version = self._read()
         self._until_s = connection.clock.monotonic() + _FIRST_S
+        self._alone_rows = _BATCH_ROWS
 
     def look(self) -> None:
         """Notice a commit of another since the last look."""
@@ -157,7 +163,12 @@ class _Company:
 
     def batch_rows(self) -> int:
         """How many jobs to put in at once."""
-        return _BATCH_ROWS if self.is_there() else _ALONE_ROWS
+        return _BATCH_ROWS if self.is_there() else self._alone_rows
+
+    def took(self, rows: int, seconds: float) -> None:
+        """Learn from the last batch how many jobs the next one may have."""
+        held = int(rows * _ALONE_S / max(seconds, 1e-6))
+        self._alone_rows = min(max(held, _BATCH_ROWS), 2 * self._alone_rows, _ALONE_ROWS)
 
     def _read(self) -> int:
         return int(self._connection.value("PRAGMA data_version"))
@@ -174,7 +185,12 @@ def _merge(db: apsw.Connection, batch: list[Cells], policy: Policy) -> Merged:
     new: list[Cells] = []
     old: list[Any] = []
     known = _known(db, batch)
-    ids: set[Any] = set()
+    ids: set[Any] = set(map(id_of, batch))
+    if not known and len(ids) == len(batch) and {*map(type, ids)} == {str}:  # as in a store that is new
+        _write(db, old, batch)
+        done.inserted = len(batch)
+        return done
+    ids.clear()
     for cells in batch:
         key = _key(cells)
         # a second one of the batch must see the first in the table
@@ -208,13 +224,13 @@ def _known(db: apsw.Connection, batch: list[Cells]) -> set[Any]:
 
 
 def _write(db: apsw.Connection, old: list[Any], new: list[Cells]) -> None:
-    if not new:
-        return
-    with bracket(db):
-        for job_id in old:
-            condition, values = by_id(job_id)
-            db.execute(f"DELETE FROM jobs WHERE {condition}", values)  # noqa: S608 - ours
-        insert_many(db, new)
+    # several brackets where they are many: the agent folds one at once, in a transaction of its own
+    for start in range(0, len(new), _BATCH_ROWS):
+        with bracket(db):
+            for job_id in old if start == 0 else ():
+                condition, values = by_id(job_id)
+                db.execute(f"DELETE FROM jobs WHERE {condition}", values)  # noqa: S608 - ours
+            insert_many(db, new[start : start + _BATCH_ROWS])
 
 
 def _foresee(db: apsw.Connection, batch: list[Cells], policy: Policy) -> Merged:

@@ -11,6 +11,7 @@ from hyperjobs.store.ledger.select import rows
 from hyperjobs.store.rows import text_value
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     import apsw
@@ -90,6 +91,17 @@ def read_pins(db: apsw.Connection) -> list[Pin]:
         Pin(job_id=job_id, at=instant.parse(at), reason=reason, by=by, is_there=bool(is_there))
         for job_id, at, reason, by, is_there in rows(db, sql)
     ]
+
+
+def write_pins(db: apsw.Connection, pins: Iterable[Pin]) -> int:
+    """Pin jobs as they were pinned elsewhere, those that are here; in a write transaction. Returns how many."""
+    found = [pin for pin in pins if rows(db, "SELECT 1 FROM jobs WHERE id=?", (pin.job_id,))]
+    if found:
+        db.execute(_CREATE)
+        db.executemany(
+            _SAVE, [(pin.job_id, "" if pin.at is None else instant.format(pin.at), pin.reason, pin.by) for pin in found]
+        )
+    return len(found)
 
 
 def has_pins(db: apsw.Connection) -> bool:

@@ -278,7 +278,7 @@ def _metadata(value: Any, flags: list[str]) -> dict[str, Any] | None:
         flags.append("metadata_null")
         return None
     try:
-        found = json.loads(value, parse_constant=_refuse_constant)
+        found = _decode(value) if type(value) is str else json.loads(value, parse_constant=_refuse_constant)
     except (ValueError, TypeError, RecursionError):
         flags.append("metadata_unreadable")
         return None
@@ -289,5 +289,13 @@ def _metadata(value: Any, flags: list[str]) -> dict[str, Any] | None:
     return found
 
 
+def is_json_object(value: str) -> bool:
+    """Whether a text of metadata is an object that every reader takes."""
+    return _metadata(value, []) is not None
+
+
 def _refuse_constant(word: str) -> None:
     raise ValueError(f"{word} is no JSON")
+
+
+_decode: Final = json.JSONDecoder(parse_constant=_refuse_constant).decode

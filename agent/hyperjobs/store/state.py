@@ -6,7 +6,6 @@ It is never part of a backup or a restore. Losing it costs the counters' memory 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import threading
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from hyperjobs.errors import (
     StorePermissionError,
     StoreReadOnlyError,
 )
+from hyperjobs.store.source import source_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,8 +40,7 @@ _COUNTERS = "SELECT metric,provider,status,bucket,last,offset FROM counter"
 
 def state_stem(store: Path) -> str:
     """The name that state file and lock of a store go by: readable, and different for each path."""
-    digest = hashlib.sha256(os.fsencode(os.path.realpath(store))).hexdigest()[:12]
-    return f"{store.stem}-{digest}"
+    return f"{store.stem}-{source_sha256(store)[:12]}"
 
 
 class StateFile:

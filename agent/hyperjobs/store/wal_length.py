@@ -42,6 +42,10 @@ class WalLength:
         self._connection = connection
         self._pause = pause
 
+    def is_long(self) -> bool:
+        """Whether it has grown so far that it is to begin anew."""
+        return checkpoint(self._connection, Mode.LOOK).frames >= _LONG_FRAMES
+
     def keep_short(self) -> bool:
         """Move what there is to move; where it is long, wait until it can begin anew.
 

@@ -14,6 +14,7 @@ from hyperjobs.errors import HyperjobsError, ReloadRefusedError
 from hyperjobs.web.exposition import Families, Snapshot, accepts_gzip, choose_format, compress, render
 from hyperjobs.web.flight import SingleFlight
 from hyperjobs.web.message import Request, Response, plain
+from hyperjobs.web.probe import USER_AGENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -49,6 +50,8 @@ class App:
         site: the status page and the API.
         reload: re-reads the configuration, raising when it cannot be used; ``None`` forbids ``POST /-/reload``.
         groups: group name to the family names that ``collect[]=group`` selects.
+        scraped: told when somebody was given metrics; our own commands, which only look in, are nobody. Called by
+            several threads.
         max_collect_s: the time a collection gets when the client names none, and the most it may ask for.
         clock: gives ``monotonic``.
     """
@@ -58,6 +61,7 @@ class App:
     site: Site
     reload: Callable[[], None] | None = None
     groups: Mapping[str, Collection[str]] = field(default_factory=dict)
+    scraped: Callable[[], object] = lambda: None
     max_collect_s: float = 25.0
     clock: Clock = field(default_factory=SystemClock)
     _flight: SingleFlight[Snapshot] = field(default_factory=SingleFlight, init=False, repr=False)
@@ -136,6 +140,8 @@ class App:
             return plain(503, "Another scrape's collection still runs and this one's time is over.")
         except CollectionFailedError:
             return plain(500, "The collection failed; the agent's log says why.")
+        if request.headers.get("user-agent") != USER_AGENT:
+            self.scraped()
         return _exposition(snapshot, names, request)
 
     def _snapshot(self, deadline: float) -> Snapshot:

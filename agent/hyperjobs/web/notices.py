@@ -115,7 +115,7 @@ def _backups(seen: Overview) -> Iterator[Notice]:
         at = place.newest_verified_at
         if place.name != "local" and (at is None or (seen.at - at).total_seconds() > _OLD * task.interval_seconds):
             text = f"Destination {place.name} has no recent backup"
-            yield _warning("destination", text, f"see hyperjobs backup list --destination {place.name}")
+            yield _warning("destination", text, f"see hyperjobs backup list --from {place.name}")
 
 
 def _tasks(seen: Overview) -> Iterator[Notice]:

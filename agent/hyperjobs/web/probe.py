@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Sequence
 
+USER_AGENT: Final = "hyperjobs-healthcheck"
+"""What our own commands are called: what they ask of an agent is no scrape."""
+
 _MAX_BYTES: Final = 256 * 1024
 _CHUNK_BYTES: Final = 16 * 1024
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
@@ -132,7 +135,7 @@ def _request(target: Target, path: str, deadline: float) -> bytes:
     lines = [
         f"GET {path} HTTP/1.1",
         f"Host: {target.address}",
-        "User-Agent: hyperjobs-healthcheck",
+        f"User-Agent: {USER_AGENT}",
         "Connection: close",
         f"X-Prometheus-Scrape-Timeout-Seconds: {_left_s(deadline):.3f}",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, get_args
 from urllib.parse import unquote
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "/api/v1/"
 _ONE_JOB: Final = f"{PREFIX}jobs/"
+_RUN: Final = "run"
 _WITHIN_S: Final = 5.0
 _NO_JOBS: Final = frozenset({"jobs", "failures"})
 _GROUPINGS: Final = get_args(Grouping)
@@ -52,7 +54,7 @@ class Observed(Protocol):
         ...
 
     def runs(self, task: str | None, limit: int) -> list[Run]:
-        """The newest runs."""
+        """The newest runs and events."""
         ...
 
 
@@ -62,12 +64,21 @@ class Resources:
     Args:
         overview: everything, at most some seconds old.
         look: what lists are read from.
+        has_jobs: whether events may say which jobs they were about.
         clock: gives ``now`` for times that are told as so long ago, and ``monotonic`` for deadlines.
     """
 
-    def __init__(self, *, overview: Callable[[], Overview], look: Callable[[], Observed], clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        overview: Callable[[], Overview],
+        look: Callable[[], Observed],
+        has_jobs: Callable[[], bool],
+        clock: Clock,
+    ) -> None:
         self._overview = overview
         self._look = look
+        self._has_jobs = has_jobs
         self._clock = clock
         self._finders: Mapping[str, Find] = {
             "status": self._status,
@@ -160,7 +171,10 @@ class Resources:
     def _runs(self, request: Request) -> dict[str, Any]:
         params = self._params(request, "task", "limit")
         limit = params.whole("limit", default=50, least=1, most=1000)
-        return {"runs": plain(self._look().runs(params.text("task"), limit))}
+        found = self._look().runs(params.text("task"), limit)
+        if not self._has_jobs():
+            found = [each if each.kind == _RUN else replace(each, summary="", reason="", detail={}) for each in found]
+        return {"runs": plain(found)}
 
     def _schedule(self, request: Request) -> dict[str, Any]:
         self._params(request)

@@ -163,9 +163,16 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run of a maintenance task; ``outcome`` is ``None`` while it goes on."""
+    """One run of a maintenance task, or one thing that was done beside them.
 
-    run: int
+    Attributes:
+        run: its number; ``None`` of an event.
+        outcome: ``None`` while it goes on.
+        kind: ``run``, or ``event`` for what a person or a doubt did: a restore, an edit of jobs, a freeze, a pause.
+        by: who did it; empty of a run.
+    """
+
+    run: int | None
     task: str
     slot: str | None
     started_at: datetime
@@ -176,6 +183,8 @@ class Run:
     detail: Mapping[str, Any]
     host: str
     version: str
+    kind: str = "run"
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

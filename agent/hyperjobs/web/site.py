@@ -51,7 +51,7 @@ class Site:
     ) -> None:
         self._recent = Recent(overview, clock=clock)
         self._has_jobs = has_jobs
-        self._resources = Resources(overview=self._seen, look=look, clock=clock)
+        self._resources = Resources(overview=self._seen, look=look, has_jobs=has_jobs, clock=clock)
         self._hosts = hosts
         self._gate = threading.BoundedSemaphore(_AT_ONCE)
 

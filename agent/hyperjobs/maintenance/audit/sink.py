@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -25,6 +26,21 @@ _BATCH: Final = 1_000
 _TRY_AGAIN_S: Final = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class AuditState:
+    """How the log is kept up.
+
+    Attributes:
+        is_written: what is to be written is, or there is nothing.
+        waiting: changes that are in the store and not in the log.
+        last_s: epoch seconds of the last addition; after a start, of the log's last line; ``None`` before there is one.
+    """
+
+    is_written: bool
+    waiting: int
+    last_s: float | None
+
+
 class AuditSink:
     """Writes what waits in a store; called by one thread, :meth:`close` by any.
 
@@ -38,6 +54,8 @@ class AuditSink:
         self._store = ""
         self._trouble: str | None = None
         self._due_s = float("-inf")
+        self._state: AuditState | None = None
+        self._last_s: float | None = None
         self._using = threading.Lock()
 
     def settle(self, connection: Connection) -> None:
@@ -54,15 +72,25 @@ class AuditSink:
             while connection.write(lambda db: outbox.settle(db, store_seq=seq, now_s=now_s)):
                 pass
 
+    @property
+    def state(self) -> AuditState | None:
+        """How it stood after the last turn; ``None`` before the first. From any thread."""
+        return self._state
+
     def write(self, connection: Connection, is_stopping: Callable[[], bool]) -> None:
         """Write what waits, until nothing does or a stop comes."""
         with self._using:
             while not is_stopping():
                 audit = self._opened()
                 if audit is None:
+                    anchor = connection.read(outbox.read_anchor)
+                    self._state = AuditState(
+                        is_written=False, waiting=anchor.waiting if anchor else 0, last_s=self._last_s
+                    )
                     return
                 waiting = connection.read(lambda db: outbox.waiting(db, most=_BATCH))
                 if not waiting:
+                    self._state = AuditState(is_written=True, waiting=0, last_s=self._last_s)
                     return
                 self._write(connection, audit, waiting)
 
@@ -81,6 +109,7 @@ class AuditSink:
         except OSError as exc:
             self._tell(exc)
             return
+        self._last_s = self._clock.now().timestamp()
         self._forget(connection, audit, waiting[-1].seq)
         if self._trouble is not None:
             self._trouble = None
@@ -113,6 +142,8 @@ class AuditSink:
         if self._log is None and self._clock.monotonic() >= self._due_s:
             try:
                 self._log = AuditLog(self._settings)
+                if self._last_s is None and self._log.last is not None:
+                    self._last_s = float(self._log.last.entry.at)
             except (HyperjobsError, OSError) as exc:
                 self._tell(exc)
         return self._log

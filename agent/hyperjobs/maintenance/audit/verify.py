@@ -113,11 +113,14 @@ def read_log(path: Path) -> Iterator[tuple[Path, int, bytes]]:
                     yield file, number, line
 
 
-def _look(path: Path, key: bytes | None, anchor: Anchor | None, known: dict[int, str]) -> Verdict:
-    files = all_files(path)
-    verdict = Verdict(files=len(files), is_anchored=bool(known), waiting=anchor.waiting if anchor else 0)
-    if not files and not known:
-        raise ArchiveNotFoundError(f"{path}: there is no audit log; see audit.path of the configuration")
+def checked_log(
+    path: Path, verdict: Verdict, key: bytes | None = None, anchor: Anchor | None = None
+) -> Iterator[tuple[Path, int, Line]]:
+    """Every line that is one of an audit log, with its file and its place in that; what is wrong goes into the verdict.
+
+    Raises:
+        StorePermissionError: a file cannot be read.
+    """
     due: int | None = None
     for file, place, raw in read_log(path):
         verdict.lines += 1
@@ -132,6 +135,15 @@ def _look(path: Path, key: bytes | None, anchor: Anchor | None, known: dict[int,
             verdict.first = line.number
             _check_start(verdict, line, anchor, (file, place))
         verdict.last, verdict.digest, due = line.number, digest(raw), line.number + 1
+        yield file, place, line
+
+
+def _look(path: Path, key: bytes | None, anchor: Anchor | None, known: dict[int, str]) -> Verdict:
+    files = all_files(path)
+    verdict = Verdict(files=len(files), is_anchored=bool(known), waiting=anchor.waiting if anchor else 0)
+    if not files and not known:
+        raise ArchiveNotFoundError(f"{path}: there is no audit log; see audit.path of the configuration")
+    for file, place, line in checked_log(path, verdict, key, anchor):
         if known.get(line.number, verdict.digest) != verdict.digest:
             verdict.add(file, place, f"line {line.number} is another than was written")
     for number in known:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hyperjobs import __version__
 from hyperjobs.errors import BackupDamagedError, BackupNotFoundError, StoreRefusedError
-from hyperjobs.maintenance.backup.catalogue import source_sha256, stem_of
+from hyperjobs.maintenance.backup.catalogue import newest_verified, read_catalogue, stem_of
 from hyperjobs.maintenance.backup.directory import appear, sync_directory
 from hyperjobs.maintenance.backup.manifest import Manifest, manifest_of
 from hyperjobs.maintenance.backup.name import FAILED, PACKED, BackupName
@@ -19,7 +19,10 @@ from hyperjobs.maintenance.backup.pack import copy_file, file_sha256, nothing, p
 from hyperjobs.maintenance.backup.proof import prove_database, told_of
 from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.maintenance.room import require_room
+from hyperjobs.store.connection import Connection
 from hyperjobs.store.holder import openers_of
+from hyperjobs.store.last_change import last_change
+from hyperjobs.store.source import source_sha256
 from hyperjobs.store.version import sqlite_version
 
 if TYPE_CHECKING:
@@ -57,7 +60,8 @@ def adopt(  # noqa: PLR0913 - all but the first three by name
 
     One that has a name of ours keeps it where its number is free and in the order of time. Any other is dated by its
     name or its file's time, and gets the number of the last backup taken before: ``latest`` means the greatest number,
-    and must not become an old copy that was found somewhere.
+    and must not become an old copy that was found somewhere. Since a file's time can be that of its copying, it counts
+    only where no backup was taken after the last thing that happened in the copy: else that dates it.
 
     Args:
         file: plain, or compressed as ``.zst`` or ``.gz``; it stays.
@@ -104,7 +108,8 @@ def adopt(  # noqa: PLR0913 - all but the first three by name
         copied_s = clock.monotonic()
         packed = real
         if not is_in_place:
-            name = _name(directory, real, name, stem_of(source), compression)
+            at = name.at if name is not None else _dated(directory, source, real, plain, proven.content.digest)
+            name = _name(directory, name, at, stem_of(source), compression)
             packed = plain
             if name.compression != "none":
                 packed = folder / "packed"
@@ -190,14 +195,36 @@ def _refuse_latest(directory: BackupDirectory, name: BackupName) -> None:
         )
 
 
-def _name(directory: BackupDirectory, real: Path, own: BackupName | None, stem: str, compression: str) -> BackupName:
+def _dated(directory: BackupDirectory, source: Path, real: Path, plain: Path, digest: str) -> datetime:
+    """When a file with no name of ours counts as taken: at its file's time, unless that may make an old one the latest.
+
+    A copy is no older than the last change in it. A backup from between that and the file's time can be younger, unless
+    the same jobs are in it.
+    """
+    at = datetime.fromtimestamp(int(real.stat().st_mtime), UTC)
+    connection = Connection(plain, immutable=True)
+    try:
+        changed = connection.run(lambda db: last_change(db, at))
+    finally:
+        connection.close()
+    perhaps_younger = [
+        entry
+        for entry in read_catalogue(directory.path, source)
+        if entry.name.at <= at and (changed is None or entry.name.at > changed)
+    ]
+    newest = newest_verified(perhaps_younger)
+    if not perhaps_younger or (newest is not None and newest.manifest is not None and newest.manifest.digest == digest):
+        return at
+    return changed or perhaps_younger[0].name.at - timedelta(seconds=1)
+
+
+def _name(directory: BackupDirectory, own: BackupName | None, at: datetime, stem: str, compression: str) -> BackupName:
     """What it is called in the directory: its own name where that is free, else one in the order of time."""
     names = directory.names()
     before_it = {name.sequence for name in names if own is not None and name.at <= own.at}
     after_it = {name.sequence for name in names if own is not None and name.at > own.at}
     if own is not None and max(before_it, default=-1) < own.sequence < min(after_it, default=own.sequence + 1):
         return BackupName(own.sequence, own.at, stem, compression)
-    at = own.at if own is not None else datetime.fromtimestamp(int(real.stat().st_mtime), UTC)
     before = [name.sequence for name in names if name.at <= at]
     number = max(before) if before else max(min((name.sequence for name in names), default=2) - 1, 0)
     found = BackupName(number, at, stem, compression)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +12,7 @@ from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.backup.manifest import DAMAGED, Manifest, manifest_of
 from hyperjobs.maintenance.backup.mark import is_failed, is_pinned, reason_of
 from hyperjobs.maintenance.backup.name import FAILED
+from hyperjobs.store.source import source_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,11 +90,6 @@ def spare_damaged(entries: list[Entry]) -> int:
     first = newest.name.sequence if newest else 0
     there = sum(entry.state is State.DAMAGED and entry.name.sequence > first for entry in entries)
     return max(0, MOST_DAMAGED - there)
-
-
-def source_sha256(source: Path) -> str:
-    """What a manifest says of the path of the store that its backup is of."""
-    return hashlib.sha256(os.fsencode(os.path.realpath(source))).hexdigest()
 
 
 def is_own(entry: Entry, source: Path) -> bool:

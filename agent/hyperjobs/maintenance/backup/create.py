@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from hyperjobs import __version__
 from hyperjobs.errors import BackupDamagedError, StoreRefusedError
-from hyperjobs.maintenance.backup.catalogue import read_catalogue, source_sha256, spare_damaged, stem_of
+from hyperjobs.maintenance.backup.catalogue import read_catalogue, spare_damaged, stem_of
 from hyperjobs.maintenance.backup.manifest import DAMAGED, VERIFIED, Manifest
 from hyperjobs.maintenance.backup.name import BackupName
 from hyperjobs.maintenance.backup.pack import file_sha256, new_file, pack, write_new
@@ -19,6 +19,7 @@ from hyperjobs.store.content import Content
 from hyperjobs.store.facts import read_geometry
 from hyperjobs.store.flavour import recognise, require_job_store
 from hyperjobs.store.snapshot import Copied, Pace, copy_snapshot
+from hyperjobs.store.source import source_sha256
 from hyperjobs.store.version import sqlite_version
 
 if TYPE_CHECKING:

@@ -15,9 +15,10 @@ from hyperjobs.maintenance.backup.directory import sync_directory
 from hyperjobs.maintenance.prune.frame import FrameWriter
 from hyperjobs.maintenance.prune.line import job_line, note_line, shape_ids
 from hyperjobs.maintenance.prune.manifest import FORMAT, ArchiveManifest
-from hyperjobs.maintenance.prune.summary import Tally, make_manifest, source_sha256, still_there, write_manifest
+from hyperjobs.maintenance.prune.summary import Tally, make_manifest, still_there, write_manifest
 from hyperjobs.store.cells import Cells, id_of
 from hyperjobs.store.pruning import Keeping
+from hyperjobs.store.source import source_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

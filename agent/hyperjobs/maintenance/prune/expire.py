@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hyperjobs.errors import ArchiveDamagedError, StorePermissionError
 from hyperjobs.maintenance.backup.directory import sync_directory
 from hyperjobs.maintenance.prune.reading import manifest_of
-from hyperjobs.maintenance.prune.summary import source_sha256
+from hyperjobs.store.source import source_sha256
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -19,10 +19,18 @@ if TYPE_CHECKING:
 
 
 def expired(directory: ArchiveDirectory, store: Path, *, now: datetime, keep: timedelta) -> list[ArchiveName]:
-    """The archives of this store that are older than ``keep``, the oldest first.
+    """The archives of this store that are older than ``keep``, the oldest first; one of the future is not old."""
+    return [name for name, at in own_archives(directory, store) if at < now - keep]
 
-    Only one whose name and manifest are ours and agree: whatever else lies there, one that is damaged too, is left to
-    a person. An archive of the future is not old.
+
+def own_archives(directory: ArchiveDirectory, store: Path) -> list[tuple[ArchiveName, datetime]]:
+    """The archives of this store, the oldest first, each with the time that its age is counted from.
+
+    Only those whose name and manifest are ours and agree: whatever else lies there, one that is damaged too, is left to
+    a person.
+
+    Raises:
+        StorePermissionError: the directory cannot be read.
     """
     source = source_sha256(store)
     found = []
@@ -32,14 +40,8 @@ def expired(directory: ArchiveDirectory, store: Path, *, now: datetime, keep: ti
             ended = manifest and datetime.fromisoformat(manifest.ended_at)
         except (ArchiveDamagedError, ValueError):
             continue
-        if (
-            manifest
-            and ended
-            and ended.tzinfo
-            and manifest.source_sha256 == source
-            and max(ended, name.at) < now - keep
-        ):
-            found.append(name)
+        if manifest and ended and ended.tzinfo and manifest.source_sha256 == source:
+            found.append((name, max(ended, name.at)))
     return found
 
 

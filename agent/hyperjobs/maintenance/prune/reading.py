@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hyperjobs.errors import ArchiveDamagedError
@@ -16,11 +17,11 @@ from hyperjobs.maintenance.prune.summary import (
     Tally,
     make_manifest,
     making_of,
-    source_sha256,
     still_there,
     write_manifest,
 )
 from hyperjobs.store.cells import Cells, id_of
+from hyperjobs.store.source import source_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +76,45 @@ def archive_rows(path: Path) -> Iterator[Cells]:
         raise ArchiveDamagedError(f"{path}: this is no archive of pruned jobs")
     for _, rows in _rows(path, found):
         yield from rows
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """An archive as it lies there.
+
+    Attributes:
+        began: when its prune began.
+        at: when it ended, or, where nothing says so, when it began.
+        torn_bytes: behind the last whole frame, which a killed prune left.
+        rows: those in it, each with whether it is known that it was deleted.
+    """
+
+    began: datetime
+    at: datetime
+    torn_bytes: int
+    rows: Iterator[tuple[Cells, bool]]
+
+
+def read_archive(path: Path) -> Archived:
+    """What an archive holds, wherever the file lies: proven if its manifest is beside it.
+
+    Without a manifest the prune was killed, and of the rows of the last frame nobody knows whether they were deleted.
+
+    Raises:
+        ArchiveDamagedError: it is not as its manifest says, or it is no archive.
+    """
+    manifest = read_manifest(path.with_name(path.name.removesuffix(DATA) + MANIFEST))
+    if manifest is not None:
+        certain = ((cells, True) for cells in archived_rows(path, manifest))
+        began, ended = (datetime.fromisoformat(at).astimezone(UTC) for at in (manifest.started_at, manifest.ended_at))
+        return Archived(began, ended, 0, certain)
+    found = _read(path, None)
+    try:
+        began = datetime.fromisoformat(str(found.head["started_at"])).astimezone(UTC)
+    except (KeyError, ValueError) as exc:
+        raise ArchiveDamagedError(f"{path}: this is no archive of pruned jobs, or its beginning is damaged") from exc
+    rows = ((cells, index != found.last) for index, page in _rows(path, found) for cells in page)
+    return Archived(began, began, path.stat().st_size - found.bytes, rows)
 
 
 def recover(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final
@@ -106,11 +105,6 @@ def write_manifest(path: Path, manifest: ArchiveManifest) -> None:
 def making_of(path: Path) -> Path:
     """What a manifest is called until it is whole."""
     return path.with_name(f".{path.name}.making")
-
-
-def source_sha256(store: Path) -> str:
-    """What tells stores apart without telling their paths."""
-    return hashlib.sha256(os.fsencode(os.path.realpath(store))).hexdigest()
 
 
 def still_there(connection: Connection, rows: list[Cells]) -> list[Cells]:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from hyperjobs.errors import StoreInterruptedError, StoreRefusedError
 from hyperjobs.maintenance.opened import opened
 from hyperjobs.maintenance.prune.reading import archived_rows, manifest_of, recover
-from hyperjobs.maintenance.prune.summary import source_sha256
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.store.flavour import recognise, require_hypersdk
 from hyperjobs.store.pruning import refuse_triggers
 from hyperjobs.store.returning import bring_back, find_there
+from hyperjobs.store.source import source_sha256
 
 if TYPE_CHECKING:
     from hyperjobs.maintenance.prune.directory import ArchiveDirectory
@@ -93,7 +93,10 @@ def undo(store: Path, directory: ArchiveDirectory, run: str, turn: Turn, *, any_
             undone.there += len(batch.there)
             turn.progress("bringing back", undone.returned + undone.there, undone.archived)
             if turn.is_stopping():
-                raise StoreInterruptedError(
-                    f"{real}: stopped with {undone.returned:,} of {undone.archived:,} jobs back; the same again brings the rest"
-                )
+                break
+        # a stop in a pause ends the batches as the last of them does
+        if turn.is_stopping() and undone.returned + undone.there < undone.archived:
+            raise StoreInterruptedError(
+                f"{real}: stopped with {undone.returned:,} of {undone.archived:,} jobs back; the same again brings the rest"
+            )
     return undone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from hyperjobs.store.cells import text_of
@@ -41,8 +42,8 @@ class LostRange:
         return {
             "pages": list(self.pages),
             "why": self.why,
-            "from": None if self.low == LOWEST else self.low + 1,
-            "to": None if self.high == HIGHEST else self.high,
+            "first_rowid": None if self.low == LOWEST else self.low + 1,
+            "last_rowid": None if self.high == HIGHEST else self.high,
             "saved": self.saved,
             "lost": self.lost,
             "created_after": _shown(self.created[0]),
@@ -132,7 +133,7 @@ class Salvaged:
                     "kind": taken.source.kind,
                     "name": taken.source.name,
                     "place": taken.source.place,
-                    "taken_at": taken.source.at.isoformat(),
+                    "taken_at": f"{taken.source.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
                     "jobs": taken.jobs,
                     "confirmed": taken.confirmed,
                     "behind": taken.behind,

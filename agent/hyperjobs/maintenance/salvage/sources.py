@@ -16,7 +16,7 @@ from hyperjobs.maintenance.backup.destination.opening import open_destination
 from hyperjobs.maintenance.backup.reading import readable
 from hyperjobs.maintenance.prune.directory import ArchiveDirectory
 from hyperjobs.maintenance.prune.manifest import read_manifest
-from hyperjobs.maintenance.prune.summary import source_sha256
+from hyperjobs.store.source import source_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

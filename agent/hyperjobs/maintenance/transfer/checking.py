@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from hyperjobs.store import instant
 from hyperjobs.store.cells import RawText
 from hyperjobs.store.flavour import COLUMNS
-from hyperjobs.store.rows import job_of
+from hyperjobs.store.models import JobStatus
+from hyperjobs.store.rows import is_json_object, job_of
 
 if TYPE_CHECKING:
     from hyperjobs.store.cells import Cells
@@ -17,6 +19,7 @@ _REQUIRED: Final = COLUMNS[1:8]
 _LARGEST: Final = 2**63
 _LONGEST: Final = 999_999_000
 """Bytes of a row that SQLite takes."""
+_STATUSES: Final = frozenset(status.value for status in JobStatus)
 _PLAIN: Final = {str, int, float, type(None)}
 _WORDS: Final = {
     "null": "has no {}",
@@ -63,11 +66,8 @@ def _is_plain(cells: Cells) -> bool:
     if not {*map(type, cells)} <= _PLAIN or None in cells[1:8]:
         return False
     texts = "".join([cell for cell in cells if cell.__class__ is str])
-    return (
-        texts.isascii()
-        and len(texts) < _LONGEST
-        and all(-_LARGEST <= cell < _LARGEST for cell in cells if cell.__class__ is int)
-    )
+    numbers = [cell for cell in cells if cell.__class__ is int] or [0]
+    return texts.isascii() and len(texts) < _LONGEST and -_LARGEST <= min(numbers) <= max(numbers) < _LARGEST
 
 
 def _held_bytes(name: str, cell: Any) -> int:
@@ -97,6 +97,8 @@ def check_sound(cells: Cells) -> None:
     Raises:
         RowError: one would not, or would read something else.
     """
+    if _is_sound(cells):
+        return
     raw = next((name for name, cell in zip(COLUMNS, cells, strict=True) if type(cell) is RawText), None)
     if raw is not None:
         raise RowError(f"{raw} is no UTF-8")
@@ -109,6 +111,29 @@ def check_sound(cells: Cells) -> None:
         flag = min(flags, key=len)
         name = next(name for name in sorted(COLUMNS, key=len, reverse=True) if flag.startswith(name))
         raise RowError(_WORDS.get(flag[len(name) + 1 :], "{} is not sound").format(name))
+
+
+def _is_sound(cells: Cells) -> bool:
+    """Whether it is a row as nearly all are, at a glance; when not, the long way finds what is wrong, if anything."""
+    (id_, *texts, status, created, started, completed, progress, error, metadata, user, size, files) = cells
+    try:
+        text = "".join((id_, *texts, error, metadata, user))
+    except TypeError:
+        return False
+    return (
+        id_ != ""
+        and "\0" not in text
+        and status in _STATUSES
+        and type(progress) is float
+        and 0 <= progress <= 100  # noqa: PLR2004 - percent
+        and type(size) is type(files) is int
+        and size >= 0
+        and files >= 0
+        and instant.parse(created) is not None
+        and (started is None or instant.parse(started) is not None)
+        and (completed is None or instant.parse(completed) is not None)
+        and (metadata == "null" or is_json_object(metadata))
+    )
 
 
 def metadata_text(value: Any) -> Any:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from hyperjobs.maintenance.task import Turn
     from hyperjobs.store.cells import Cells
+    from hyperjobs.store.connection import Connection
 
 _EVERYTHING: Final = JobFilter()
 
@@ -152,14 +153,35 @@ def _put(  # noqa: PLR0913 - as above
         refuse_triggers(recognition, real, "putting jobs in")
         if not turn.is_dry:
             require_room(real.parent, needed_bytes, "putting jobs in")
-        for batch in merge(connection, rows, policy=policy, pause=turn.wait, is_dry=turn.is_dry):
+        pause = _Pause(turn)
+        for batch in merge(connection, rows, policy=policy, pause=pause, is_dry=turn.is_dry):
             done.jobs.add(batch)
             turn.progress("rows", done.rows, 0)
             if turn.is_stopping():
-                raise StoreInterruptedError(
-                    f"{real}: stopped after {done.rows:,} rows; those stay, and the same again does the rest"
-                )
-        if not turn.is_dry:
-            connection.rows("PRAGMA synchronous=FULL")
-            connection.rows("PRAGMA wal_checkpoint(PASSIVE)")  # and so it is on the disk before this says it is done
+                break
+        else:
+            if not pause.is_cut_short:
+                return _settled(connection, done, turn)
+        raise StoreInterruptedError(
+            f"{real}: stopped after {done.rows:,} rows; those stay, and the same again does the rest"
+        )
+
+
+class _Pause:
+    """Leaves time to the writers; a stop that came meanwhile ends the batches as their last one does, so it is kept."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self.is_cut_short = False
+
+    def __call__(self, seconds: float) -> bool:
+        self.is_cut_short = self.is_cut_short or bool(self._turn.wait(seconds))
+        return self.is_cut_short
+
+
+def _settled(connection: Connection, done: Imported, turn: Turn) -> Imported:
+    """What was done, once it is on the disk."""
+    if not turn.is_dry:
+        connection.rows("PRAGMA synchronous=FULL")
+        connection.rows("PRAGMA wal_checkpoint(PASSIVE)")  # and so it is on the disk before this says it is done
     return done

@@ -69,6 +69,7 @@ _LOOK_BYTES: Final = 1 << 16
 _CHUNK: Final = 1 << 18
 _LONGEST_RAW: Final = 2_000
 _SPACE: Final = " \t\r\n"
+_decode: Final = json.JSONDecoder().decode
 
 
 @contextlib.contextmanager
@@ -161,7 +162,7 @@ def _lines(stream: IO[bytes], *, is_strict: bool) -> Iterator[Cells | Rejected]:
 
 def _of_line(line: bytes) -> Cells:
     try:
-        found = json.loads(line.decode())
+        found = _decode(line.decode())
     except (ValueError, RecursionError):
         torn = "" if line.endswith(b"\n") else ", and the last line: is the file whole?"
         raise RowError(f"is no JSON{torn}") from None
@@ -217,10 +218,10 @@ def _values(stream: IO[bytes], path: Path) -> Iterator[Any]:
             if place < len(buffer):
                 try:
                     value, place = decode(buffer, place)
-                except (json.JSONDecodeError, RecursionError) as exc:
-                    if is_end or isinstance(exc, RecursionError):
+                except (ValueError, RecursionError) as exc:
+                    if is_end or not isinstance(exc, json.JSONDecodeError):
                         raise InvalidJobError(
-                            f"{path}: is no JSON after {seen:,} rows: {exc.msg if isinstance(exc, json.JSONDecodeError) else 'nested too deeply'}; is the file whole?"
+                            f"{path}: is no JSON after {seen:,} rows: {_told_wrong(exc)}; is the file whole?"
                         ) from None
                 else:
                     jobs = value.get("jobs") if isinstance(value, dict) else None
@@ -257,6 +258,12 @@ def _shown(raw: Any) -> str:
         text = json.dumps(raw, ensure_ascii=False)
     text = text.strip().encode(errors="replace").decode()
     return text if len(text) <= _LONGEST_RAW else f"{text[:_LONGEST_RAW]}…"
+
+
+def _told_wrong(exc: Exception) -> str:
+    if isinstance(exc, json.JSONDecodeError):
+        return exc.msg
+    return "nested too deeply" if isinstance(exc, RecursionError) else "a number has too many digits"
 
 
 def _first(text: str) -> Mapping[str, Any]:

@@ -25,6 +25,10 @@ _EXTRA: Final = frozenset({"flags", "cursor"})
 _HISTORY: Final = frozenset({"timestamp", "vm_name", "success"})
 _NULLABLE: Final = frozenset({"started_at", "completed_at"})
 _SIZES: Final = frozenset({"total_size", "files_count"})
+_METADATA: Final = COLUMNS.index("metadata")
+_PROGRESS: Final = COLUMNS.index("progress")
+_LARGEST: Final = 2**63
+"""An integer beyond it is no value of a row, and one of 400 digits no float either."""
 
 
 def exact(found: Mapping[str, Any]) -> Cells:
@@ -50,14 +54,16 @@ def plain(found: Mapping[str, Any]) -> Cells:
     Raises:
         RowError: it is none.
     """
-    if found.keys() - _EXTRA != _KEYS:
+    if found.keys() != _KEYS and found.keys() - _EXTRA != _KEYS:
         raise _not_a_job(found)
-    values = dict(found)
-    if isinstance(values["metadata"], (dict, list)) or ("cursor" in values and values["metadata"] is None):
-        values["metadata"] = metadata_text(values["metadata"])
-    if isinstance(values["progress"], int) and not isinstance(values["progress"], bool):
-        values["progress"] = float(values["progress"])
-    return tuple([_raw(values[name]) for name in COLUMNS])
+    cells = [found[name] for name in COLUMNS]
+    metadata = cells[_METADATA]
+    if isinstance(metadata, (dict, list)) or (metadata is None and "cursor" in found):
+        cells[_METADATA] = metadata_text(metadata)
+    cells[_PROGRESS] = _percent(cells[_PROGRESS])
+    # one look for all of them: nearly every job is plain ASCII
+    is_ascii = "".join([cell for cell in cells if cell.__class__ is str]).isascii()
+    return tuple(cells if is_ascii else map(_raw, cells))
 
 
 def exported(found: Mapping[str, Any]) -> Cells:
@@ -195,7 +201,7 @@ def _instant(value: Any) -> Any:
 
 
 def _percent(value: Any) -> Any:
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return float(value) if type(value) is int and abs(value) < _LARGEST else value
 
 
 def _not_a_job(found: Mapping[str, Any]) -> RowError:

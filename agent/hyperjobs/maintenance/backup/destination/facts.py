@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hyperjobs.errors import BackupDamagedError
-from hyperjobs.maintenance.backup.catalogue import State, source_sha256, stem_of
+from hyperjobs.maintenance.backup.catalogue import State, stem_of
 from hyperjobs.maintenance.backup.destination.protocol import go_on
 from hyperjobs.maintenance.backup.manifest import DAMAGED
+from hyperjobs.store.source import source_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,10 +13,11 @@ from hyperjobs.maintenance.backup.name import BackupName
 from hyperjobs.maintenance.backup.retention import decide as decide_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
     from datetime import datetime
     from pathlib import Path
 
+    from hyperjobs.maintenance.backup.destination.facts import Judged
     from hyperjobs.maintenance.backup.destination.protocol import Destination
     from hyperjobs.maintenance.backup.manifest import Manifest
     from hyperjobs.maintenance.backup.retention import Policy
@@ -65,21 +66,38 @@ def rotate_destination(  # noqa: PLR0913 - what is to be kept, and how it is don
         BackupDamagedError: the newest is damaged there; nothing was deleted.
         DestinationError: the destination cannot do it; what was deleted is deleted.
     """
-    ours = [entry for entry in judge(destination, keep_on, source=source) if not is_elsewhere(entry.manifest, host)]
+    judged = judge(destination, keep_on, source=source)
+    rotated, doomed, newest = _sorted_out(judged, decide, minimum, host)
+    if doomed and not is_dry:
+        for name in newest:
+            _require_whole(destination, name, keep_on)
+        for name in doomed:
+            destination.delete(name, keep_on)
+    return rotated
+
+
+def foretell(
+    judged: Iterable[Judged], decide: Callable[[list[Manifest]], set[str]], minimum: int, *, host: str = ""
+) -> Rotated:
+    """What :func:`rotate_destination` would do with the backups that a destination was found to hold."""
+    return _sorted_out(judged, decide, minimum, host)[0]
+
+
+def _sorted_out(
+    judged: Iterable[Judged], decide: Callable[[list[Manifest]], set[str]], minimum: int, host: str
+) -> tuple[Rotated, list[BackupName], list[BackupName]]:
+    """What stays and what goes, the names that go, and those that must be whole before they do."""
+    ours = [entry for entry in judged if not is_elsewhere(entry.manifest, host)]
     manifests = {entry.name: entry.manifest for entry in ours if entry.state is State.VERIFIED and entry.manifest}
     left = [str(entry.name) for entry in ours if entry.state is not State.VERIFIED]
     keep = decide(list(manifests.values())) | {str(name) for name in _newest(manifests, max(minimum, 1))}
     doomed = [name for name in manifests if str(name) not in keep]
-    if doomed and not is_dry:
-        for name in _newest(manifests, 1):
-            _require_whole(destination, name, keep_on)
-        for name in doomed:
-            destination.delete(name, keep_on)
-    return Rotated(
+    rotated = Rotated(
         kept=[str(name) for name in manifests if str(name) in keep],
         deleted=[str(name) for name in doomed],
         left=left,
     )
+    return rotated, doomed, _newest(manifests, 1)
 
 
 def by_policy(
