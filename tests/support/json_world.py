@@ -201,6 +201,10 @@ def _edit(world: World) -> None:
     world.call("restore", "--dry-run")
     world.call("restore", "--to", str(world.folder / "restored.db"))
     world.call("restore", "--job", "job-1", "--replace", "--dry-run")
+    world.call("salvage", "--dry-run", "--live")
+    restored = world.folder / "restored.db"
+    script(restored, "UPDATE jobs SET error='a'||char(0)||'b' WHERE id='job-1'")
+    world.call("salvage", "--store", str(restored), "--dry-run", "--no-fill", code=3)
     world.call("backup adopt", str(world.folder / "handout.db"))
 
 
@@ -212,7 +216,6 @@ def _move(world: World) -> None:
     world.call("copy", str(world.store), str(world.folder / "copy.db"), "--create", "--yes")
     world.call("copy", str(world.store), str(world.folder / "copy.db"), "--dry-run")
     world.call("salvage", "--to", str(world.folder / "salvaged.db"), "--live")
-    world.call("salvage", "--dry-run", "--live")
     world.call("restore", "--file", str(world.folder / "salvaged.db"), "--dry-run")
     world.call("rebuild", str(file), "--to", str(world.folder / "rebuilt.db"), "--skip-damaged")
     world.call("rebuild", "--to", str(world.folder / "none.db"), "--dry-run", "--skip-damaged")

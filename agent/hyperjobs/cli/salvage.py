@@ -43,11 +43,17 @@ class Options:
     "salvage",
     cls=Command,
     examples=[
-        ("See what can be got out of a damaged store", "hyperjobs salvage --dry-run"),
-        ("Get it, and fill the holes from backups", "hyperjobs salvage --to salvaged.db"),
+        ("See what could be got, and what not", "hyperjobs salvage --dry-run"),
+        ("Make a new store of it, with what backups have of the rest", "hyperjobs salvage --to salvaged.db"),
+        ("As JSON, of the store alone", "hyperjobs salvage --no-fill --dry-run --json"),
     ],
 )
-@click.option("--to", type=UnicodeText(), metavar="FILE", help="The new store to make; nothing may be there.")
+@click.option(
+    "--to",
+    type=UnicodeText(),
+    metavar="FILE",
+    help="The new store to make; it gets the mode and owner of the old one. Refused when something is there.",
+)
 @click.option(
     "--fill/--no-fill",
     default=True,
