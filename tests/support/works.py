@@ -102,6 +102,7 @@ WORKS = {
     "import": Work(("import", "{}/jobs.jsonl", "--yes", "--policy", "replace"), told, recorded="import"),
     "copy": Work(("copy", "{}/jobs.db", "{}/copy.db", "--create", "--yes"), told, leaves=r"copy\.db(-wal|-shm)?"),
     "rebuild": Work(("rebuild", "--to", "{}/new.db", "{}/jobs.db"), told),
+    "salvage": Work(("salvage", "--to", "{}/new.db"), told),
     "backup create": Work(("backup", "create"), told, recorded="backup"),
     "backup create --to": Work(("backup", "create", "--to", "{}/out.db"), told),
     "backup verify": Work(("backup", "verify"), proving),

@@ -44,6 +44,7 @@ EVENTS = (
     "undo",
     "fix",
     "fix-undo",
+    "salvage",
     "backup-prune",
     "backup-adopt",
     "freeze",

@@ -51,7 +51,7 @@ class Options:
 @click.option(
     "--to",
     type=UnicodeText(),
-    metavar="NEW",
+    metavar="FILE",
     help="The new store to make; it gets the mode and owner of the old one. Refused when something is there.",
 )
 @click.option(
