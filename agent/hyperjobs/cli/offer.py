@@ -45,6 +45,7 @@ EVENTS = (
     "undo",
     "fix",
     "fix-undo",
+    "salvage",
     "backup-prune",
     "backup-adopt",
     "freeze",
