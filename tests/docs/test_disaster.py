@@ -11,10 +11,12 @@ from support.catastrophes import A_MOMENT, CASES, NOTHING, SINCE_BACKUP, lives_o
 from support.doc_world import DAEMON, acknowledged, configuration, ids
 from support.following import follow
 from support.pages import command_lines, text_of
+from support.processes import until
 
 PAGE = "docs/disaster.md"
 PARTS = ["You see", "Type", "You lose", "It is over when"]
 FULL = "The disk is full"
+NO_BACKUP = "Store and backups are gone"
 
 
 def sections():
@@ -38,7 +40,7 @@ def alive(here):
     return here
 
 
-def begin(world, offsite=None, **options):
+def begin(world, offsite=None, audit=None, **options):
     """Start everything, take a backup, and let the writer go on; it goes to a directory too, or where ``offsite`` says."""
     if offsite is None:
         elsewhere = world.root / "mnt/offsite"
@@ -46,7 +48,7 @@ def begin(world, offsite=None, **options):
         offsite = {"directory": str(elsewhere)}
     destinations = [{"name": "offsite", **offsite}]
     backup = {"directory": str(world.root / "var/backups/hyperjobs"), "host": "db1", "destinations": destinations}
-    configuration(world, maintenance={"reserve": 0, "backup": backup, **options})
+    configuration(world, maintenance={"reserve": 0, "backup": backup, **options}, audit=audit or {})
     world.start(DAEMON)
     world.start("hyperjobs")
     lives_on(world)
@@ -122,6 +124,23 @@ def test_a_full_disk_loses_nothing_and_is_left_by_what_the_page_says(here):
         here.close()
 
 
+def test_a_store_is_made_again_from_an_export_and_the_audit_log(here):
+    log = here.root / "var/log/hyperjobs/audit.jsonl"
+    begin(here, audit={"path": str(log)})
+    (here.root / "srv/exports").mkdir()
+    done = here.run("hyperjobs export /srv/exports/jobs.jsonl.zst")
+    assert done.code == 0, done.written
+    lives_on(here)
+    audited = acknowledged(here)
+    until(lambda: f'"{audited[-1]}"' in log.read_text(), "the last job in the audit log")
+    catastrophes.lose_all_but_pieces(here)
+
+    rehearse(here, NO_BACKUP)
+
+    assert {*here.backed_up, *audited} <= ids(here.store)
+    assert is_well(here)
+
+
 def test_what_is_lost_is_seen(alive):
     catastrophes.delete_by_another_program(alive)
 
@@ -129,7 +148,7 @@ def test_what_is_lost_is_seen(alive):
 
 
 def test_every_part_of_the_page_says_all_that_one_wants_to_know_and_is_rehearsed():
-    assert {case[0] for case in CASES} | {FULL} == set(sections())
+    assert {case[0] for case in CASES} | {FULL, NO_BACKUP} == set(sections())
     for heading, lines in sections().items():
         assert re.findall(r"^\*\*(.+?)\*\*", prose_of(heading), re.MULTILINE) == PARTS, heading
         assert len(lines) > len(PARTS), heading

@@ -132,6 +132,14 @@ def lose_store_and_state(world: World) -> None:
     delete_store(world)
 
 
+def lose_all_but_pieces(world: World) -> None:
+    """The store, the agent's state and every backup; an export and the audit log are elsewhere."""
+    lose_store_and_state(world)
+    for place in ("var/backups/hyperjobs", "mnt/offsite"):
+        shutil.rmtree(world.root / place)
+        (world.root / place).mkdir(mode=0o700)
+
+
 @contextlib.contextmanager
 def on_a_small_disk(world: World) -> Iterator[Path]:
     """For the length of a block the store's directory is a disk of its own; gives where it is mounted."""
@@ -163,7 +171,7 @@ CASES: list[tuple[str, Callable[[World], None], str]] = [
     ("The store is gone", delete_store_and_end_writer, SINCE_BACKUP),
     ("The store is gone", delete_store_and_restart_writer, SINCE_BACKUP),
     ("The store is damaged", damage_index, NOTHING),
-    ("The store is damaged", damage_table, SINCE_BACKUP),
+    ("The store is damaged", damage_table, NOTHING),
     ("Prune or delete took the wrong jobs", prune_too_much, NOTHING),
     ("Prune or delete took the wrong jobs", delete_too_much, NOTHING),
     ("Another program deleted jobs", delete_by_another_program, NOTHING),

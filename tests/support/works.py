@@ -106,7 +106,6 @@ WORKS = {
     "copy": Work(("copy", "{}/jobs.db", "{}/copy.db", "--create", "--yes"), told, leaves=r"copy\.db(-wal|-shm)?"),
     "salvage": Work(("salvage", "--to", "{}/new.db"), told),
     "rebuild": Work(("rebuild", "--to", "{}/new.db", "{}/jobs.db"), told),
-    "salvage": Work(("salvage", "--to", "{}/new.db"), told),
     "backup create": Work(("backup", "create"), told, recorded="backup"),
     "backup create --to": Work(("backup", "create", "--to", "{}/out.db"), told),
     "backup verify": Work(("backup", "verify"), proving),

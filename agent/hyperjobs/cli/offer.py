@@ -45,7 +45,6 @@ EVENTS = (
     "undo",
     "fix",
     "fix-undo",
-    "salvage",
     "backup-prune",
     "backup-adopt",
     "freeze",
