@@ -17,8 +17,8 @@ from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.backup.name import BackupName
 from hyperjobs.maintenance.backup.proof import prove_database, require_same_file, verify
 from hyperjobs.maintenance.integrity.quick import QuickTask
+from hyperjobs.maintenance.publish import publish
 from hyperjobs.maintenance.restore.staging import staged
-from hyperjobs.maintenance.restore.swap import put_new
 from hyperjobs.maintenance.task import Turn
 from hyperjobs.store.snapshot import Pace
 
@@ -89,7 +89,7 @@ def restore(path: str) -> dict[str, float]:
         copy.unlink()
         began = time.perf_counter()
         with staged(directory.path, name, copy) as (database, _):
-            put_new(database, copy)
+            publish(database, copy)
         took["restore"].append(time.perf_counter() - began)
         began = time.perf_counter()
         require_same_file(copy, manifest)

@@ -13,8 +13,8 @@ from hyperjobs.errors import BackupNotFoundError, ConfigError
 from hyperjobs.maintenance.backup.destination.opening import DestinationSettings
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.backup.name import FAILED
+from hyperjobs.maintenance.publish import publish
 from hyperjobs.maintenance.restore.staging import staged
-from hyperjobs.maintenance.restore.swap import put_new
 from support.destinations import JOBS, Home, ids, make_home
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def test_a_store_is_restored_from_a_destination_and_nothing_else_stays(home, nas
     target.parent.mkdir()
 
     with fetched(nas, name, target) as directory, staged(directory, name, target) as (database, manifest):
-        put_new(database, target)
+        publish(database, target)
 
     assert manifest.jobs == JOBS
     assert ids(target) == ids(home.store)

@@ -193,3 +193,37 @@ def test_on_a_terminal_the_work_shows_how_far_it_is(hj):
     assert code == 0
     assert "reading pages" in shown
     assert "nothing lost" in shown
+
+
+def emptied(hj):
+    """The store is emptied beside a -wal that holds all of it."""
+    db = apsw.Connection(str(hj.store))
+    db.execute("PRAGMA journal_mode=WAL").fetchall()
+    db.execute("PRAGMA wal_autocheckpoint=0").fetchall()
+    db.execute("VACUUM")
+    held = hj.store.with_name("jobs.db-wal").read_bytes()
+    db.close()
+    hj.store.write_bytes(b"")
+    hj.store.with_name("jobs.db-wal").write_bytes(held)
+    return held
+
+
+def test_what_the_wal_of_an_emptied_store_holds_is_salvaged(hj):
+    before = rows_of(hj.store)
+    held = emptied(hj)
+
+    looked = [
+        hj.run(*words)
+        for words in (("list",), ("doctor",), ("integrity",), ("backup", "create"), ("restore", "--live"))
+    ]
+    assert [done.returncode for done in looked] == [3, 3, 3, 3, 7]
+    assert all("-wal" in done.stderr + done.stdout for done in looked[:4])
+    done = hj.run("salvage", "--to", "new.db")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert rows_of(hj.home / "new.db") == before
+    put = hj.run("restore", "--file", "new.db", "--yes", "--json")
+    assert put.returncode == 0
+    assert rows_of(hj.store) == before
+    kept = hj.store.with_name(json.loads(put.stdout)["kept"].rpartition("/")[2])
+    assert kept.with_name(f"{kept.name}-wal").read_bytes() == held

@@ -16,8 +16,8 @@ from hyperjobs.maintenance.backup.choice import choose
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.backup.name import BackupName
 from hyperjobs.maintenance.backup.proof import verify
+from hyperjobs.maintenance.publish import publish
 from hyperjobs.maintenance.restore.staging import staged
-from hyperjobs.maintenance.restore.swap import put_new
 from hyperjobs.testing import START, FakeClock
 from support.backups import store_of, take
 from support.ledgers import insert
@@ -98,7 +98,7 @@ def test_what_was_adopted_restores(store, directory, tmp_path, mode):
     name = BackupName.parse(adopted(copy, directory, store).manifest.name)
 
     with staged(directory.path, name, tmp_path / "back.db") as (database, _):
-        put_new(database, tmp_path / "back.db")
+        publish(database, tmp_path / "back.db")
 
     db = apsw.Connection(str(tmp_path / "back.db"))
     assert db.execute("SELECT count(*) FROM jobs").fetchall() == [(20,)]

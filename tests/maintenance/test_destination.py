@@ -19,8 +19,8 @@ from hyperjobs.maintenance.backup.destination.rotation import by_policy, rotate_
 from hyperjobs.maintenance.backup.manifest import read_manifest
 from hyperjobs.maintenance.backup.proof import verify
 from hyperjobs.maintenance.backup.retention import Policy
+from hyperjobs.maintenance.publish import publish
 from hyperjobs.maintenance.restore.staging import staged
-from hyperjobs.maintenance.restore.swap import put_new
 from support.destinations import JOBS, Home, There, ids, make_home, new_bucket
 from support.s3 import Server, destination, s3_server
 
@@ -79,7 +79,7 @@ def test_a_store_comes_back_from_a_destination_when_everything_here_is_lost(home
 
     there.destination.fetch(name, tmp_path / "fetched")
     with staged(tmp_path / "fetched", name, home.store) as (database, manifest):
-        put_new(database, home.store)
+        publish(database, home.store)
 
     assert manifest.jobs == JOBS
     assert ids(home.store) == expected

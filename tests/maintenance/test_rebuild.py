@@ -23,10 +23,10 @@ from hyperjobs.errors import (
 )
 from hyperjobs.maintenance.audit.log import AuditSettings
 from hyperjobs.maintenance.audit.sink import AuditSink
+from hyperjobs.maintenance.publish import publish
 from hyperjobs.maintenance.rebuild import Kind, State
 from hyperjobs.maintenance.rebuild.decide import AUDIT_ALONE, Origin
 from hyperjobs.maintenance.rebuild.finding import find_sources
-from hyperjobs.maintenance.rebuild.publish import publish
 from hyperjobs.maintenance.transfer.exporting import export_jobs
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.ledger.options import LedgerOptions
@@ -579,7 +579,7 @@ def test_what_came_to_be_there_meanwhile_is_not_replaced(tmp_path):
     made.write_text("ours")
     target.write_text("theirs")
 
-    with pytest.raises(StoreRefusedError, match="came to be there meanwhile"):
+    with pytest.raises(StoreRefusedError, match="is there already"):
         publish(made, target)
     assert (made.read_text(), target.read_text()) == ("ours", "theirs")
     target.unlink()

@@ -17,9 +17,10 @@ from hyperjobs.errors import BackupDamagedError, StoreInterruptedError, StoreRef
 from hyperjobs.maintenance.backup.create import create_backup
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.maintenance.backup.name import BackupName
+from hyperjobs.maintenance.publish import publish
 from hyperjobs.maintenance.restore.live import restore_live
 from hyperjobs.maintenance.restore.staging import staged
-from hyperjobs.maintenance.restore.swap import put_new, swap
+from hyperjobs.maintenance.restore.swap import swap
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.snapshot import Pace
 from hyperjobs.testing import FakeClock
@@ -232,12 +233,12 @@ def test_a_new_file_never_takes_the_place_of_one(store, directory, tmp_path):
     name = back_up(store, directory)
 
     with staged(directory.path, name, tmp_path / "new.db") as (database, _):
-        put_new(database, tmp_path / "new.db")
+        publish(database, tmp_path / "new.db")
     with (
         staged(directory.path, name, tmp_path / "new.db") as (database, _),
         pytest.raises(StoreRefusedError, match="is there already"),
     ):
-        put_new(database, tmp_path / "new.db")
+        publish(database, tmp_path / "new.db")
 
     assert ids(tmp_path / "new.db") == OLD
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hyperjobs.errors import StoreRefusedError
-from hyperjobs.store.connection import check_path
 from hyperjobs.store.mount import filesystem_of, network_filesystem, refuse_network, set_allowed
+from hyperjobs.store.path import check_path
 from support.disks import small_disk
 
 REMOTE = 45

@@ -266,16 +266,17 @@ def _carry_out(database: Path, plan: Restored, wish: Wish, stop: Stop, clock: Cl
 
 def _put(database: Path, plan: Restored, wish: Wish, stop: Stop, clock: Clock) -> Path | None:
     """Put the proven database where it is to be; where what was there is now."""
-    from hyperjobs.maintenance.restore.swap import put_new, swap  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.maintenance.publish import publish  # noqa: PLC0415 - SQLite only where it is used
+    from hyperjobs.maintenance.restore.swap import put_store  # noqa: PLC0415 - as above
 
-    if wish.to is not None or not plan.target.exists():
-        put_new(database, plan.target, is_store=wish.to is None)
+    if wish.to is not None:
+        publish(database, plan.target)
         return None
-    if wish.live:
+    if wish.live and plan.target.exists():
         from hyperjobs.maintenance.restore.live import restore_live  # noqa: PLC0415 - as above
 
         return restore_live(database, plan.target, now=clock.now(), is_stopping=stop.is_set)
-    return swap(database, plan.target, now=clock.now())
+    return put_store(database, plan.target, now=clock.now())
 
 
 def _found(stack: contextlib.ExitStack, place: StorePlace, wish: Wish, stop: Stop) -> tuple[Path, BackupName]:

@@ -11,10 +11,10 @@ from hyperjobs.maintenance.backup.create import room_needed
 from hyperjobs.maintenance.restore.kept import kept_stores
 from hyperjobs.maintenance.scratch import is_any_at_work
 from hyperjobs.size import mebibytes
-from hyperjobs.store.connection import check_path
 from hyperjobs.store.facts import read_store_facts
 from hyperjobs.store.flavour import Flavour, recognise, require_job_store
 from hyperjobs.store.mount import OPTION, filesystem_of, network_filesystem
+from hyperjobs.store.path import check_path
 from hyperjobs.store.space import read_space
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from hyperjobs.errors import BackupDamagedError, BackupNotFoundError
 from hyperjobs.maintenance.backup.check import marked
 from hyperjobs.maintenance.backup.manifest import manifest_of
 from hyperjobs.maintenance.disk import disk_errors
+from hyperjobs.maintenance.publish import publish
 from hyperjobs.maintenance.restore.staging import staged
-from hyperjobs.maintenance.restore.swap import put_new
 from hyperjobs.maintenance.scratch import private_folder
 from hyperjobs.maintenance.task import Report
 from hyperjobs.store.connection import Connection
@@ -103,7 +103,7 @@ class DrillTask:
             turn.progress("restore", 0, 3)
             with staged(self._directory.path, name, target, turn.keep_on, level="full") as (database, manifest):
                 turn.progress("restore", 1, 3)
-                put_new(database, target)
+                publish(database, target)
             turn.keep_on()
             _use(target, manifest)
             rto_s = turn.clock.monotonic() - started_s

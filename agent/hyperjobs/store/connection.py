@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import stat
 import threading
 import time
 import weakref
@@ -16,16 +15,12 @@ import apsw
 
 from hyperjobs.clock import SystemClock
 from hyperjobs.errors import (
-    NotAJobStoreError,
     StoreClosedError,
     StoreError,
     StoreInterruptedError,
-    StoreNotFoundError,
-    StorePermissionError,
-    StoreRefusedError,
 )
 from hyperjobs.store.failure import BUSY, on_read_only_mount, translate
-from hyperjobs.store.mount import MOUNTS, refuse_network
+from hyperjobs.store.path import check_path, refuse_emptied, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +29,7 @@ if TYPE_CHECKING:
 
     Bindings = Sequence[Any] | Mapping[str, Any]
 
-__all__ = ["Connection", "check_path", "translate"]
+__all__ = ["Connection", "translate"]
 
 T = TypeVar("T")
 
@@ -50,44 +45,6 @@ _STEPS_BETWEEN_LOOKS: Final = 20_000
 """Of SQLite's virtual machine: some hundred microseconds between two questions whether to stop."""
 
 _live: weakref.WeakSet[Connection] = weakref.WeakSet()
-
-
-def check_path(path: str | os.PathLike[str], *, may_be_remote: bool = False, mounts: Path = MOUNTS) -> Path:
-    """Return the real path of a database file that is safe to open.
-
-    Symbolic links are followed once, here. A FIFO would hang an open for ever, and a second hard link would get a
-    -wal of its own: https://sqlite.org/howtocorrupt.html#_multiple_links_to_the_same_file.
-
-    Args:
-        path: of the file.
-        may_be_remote: also one on a network file system will do.
-        mounts: see :func:`~hyperjobs.store.mount.refuse_network`.
-
-    Raises:
-        StoreNotFoundError: there is no such file.
-        NotAJobStoreError: it is a directory, device, FIFO or socket.
-        StoreRefusedError: the file has more than one name, or lies on a network file system.
-        StorePermissionError: the system does not let us look.
-    """
-    try:
-        real = Path(os.path.realpath(path))
-        status = real.lstat()
-    except (FileNotFoundError, NotADirectoryError) as exc:
-        raise StoreNotFoundError(f"{os.fspath(path)}: there is no job store; is the path right?") from exc
-    except PermissionError as exc:
-        raise StorePermissionError(f"{os.fspath(path)}: we may not look into its directory; run as its owner") from exc
-    except (OSError, ValueError) as exc:
-        raise StoreError(f"{os.fspath(path)!r}: no usable path: {exc}") from exc
-    if not stat.S_ISREG(status.st_mode):
-        raise NotAJobStoreError(f"{real}: {_kind(status.st_mode)}, not a regular file; is the path right?")
-    if status.st_nlink > 1:
-        raise StoreRefusedError(
-            f"{real}: the file has {status.st_nlink} names, and each would get a -wal of its own; remove the others",
-            reason="hard_link",
-        )
-    if not may_be_remote:
-        refuse_network(real, status.st_dev, mounts=mounts)
-    return real
 
 
 class Connection:
@@ -131,6 +88,8 @@ class Connection:
         else:
             # nobody else writes an immutable file, so it may lie anywhere
             self.path = check_path(path, may_be_remote=may_be_remote or immutable)
+        if not immutable:
+            refuse_emptied(self.path)
         self.clock: Clock = clock or SystemClock()
         self.busy_timeout_s = busy_timeout_s
         self._pid = os.getpid()
@@ -248,7 +207,7 @@ class Connection:
                 WAL into whatever was put in its place. Nor is a long WAL moved: that could take longer than a stop has,
                 and the next to open it does.
         """
-        if not is_same_file or _size(Path(f"{self.path}-wal")) > _WAL_KEPT_BYTES:
+        if not is_same_file or size_of(Path(f"{self.path}-wal")) > _WAL_KEPT_BYTES:
             with contextlib.suppress(apsw.Error):
                 self.raw.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         self.close()
@@ -264,7 +223,7 @@ class Connection:
             raw.execute("PRAGMA schema_version").fetchall()
         except apsw.CantOpenError:
             raw.close()
-            if not on_read_only_mount(self.path) or _size(Path(f"{self.path}-wal")):
+            if not on_read_only_mount(self.path) or size_of(Path(f"{self.path}-wal")):
                 raise
             return self._open_immutable()
         except BUSY:
@@ -381,19 +340,3 @@ def _leave_inherited_handles_alone() -> None:
 
 
 os.register_at_fork(after_in_child=_leave_inherited_handles_alone)
-
-
-def _kind(mode: int) -> str:
-    """Return what a file that is not a regular one is."""
-    if stat.S_ISDIR(mode):
-        return "a directory"
-    if stat.S_ISFIFO(mode):
-        return "a FIFO"
-    return "a socket" if stat.S_ISSOCK(mode) else "a device"
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

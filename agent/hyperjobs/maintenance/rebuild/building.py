@@ -19,8 +19,8 @@ from hyperjobs.errors import (
 )
 from hyperjobs.maintenance.audit.files import all_files
 from hyperjobs.maintenance.backup.proof import prove_database
+from hyperjobs.maintenance.publish import publish
 from hyperjobs.maintenance.rebuild.decide import Decision, Origin, decide
-from hyperjobs.maintenance.rebuild.publish import publish
 from hyperjobs.maintenance.rebuild.reading import Reader, read_all
 from hyperjobs.maintenance.rebuild.source import Kind, Source, State
 from hyperjobs.maintenance.room import require_room
@@ -159,7 +159,7 @@ def rebuild(  # noqa: PLR0913 - all but the first three have a default
             pieces.close()
         done.bytes = (folder / "new.db").stat().st_size
         turn.keep_on()
-        publish(folder / "new.db", target)
+        publish(folder / "new.db", target, is_store=True)
     return done
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from hyperjobs.errors import NotAJobStoreError, StoreBusyError, StoreDamagedError, StoreRefusedError
 from hyperjobs.maintenance.backup.directory import sync_directory
 from hyperjobs.maintenance.disk import disk_errors
+from hyperjobs.maintenance.publish import journals_of, publish
 from hyperjobs.maintenance.restore.kept import BESIDE, kept_name
 from hyperjobs.store.connection import Connection
-from hyperjobs.store.creation import give_to_writers
+from hyperjobs.store.creation import give_to_writers, make_file
 from hyperjobs.store.holder import openers_of
 
 if TYPE_CHECKING:
@@ -21,32 +22,33 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def put_new(database: Path, target: Path, *, is_store: bool = False) -> None:
-    """Give a proven database the name ``target``, which nothing has.
+def put_store(database: Path, target: Path, *, now: datetime) -> Path | None:
+    """Put a proven database where the store is to be, whether or not one is there; what there is of one is kept.
+
+    Of a store that was removed a -wal can be left: SQLite would write it into whatever gets the store's name.
 
     Args:
-        database: in the file system of ``target``.
-        target: what it is to be called.
-        is_store: others are to write it, who may write in its directory; else it is for whoever made it.
+        database: in the file system of ``target``; it has no other use afterwards.
+        target: the store.
+        now: for the name of what is kept.
+
+    Returns:
+        Where what was there is now; ``None`` when nothing was.
 
     Raises:
-        StoreRefusedError: something has that name.
-        StoreError: the disk did not do it.
+        StoreRefusedError: another process has the store open, or what is left of it; the message says which.
+        StoreError: as for :func:`~hyperjobs.maintenance.publish.publish` and :func:`swap`.
     """
-    with disk_errors(target, "the restored store could not be given its name"):
-        descriptor = os.open(database, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            if is_store:
-                give_to_writers(descriptor, target.parent)
-            os.fsync(descriptor)  # a name must not outlive a power cut that its bytes do not
-        finally:
-            os.close(descriptor)
-        try:
-            os.link(database, target)
-        except FileExistsError as exc:
-            raise StoreRefusedError(f"{target}: is there already; name a path that is not", reason="exists") from exc
-        database.unlink()  # a store has one name
-        sync_directory(target.parent)
+    if not os.path.lexists(target):
+        if not journals_of(target):
+            publish(database, target, is_store=True)
+            return None
+        _refuse_openers(target)
+        with disk_errors(target, "a restore failed; there is no store, as before"):
+            make_file(target)
+            with target.open("rb") as file:
+                give_to_writers(file.fileno(), target.parent)
+    return swap(database, target, now=now)
 
 
 def swap(database: Path, target: Path, *, now: datetime) -> Path:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 from hyperjobs.errors import NotAJobStoreError, StoreBusyError, StoreDamagedError, StoreRefusedError
 from hyperjobs.maintenance.backup.pack import new_file
 from hyperjobs.maintenance.disk import disk_errors
-from hyperjobs.store.connection import Connection, check_path
+from hyperjobs.store.connection import Connection
 from hyperjobs.store.holder import described, openers_of
 from hyperjobs.store.locks import locks_on
+from hyperjobs.store.path import check_path
 from hyperjobs.store.snapshot import Pace, copy_snapshot
 
 if TYPE_CHECKING:

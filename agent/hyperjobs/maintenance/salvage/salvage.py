@@ -12,16 +12,17 @@ from hyperjobs.errors import NotAJobStoreError, StoreDamagedError, StoreNotFound
 from hyperjobs.maintenance.backup.pack import new_file
 from hyperjobs.maintenance.backup.proof import prove_database
 from hyperjobs.maintenance.disk import disk_errors
+from hyperjobs.maintenance.publish import publish
 from hyperjobs.maintenance.restore.kept import BESIDE
-from hyperjobs.maintenance.restore.swap import put_new, take_after
+from hyperjobs.maintenance.restore.swap import take_after
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.maintenance.salvage.copy import Copy, copy_live, copy_store, size_of
 from hyperjobs.maintenance.salvage.fill import Filled, Filling, Hole, holes_of
 from hyperjobs.maintenance.salvage.report import LostRange, Salvaged
 from hyperjobs.maintenance.salvage.sources import Places, sources_of
 from hyperjobs.maintenance.scratch import private_folder
-from hyperjobs.store.connection import check_path
 from hyperjobs.store.ledger.history import job_events
+from hyperjobs.store.path import check_path
 from hyperjobs.store.salvage.building import NewStore
 from hyperjobs.store.salvage.header import Header, settle_header
 from hyperjobs.store.salvage.others import Others, bring_others
@@ -79,7 +80,7 @@ def salvage(store: Path, target: Path | None, wish: Wish, turn: Turn) -> Salvage
         StoreInterruptedError: a stop came; nothing was made.
     """
     real = check_path(store)
-    if not real.stat().st_size:
+    if not size_of(real):
         raise NotAJobStoreError(f"{real}: an empty file; restore the newest verified backup")
     if target is not None:
         target = Path(os.path.realpath(target.parent)) / target.name
@@ -95,7 +96,7 @@ def salvage(store: Path, target: Path | None, wish: Wish, turn: Turn) -> Salvage
             turn.keep_on()
             with disk_errors(target, "the salvaged store could not be given its name"):
                 take_after(work.made, real)
-            put_new(work.made, target)
+            publish(work.made, target)
     return done
 
 
@@ -153,6 +154,10 @@ class _Work:
         return copy_store(self._store, self._copy, keep_on=turn.keep_on, progress=progress)
 
     def _settle(self) -> Header:
+        if (
+            not self._copy.stat().st_size
+        ):  # emptied beside a -wal, which SQLite would throw away; there may be a first page in it
+            self._trouble = settle_journals(self._copy)
         first = settle_header(self._copy)
         if trouble := settle_journals(self._copy):
             self._trouble = trouble

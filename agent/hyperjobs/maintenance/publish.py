@@ -11,6 +11,7 @@ from hyperjobs.errors import StoreRefusedError
 from hyperjobs.maintenance.backup.directory import appear, sync_directory
 from hyperjobs.maintenance.disk import disk_errors
 from hyperjobs.store.creation import give_to_writers
+from hyperjobs.store.path import size_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,28 +21,45 @@ _NO_REPLACE: Final = 1
 _NOT_HERE: Final = frozenset({errno.ENOSYS, errno.EINVAL})
 
 
-def publish(file: Path, at: Path) -> None:
-    """Sync a file that nobody has open, give it to those who write in that directory, and put it there.
+def journals_of(target: Path) -> list[Path]:
+    """What SQLite would take into a file of this name, where it is not empty."""
+    beside = [target.with_name(f"{target.name}{suffix}") for suffix in ("-wal", "-journal")]
+    return [path for path in beside if size_of(path)]
+
+
+def publish(file: Path, at: Path, *, is_store: bool = False) -> None:
+    """Sync a database that nobody has open, and give it a name that nothing has.
 
     A link and an unlink would leave a store with two names if we were killed between the two, and no handle opens such
     a one. So the kernel is asked for a rename that replaces nothing, where it and the file system have it.
 
+    Args:
+        file: in the file system of ``at``.
+        at: what it is to be called.
+        is_store: others are to write it, who may write in its directory; else it is for whoever made it.
+
     Raises:
-        StoreRefusedError: something came to be there (reason ``exists``).
+        StoreRefusedError: something has that name, or the -wal of something that had it is there (reason ``exists``).
         StoreError: the disk would not do it.
     """
-    with disk_errors(at.parent, "the rebuilt store could not be put there; nothing was left"):
-        descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+    for left in journals_of(at):
+        raise StoreRefusedError(
+            f"{left}: is left of a store that had this name, and would be written into the new one; move it away",
+            reason="exists",
+        )
+    with disk_errors(at, "the new file could not be given its name; nothing was left"):
+        descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            give_to_writers(descriptor, at.parent)
-            os.fsync(descriptor)
+            if is_store:
+                give_to_writers(descriptor, at.parent)
+            os.fsync(descriptor)  # a name must not outlive a power cut that its bytes do not
         finally:
             os.close(descriptor)
         try:
             if not _renamed(file, at):
                 appear(file, at)
         except FileExistsError as exc:
-            raise StoreRefusedError(f"{at}: came to be there meanwhile; nothing was replaced", reason="exists") from exc
+            raise StoreRefusedError(f"{at}: is there already; name a path that is not", reason="exists") from exc
         sync_directory(at.parent)
 
 
