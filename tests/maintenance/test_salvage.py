@@ -36,6 +36,8 @@ from hyperjobs.store.connection import Connection
 from hyperjobs.store.ledger.options import LedgerOptions
 from hyperjobs.store.ledger.rollup import read_meta
 from hyperjobs.store.pins import pin
+from hyperjobs.store.salvage.pages import Geometry, PageFile
+from hyperjobs.store.salvage.tree import pages_of
 from hyperjobs.testing import START, FakeClock
 from support import damage
 from support.backups import take
@@ -771,6 +773,46 @@ def test_two_jobs_of_one_id_are_told_apart_by_the_index(store, new):
     assert other in rows_of(new)
     assert one not in rows_of(new)
     assert [hole.rowid for hole in done.doubtful.values()] == [one]
+
+
+@pytest.mark.parametrize("index", ["root lost", "lost"])
+def test_two_jobs_of_one_id_cost_no_other_and_none_is_guessed(store, new, index):
+    """Where all of the index of ids is gone as well, nothing says whose id it is."""
+    before = rows_of(store)
+    one, other = [rowid for rowid in before if before[rowid][0].startswith("job-")][:2]
+    page, at = damage.place_of(store, one)
+    root = rows(store, "SELECT rootpage FROM sqlite_schema WHERE name='sqlite_autoindex_jobs_1'")[0][0]
+    data = bytearray(store.read_bytes())
+    at = data.index(before[one][0].encode(), (page - 1) * damage.PAGE + at)
+    data[at : at + 12] = before[other][0].encode()
+    store.write_bytes(data)
+    lost = {root}
+    if index == "lost":
+        with PageFile(store, Geometry(damage.PAGE, damage.PAGE)) as pages:
+            pages_of(pages, root, lost := set(), is_index=True)
+    zero(store, *lost)
+
+    done = run(store, new)
+
+    both = {one, other} if index == "lost" else {one}
+    assert rows_of(new) == {rowid: cells for rowid, cells in before.items() if rowid not in both}
+    assert not done.is_whole
+    assert len(done.doubtful) + done.nameless == len(both)
+
+
+def test_a_row_that_the_table_does_not_take_costs_no_other(store, new):
+    before = rows_of(store)
+    change(
+        store,
+        "PRAGMA writable_schema=ON",
+        "UPDATE sqlite_schema SET sql=rtrim(sql,')')||', CHECK(files_count<>77))' WHERE name='jobs'",
+    )
+    assert any(cells[15] == 77 for cells in before.values())
+
+    done = run(store, new)
+
+    assert rows_of(new) == {rowid: cells for rowid, cells in before.items() if cells[15] != 77}
+    assert {hole.why for hole in done.doubtful.values()} == {("the table does not take it",)}
 
 
 def test_archives_are_found_though_the_directory_is_not_there(store, new, tmp_path):

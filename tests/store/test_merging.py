@@ -68,6 +68,30 @@ def test_on_a_slow_disk_batches_stay_short_though_nobody_else_writes(connection,
     assert set(sizes) == {250}
 
 
+def test_a_writer_that_comes_while_nobody_else_writes_finds_the_lock_free_within_moments(
+    connection, clock, monkeypatch
+):
+    """SQLite's own wait looks for the lock once in a tenth of a second, and could miss any number of shorter rests."""
+    write, held_s, longest_held_s = connection.write, 0.0, 0.0
+
+    def slow(work):
+        clock.advance(0.1)
+        return write(work)
+
+    def rest(seconds):
+        nonlocal held_s, longest_held_s
+        held_s = 0.0 if seconds > 0.1 else held_s + 0.1
+        longest_held_s = max(longest_held_s, held_s)
+        clock.advance(seconds)
+
+    monkeypatch.setattr(connection, "write", slow)
+
+    batches = list(merge(connection, rows(40_000), pause=rest))
+
+    assert len(batches) > 30
+    assert longest_held_s < 2
+
+
 def test_what_came_in_at_once_is_folded_in_short_transactions(connection, clock, tmp_path):
     kept = Kept(connection.path, tmp_path / "state", clock=clock)
     kept.turn()

@@ -36,7 +36,9 @@ _BATCH_BYTES: Final = 4 * 1024 * 1024
 _CACHE_KIB: Final = 16 * 1024
 """Ids are random, so that each job touches pages all over six trees."""
 _ALONE_SHARE: Final = 0.1
-"""Of a batch's time is rested while nobody else is seen to write; a writer that comes then gets in by its retries."""
+"""Of the time of batches is rested while nobody else is seen to write."""
+_RETRY_S: Final = 0.11
+"""SQLite looks for the lock once in 0.1 s, so that a writer who comes meanwhile can miss any number of shorter rests."""
 _COMPANY_S: Final = 5.0
 """After another's commit was seen, transactions are short, and we rest as long as we work."""
 _FIRST_S: Final = 1.0
@@ -138,7 +140,7 @@ def _merge_all(
         # alone, a page that several batches touch is moved once for all of them
         if company.is_there() or length.is_long():
             length.keep_short()
-        if pause(took_s if company.is_there() else took_s * _ALONE_SHARE):
+        if pause(company.rest_s(took_s)):
             return
 
 
@@ -150,6 +152,7 @@ class _Company:
         self._version = self._read()
         self._until_s = connection.clock.monotonic() + _FIRST_S
         self._alone_rows = _BATCH_ROWS
+        self._owed_s = 0.0
 
     def look(self) -> None:
         """Notice a commit of another since the last look."""
@@ -169,6 +172,17 @@ class _Company:
         """Learn from the last batch how many jobs the next one may have."""
         held = int(rows * _ALONE_S / max(seconds, 1e-6))
         self._alone_rows = min(max(held, _BATCH_ROWS), 2 * self._alone_rows, _ALONE_ROWS)
+
+    def rest_s(self, took_s: float) -> float:
+        """How long to rest after a batch: alone seldom, and then so long that whoever waits for the lock gets it."""
+        if self.is_there():
+            self._owed_s = 0.0
+            return took_s
+        self._owed_s += took_s * _ALONE_SHARE
+        if self._owed_s < _RETRY_S:
+            return 0.0
+        rest_s, self._owed_s = self._owed_s, 0.0
+        return rest_s
 
     def _read(self) -> int:
         return int(self._connection.value("PRAGMA data_version"))

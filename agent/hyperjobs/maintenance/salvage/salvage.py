@@ -117,6 +117,7 @@ class _Work:
         self._copy = folder / "copy"
         self._began_s = turn.clock.monotonic()
         self._trouble = ""
+        self._refused: set[int] = set()
 
     def run(self, target: Path | None) -> Salvaged:
         copied = self._copy_it()
@@ -179,7 +180,7 @@ class _Work:
         turn = self._turn
         others = bring_others(self._copy, found.layout, new.raw, turn.keep_on)
         holes, nameless = holes_of(found, pages)
-        read = self._put_certain(new, found, pages, holes)
+        read = self._put_certain(new, found, pages, holes, nameless)
         filled = self._fill(new, found, holes, others)
         included = self._put_doubtful(new, holes) if self._wish.with_doubtful else 0
         turn.progress("building indexes", 0, 0)
@@ -211,15 +212,20 @@ class _Work:
             notes=("where the table begins was found by its rows",) if found.is_guessed else (),
         )
 
-    def _put_certain(self, new: NewStore, found: Survey, pages: PageFile, holes: dict[Any, Hole]) -> int:
+    def _put_certain(
+        self, new: NewStore, found: Survey, pages: PageFile, holes: dict[Any, Hole], nameless: list[Hole]
+    ) -> int:
         turn, read = self._turn, 0
         total = len(found.rows.rowids)
         for at in found.certain():
             cells = found.cells(pages, at)
             if new.add(found.rows.rowids[at], cells):
                 read += 1
-            else:  # two rows with one id, of which no index tells the right one
-                holes.setdefault(cells[0], Hole(found.rows.rowids[at], {}, cells, ("another job has its id",)))
+            else:  # a constraint that a damaged value breaks, or that somebody added
+                self._refused.add(at)
+                hole = Hole(found.rows.rowids[at], {}, cells, ("the table does not take it",))
+                if holes.setdefault(cells[0], hole) is not hole:
+                    nameless.append(hole)
             if read % _ROWS_BETWEEN_LOOKS == 0:
                 turn.keep_on()
                 turn.progress("saving jobs", read, total)
@@ -263,7 +269,8 @@ class _Work:
                 if count % _ROWS_BETWEEN_LOOKS == 0:
                     turn.keep_on()
                     turn.progress("comparing", count, total)
-                yield found.rows.rowids[at], found.cells(pages, at)
+                if at not in self._refused:
+                    yield found.rows.rowids[at], found.cells(pages, at)
             yield from filled.rows.items()
 
         wrong = new.differing(expected())

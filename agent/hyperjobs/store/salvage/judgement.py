@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from hyperjobs.store.salvage.leaf import Doubt
+from hyperjobs.store.salvage.witness import ID, hash_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +55,7 @@ def judge(
             doubt |= Doubt.GONE
         rows.doubts[at] = int(doubt)
     _tell_apart(rows, astray)
+    _doubt_twins(rows)
 
 
 def _tell_apart(rows: Rows, astray: bytearray) -> None:
@@ -73,3 +76,22 @@ def _tell_apart(rows: Rows, astray: bytearray) -> None:
         else:
             for each in same:
                 rows.doubts[each] |= Doubt.TWICE
+
+
+def _doubt_twins(rows: Rows) -> None:
+    """Of several certain rows with one id believe the one of the index, or none: the id of one is not its own.
+
+    Only rows that the index of ids does not confirm are looked at: where it is whole, there are none.
+    """
+    ids = rows.hashes.get(ID)
+    if ids is None:
+        return
+    nobody = hash_of(None)  # any number of jobs may have no id
+    loose = [at for at, doubt in enumerate(rows.doubts) if not (doubt or rows.by_id[at] or ids[at] == nobody)]
+    if not loose:
+        return
+    counts = Counter(map(ids.__getitem__, loose))
+    taken = {ids[at] for at, doubt in enumerate(rows.doubts) if not doubt and rows.by_id[at] and ids[at] in counts}
+    for at in loose:
+        if counts[ids[at]] > 1 or ids[at] in taken:
+            rows.doubts[at] |= Doubt.TWICE
