@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from hyperjobs.logs import Throttle, configure_logs, get_logger
+from hyperjobs.logs import configure_logs, get_logger
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -273,38 +273,3 @@ def test_a_closed_stream_loses_lines_quietly():
     get_logger().info("agent.started")
 
     assert sink.lost == 1
-
-
-@pytest.mark.parametrize(("elapsed", "written"), [(59.999, 1), (60.0, 2)])
-def test_a_repeated_warning_is_written_once_a_minute(log, elapsed, written):
-    log()
-    clock = StoppedClock()
-    throttle = Throttle(get_logger(), clock=clock)
-
-    with capture_logs() as captured:
-        assert throttle.warning("store.was_missing", key="/x", path="/x")
-        assert not throttle.warning("store.was_missing", key="/x", path="/x")
-        clock.seconds = elapsed
-        throttle.warning("store.was_missing", key="/x", path="/x")
-
-    assert len(captured) == written
-    assert captured[-1].get("suppressed") == (1 if written == 2 else None)
-
-
-def test_different_events_and_keys_do_not_hold_each_other_back(log):
-    log()
-    throttle = Throttle(get_logger(), clock=StoppedClock())
-
-    written = [throttle.warning(event, key=key) for event in ("a.failed", "b.failed") for key in ("x", "y")]
-
-    assert written == [True] * 4
-
-
-def test_the_throttle_remembers_a_bounded_number_of_keys(log):
-    log()
-    throttle = Throttle(get_logger(), clock=StoppedClock(), max_keys=10)
-
-    for number in range(1000):
-        throttle.warning("a.failed", key=str(number))
-
-    assert len(throttle._last) == 10

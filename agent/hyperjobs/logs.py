@@ -12,7 +12,6 @@ import math
 import os
 import re
 import sys
-import threading
 from dataclasses import dataclass, field
 from datetime import UTC, date, timedelta
 from pathlib import PurePath
@@ -127,47 +126,6 @@ class LogSink:
         self._is_torn = written < len(data)
         if self._is_torn:
             self.lost += 1
-
-
-class Throttle:
-    """Lets a repeated warning through at most once a minute for each event and key; safe for many threads."""
-
-    def __init__(
-        self,
-        logger: FilteringBoundLogger,
-        *,
-        clock: Clock,
-        interval: timedelta = timedelta(minutes=1),
-        max_keys: int = 1_000,
-    ) -> None:
-        self._logger = logger
-        self._clock = clock
-        self._interval_s = interval.total_seconds()
-        self._max_keys = max_keys
-        self._lock = threading.Lock()
-        self._last: dict[tuple[str, str], tuple[float, int]] = {}
-
-    def warning(self, event: str, *, key: str = "", **fields: object) -> bool:
-        """Log a warning unless the same was logged within the interval.
-
-        Args:
-            event: the event's name.
-            key: what tells two such events apart, a path for example; it is not logged by itself.
-            fields: keys of the line; ``suppressed`` is added when lines were held back since the last one.
-
-        Returns:
-            Whether the line was written.
-        """
-        now = self._clock.monotonic()
-        with self._lock:
-            last, suppressed = self._last.pop((event, key), (-math.inf, 0))
-            is_due = now - last >= self._interval_s
-            self._last[event, key] = (now, 0) if is_due else (last, suppressed + 1)
-            while len(self._last) > self._max_keys:
-                del self._last[next(iter(self._last))]  # the one unheard of for longest
-        if is_due:
-            self._logger.warning(event, **fields, **({"suppressed": suppressed} if suppressed else {}))
-        return is_due
 
 
 @dataclass(slots=True)

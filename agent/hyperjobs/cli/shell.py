@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 VARIABLE = "_HYPERJOBS_COMPLETE"
-SHELLS = ("bash", "zsh", "fish")
 DEADLINE_S = 1.0
 """Beyond it a shell gets nothing: an empty answer is better than a shell that hangs."""
 

@@ -155,9 +155,8 @@ class _Work:
         return copy_store(self._store, self._copy, keep_on=turn.keep_on, progress=progress)
 
     def _settle(self) -> Header:
-        if (
-            not self._copy.stat().st_size
-        ):  # emptied beside a -wal, which SQLite would throw away; there may be a first page in it
+        # one that was emptied has a -wal, which SQLite would throw away; a first page may be in it
+        if not self._copy.stat().st_size:
             self._trouble = settle_journals(self._copy)
         first = settle_header(self._copy)
         if trouble := settle_journals(self._copy):

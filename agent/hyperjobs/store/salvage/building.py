@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import apsw
 
-from hyperjobs.store.cells import Cells, RawText, by_id, is_same, read_cells
+from hyperjobs.store.cells import Cells, RawText, is_same, read_cells
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.failure import translate
 from hyperjobs.store.ledger.baseline import take_baseline
@@ -109,15 +109,6 @@ class NewStore:
         except apsw.Error as exc:
             raise translate(exc, self.connection.path) from exc
         return True
-
-    def has_id(self, job_id: object) -> bool:
-        """Whether a job of this id is in."""
-        condition, values = by_id(job_id)
-        return bool(self.connection.rows(f"SELECT 1 FROM jobs WHERE {condition}", values))  # noqa: S608 - ours
-
-    def has_rowid(self, rowid: int) -> bool:
-        """Whether a row of this number is in."""
-        return bool(self.connection.rows("SELECT 1 FROM jobs WHERE rowid=?", (rowid,)))
 
     def count(self, low: int, high: int) -> int:
         """How many rowids above the one, up to the other, are in."""
