@@ -132,6 +132,17 @@ def test_a_damaged_schema_answers_3_too(host):
     assert host.doctor()[0] == 3
 
 
+def test_a_store_whose_header_was_zeroed_is_sent_to_restore_and_salvage(host):
+    with host.store.open("r+b") as file:
+        file.write(bytes(100))
+
+    code, (found,) = host.doctor("--only", "store")
+
+    assert code == 7
+    assert "hyperjobs salvage --dry-run" in found["remedy"]
+    assert "hyperjobs restore --dry-run" in found["remedy"]
+
+
 def test_who_goes_on_with_a_store_that_was_removed_is_named_and_not_to_be_stopped(host):
     with held(host.store, "SELECT count(*) FROM jobs") as pid:
         for path in host.store.parent.glob(f"{host.store.name}*"):

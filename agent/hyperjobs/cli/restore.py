@@ -313,7 +313,9 @@ def _restore_jobs(database: Path, plan: Restored, wish: Wish, clock: Clock) -> R
     from hyperjobs.maintenance.restore.jobs import restore_jobs  # noqa: PLC0415 - SQLite only where it is used
 
     # looked at first, so that nobody is asked about what cannot be done
-    would = restore_jobs(database, plan.target, wish.jobs, clock=clock, replace=wish.replace, is_dry=True)
+    would = restore_jobs(
+        database, plan.target, wish.jobs, clock=clock, replace=wish.replace, is_dry=True, name=str(plan.backup)
+    )
     plan = replace(plan, jobs=would.jobs, replaced=would.replaced)
     text = printable(plan.text(clock.now()))
     if not wish.dry_run:
