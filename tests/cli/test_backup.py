@@ -187,6 +187,9 @@ def test_restore_of_single_jobs_brings_those_back_alone(backed_up):
 
 
 def test_a_single_job_that_is_there_is_refused_unless_it_is_to_be_replaced(backed_up):
+    lacking = backed_up.run("restore", "--job", "nope", "--yes")
+    assert lacking.returncode == 7
+    assert lacking.stderr.startswith("hyperjobs: jobs-")  # the backup by its name, and no scratch file
     refused = backed_up.run("restore", "--job", "job-1", "--yes")
 
     assert refused.returncode == 6

@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from support.holders import held
 from support.lives import OLD, Life, rows_of, statuses_of
 from support.stores import ROW, insert, new_store
 
@@ -192,6 +193,18 @@ def test_a_backup_that_is_only_at_a_second_place_is_found_there(hj, lost):
         job: cells for job, cells in rows_of(hj.home / "a.db").items() if job in lost.rows
     }
     assert rows_of(hj.home / "b.db").keys() == {"job-2", "job-3", "job-4", "job-5"}
+
+
+def test_no_store_is_made_under_a_process_that_goes_on_with_the_one_that_was_removed(hj, lost):
+    target = hj.home / "new.db"
+    with held(target, "CREATE TABLE jobs(id)") as pid:
+        target.unlink()
+        refused = configured(hj, lost, "--to", "new.db")
+
+    assert refused.returncode == 6
+    assert f"pid {pid} " in refused.stderr
+    assert not target.exists()
+    assert configured(hj, lost, "--to", "new.db").returncode == 0
 
 
 def test_backups_of_other_stores_are_told_where_the_lost_one_has_none(hj, lost):

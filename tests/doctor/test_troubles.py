@@ -39,6 +39,7 @@ from hyperjobs.store.state import StateFile
 from hyperjobs.testing import FakeClock
 from support.disks import MIB, fill, remount_read_only, small_disk
 from support.doctor_host import Host
+from support.holders import held
 from support.processes import agent, running
 
 PAGE = 4096
@@ -129,6 +130,31 @@ def test_a_damaged_schema_answers_3_too(host):
         file.write(b"\xff" * 400)
 
     assert host.doctor()[0] == 3
+
+
+def test_a_store_whose_header_was_zeroed_is_sent_to_restore_and_salvage(host):
+    with host.store.open("r+b") as file:
+        file.write(bytes(100))
+
+    code, (found,) = host.doctor("--only", "store")
+
+    assert code == 7
+    assert "hyperjobs salvage --dry-run" in found["remedy"]
+    assert "hyperjobs restore --dry-run" in found["remedy"]
+
+
+def test_who_goes_on_with_a_store_that_was_removed_is_named_and_not_to_be_stopped(host):
+    with held(host.store, "SELECT count(*) FROM jobs") as pid:
+        for path in host.store.parent.glob(f"{host.store.name}*"):
+            path.unlink()
+
+        code, findings = host.doctor("--only", "store")
+
+    assert code == 7
+    (found,) = findings
+    assert found["detail"]["open_in"] == [pid]
+    assert found["remedy"].startswith("do not stop it")
+    assert f"/proc/{pid}/fd" in found["remedy"]
 
 
 @pytest.mark.parametrize("kind", ["empty", "text", "program", "directory", "missing", "foreign"])

@@ -92,11 +92,26 @@ def test_what_is_left_of_a_store_and_still_open_is_not_taken_away(store, backup)
     with held(store, "PRAGMA wal_autocheckpoint=0", "DELETE FROM jobs") as pid:
         store.unlink()
 
-        with backup() as (database, _), pytest.raises(StoreRefusedError, match=f"pid {pid} has the store open"):
+        with backup() as (database, _), pytest.raises(StoreRefusedError, match=rf"was removed while pid {pid} \("):
             put_store(database, store, now=NOW)
 
         assert not store.exists()
         assert store.with_name("jobs.db-wal").stat().st_size
+
+
+def test_a_store_that_a_writer_goes_on_with_though_all_of_it_was_removed_is_not_replaced_under_it(store, backup):
+    with held(store, "DELETE FROM jobs") as pid:
+        for path in store.parent.glob("jobs.db*"):
+            path.unlink()
+
+        with backup() as (database, _), pytest.raises(StoreRefusedError, match=rf"pid {pid} \(.*/proc/{pid}/fd"):
+            put_store(database, store, now=NOW)
+
+        assert not store.exists()
+
+    with backup() as (database, _):
+        put_store(database, store, now=NOW)
+    assert ids(store) == ["old"]
 
 
 @pytest.mark.parametrize("suffix", ["-wal", "-journal"])

@@ -7,7 +7,7 @@ import os
 import apsw
 import pytest
 
-from hyperjobs.errors import StoreDamagedError
+from hyperjobs.errors import StoreDamagedError, StoreNotFoundError
 from hyperjobs.store.connection import Connection
 from support.ledgers import make_store
 
@@ -51,6 +51,18 @@ def test_no_store_is_made_over_the_wal_of_one_that_was_removed(emptied):
         Connection(emptied, create=True)
 
     assert not emptied.exists()
+
+
+@pytest.mark.parametrize("left", [b"", bytes(HEADER_BYTES + 1)])
+def test_of_a_store_that_was_removed_what_is_left_in_its_wal_is_said(tmp_path, left):
+    path = tmp_path / "jobs.db"
+    path.with_name("jobs.db-wal").write_bytes(left)
+
+    with pytest.raises(StoreNotFoundError) as refused:
+        Connection(path)
+
+    assert ("hyperjobs salvage" in str(refused.value)) is bool(left)
+    assert path.with_name("jobs.db-wal").read_bytes() == left
 
 
 def test_a_wal_with_nothing_in_it_keeps_nobody_out(emptied):

@@ -248,11 +248,13 @@ def _how(wish: Wish) -> str:
 def _carry_out(database: Path, plan: Restored, wish: Wish, stop: Stop, clock: Clock) -> Restored:
     """Put a proven database in its place, or say that it would be."""
     if wish.dry_run:
-        openers = [] if wish.live else _openers(plan.target)
+        openers = [] if wish.live and plan.target.exists() else _openers(plan.target)
         if wish.as_json:
-            emit_json({"done": False, **plan.shape(), "open_in": None if wish.live else openers})
+            emit_json(
+                {"done": False, **plan.shape(), "open_in": None if wish.live and plan.target.exists() else openers}
+            )
         else:
-            emit(f"would restore {printable(plan.text(clock.now()))}{_open_in(openers)}")
+            emit(f"would restore {printable(plan.text(clock.now()))}{_open_in(plan.target, openers)}")
         return plan
     if wish.to is None and not wish.yes:
         ask(f"restore {printable(plan.text(clock.now()))}? [y/N] ")
@@ -311,7 +313,9 @@ def _restore_jobs(database: Path, plan: Restored, wish: Wish, clock: Clock) -> R
     from hyperjobs.maintenance.restore.jobs import restore_jobs  # noqa: PLC0415 - SQLite only where it is used
 
     # looked at first, so that nobody is asked about what cannot be done
-    would = restore_jobs(database, plan.target, wish.jobs, clock=clock, replace=wish.replace, is_dry=True)
+    would = restore_jobs(
+        database, plan.target, wish.jobs, clock=clock, replace=wish.replace, is_dry=True, name=str(plan.backup)
+    )
     plan = replace(plan, jobs=would.jobs, replaced=would.replaced)
     text = printable(plan.text(clock.now()))
     if not wish.dry_run:
@@ -327,10 +331,16 @@ def _restore_jobs(database: Path, plan: Restored, wish: Wish, clock: Clock) -> R
 
 def _openers(target: Path) -> list[int]:
     """Who else has the store open."""
-    from hyperjobs.store.holder import openers_of  # noqa: PLC0415 - only for a dry run
+    from hyperjobs.store.holder import openers_of, openers_of_removed  # noqa: PLC0415 - only for a dry run
 
-    return [pid for pid in openers_of(target) if pid != os.getpid()]
+    pids = {*openers_of(target), *([] if target.exists() else openers_of_removed(target))}
+    return sorted(pid for pid in pids if pid != os.getpid())
 
 
-def _open_in(pids: list[int]) -> str:
-    return f"; it is open in pid {', '.join(map(str, pids))}, so only with --live" if pids else ""
+def _open_in(target: Path, pids: list[int]) -> str:
+    if not pids:
+        return ""
+    named = f"pid {', '.join(map(str, pids))}"
+    if target.exists():
+        return f"; it is open in {named}, so only with --live"
+    return f"; what was removed is open in {named}, so not before that ends: see docs/disaster.md first"

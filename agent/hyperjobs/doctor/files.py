@@ -7,14 +7,17 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from hyperjobs.doctor.finding import NO_SPACE, REFUSED, Finding, failed, ok, skipped, warning
+from hyperjobs.errors import StoreNotFoundError
 from hyperjobs.maintenance.backup.create import room_needed
 from hyperjobs.maintenance.restore.kept import kept_stores
 from hyperjobs.maintenance.scratch import is_any_at_work
 from hyperjobs.size import mebibytes
 from hyperjobs.store.facts import read_store_facts
 from hyperjobs.store.flavour import Flavour, recognise, require_job_store
+from hyperjobs.store.holder import openers_of_removed
 from hyperjobs.store.mount import OPTION, filesystem_of, network_filesystem
 from hyperjobs.store.path import check_path
+from hyperjobs.store.process import process_of
 from hyperjobs.store.space import read_space
 
 if TYPE_CHECKING:
@@ -42,6 +45,19 @@ def look_at_store(case: Case) -> Iterator[Finding]:
             recognition = recognise(connection)
             require_job_store(recognition, case.path)
             facts = connection.read(read_store_facts)
+    except StoreNotFoundError as exc:
+        case.trouble = exc
+        if removed := [pid for pid in openers_of_removed(case.path) if pid != os.getpid()]:
+            who = ", ".join(process_of(pid).text() for pid in removed)
+            remedy = f"do not stop it; copy the store out of /proc/{removed[0]}/fd, as docs/disaster.md says"
+            yield failed(
+                f"{case.path}: the store was removed, and is open still in {who}",
+                remedy,
+                exc.exit_code,
+                open_in=removed,
+            )
+            return
+        raise
     except Exception as exc:
         case.trouble = exc
         raise

@@ -31,7 +31,7 @@ _NO_END_S: Final = 86_400.0
 _DAMAGED: Final = "hyperjobs restore --dry-run; hyperjobs salvage --dry-run when no backup is new enough"
 _REMEDIES: Final[tuple[tuple[type[HyperjobsError], str], ...]] = (
     (StoreNotFoundError, "name the store with --store PATH, or mount its disk"),
-    (NotAJobStoreError, "name the store with --store PATH"),
+    (NotAJobStoreError, f"name the store with --store PATH; if this was the store: {_DAMAGED}"),
     (StoreDamagedError, _DAMAGED),
     (StoreBusyError, "hyperjobs doctor --only lock"),
     (StoreFullError, "make room on its disk"),

@@ -149,7 +149,10 @@ def _damaged(exc: Exception, path: Path) -> StoreError:
 
 
 def _no_database(_: Exception, path: Path) -> StoreError:
-    return NotAJobStoreError(f"{path}: not an SQLite database; is the path right?")
+    return NotAJobStoreError(
+        f"{path}: not an SQLite database; is the path right? if it was the store, 'hyperjobs restore --dry-run' and "
+        "'hyperjobs salvage --dry-run' say what can be got back"
+    )
 
 
 def _full(_: Exception, path: Path) -> StoreError:

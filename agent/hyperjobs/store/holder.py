@@ -41,6 +41,15 @@ def openers_of(path: Path) -> list[int]:
     return sorted({pid for pid, _, target in open_files() if target in names})
 
 
+def openers_of_removed(path: Path) -> list[int]:
+    """Return the ids of the processes that have a store open that had this name and was removed, smallest first.
+
+    They go on writing into it, and it is gone with the last of them. Processes of other users are seen by root only.
+    """
+    removed = f"{os.path.realpath(path)} (deleted)"
+    return sorted({pid for pid, _, target in open_files() if target == removed})
+
+
 def readers_of(path: Path) -> list[int]:
     """Return the ids of the processes in a read transaction on a store in WAL mode, smallest first.
 

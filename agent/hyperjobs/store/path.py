@@ -41,7 +41,7 @@ def check_path(path: str | os.PathLike[str], *, may_be_remote: bool = False, mou
         real = Path(os.path.realpath(path))
         status = real.lstat()
     except (FileNotFoundError, NotADirectoryError) as exc:
-        raise StoreNotFoundError(f"{os.fspath(path)}: there is no job store; is the path right?") from exc
+        raise _missing(path) from exc
     except PermissionError as exc:
         raise StorePermissionError(f"{os.fspath(path)}: we may not look into its directory; run as its owner") from exc
     except (OSError, ValueError) as exc:
@@ -76,6 +76,19 @@ def refuse_emptied(path: Path) -> None:
             f"{path}: is empty, and {wal_bytes:,} bytes of it are in its -wal, which SQLite would delete: stop who writes, "
             "and 'hyperjobs salvage' gets what is in that; or restore the newest verified backup"
         )
+
+
+def _missing(path: str | os.PathLike[str]) -> StoreNotFoundError:
+    """The error for a path where no file is; what is left of one that was removed is not passed over."""
+    place = os.fspath(path)
+    left_bytes = size_of(Path(f"{os.path.realpath(place)}-wal"))
+    if left_bytes <= _WAL_HEADER_BYTES:
+        return StoreNotFoundError(f"{place}: there is no job store; is the path right?")
+    return StoreNotFoundError(
+        f"{place}: there is no job store, but {left_bytes:,} bytes of one are in its -wal, which SQLite would delete: "
+        f"stop who writes, and 'touch {place}' lets 'hyperjobs salvage' get what is in that; or restore the newest "
+        "verified backup"
+    )
 
 
 def size_of(path: Path) -> int:

@@ -23,6 +23,7 @@ from hyperjobs.maintenance.publish import publish
 from hyperjobs.maintenance.rebuild.decide import Decision, Origin, decide
 from hyperjobs.maintenance.rebuild.reading import Reader, read_all
 from hyperjobs.maintenance.rebuild.source import Kind, Source, State
+from hyperjobs.maintenance.restore.swap import refuse_removed
 from hyperjobs.maintenance.room import require_room
 from hyperjobs.maintenance.scratch import private_folder
 from hyperjobs.store.cells import text_of
@@ -140,6 +141,7 @@ def rebuild(  # noqa: PLR0913 - all but the first three have a default
                 f"{target}: is there already; name a path that is not, and put the new store in its place afterwards",
                 reason="exists",
             )
+        refuse_removed(target)
         require_room(folder, sum(map(_bytes_of, used)), "rebuilding a store")
         pieces = Pieces(folder / "pieces.db")
         try:

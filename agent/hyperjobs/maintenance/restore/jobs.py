@@ -44,6 +44,7 @@ def restore_jobs(  # noqa: PLR0913 - what it works with, each by name
     pause: Callable[[float], object] = lambda _seconds: None,
     replace: bool = False,
     is_dry: bool = False,
+    name: str = "",
 ) -> RestoredJobs:
     """Bring jobs back from a proven backup's database as they were in it; gauges move, counters do not.
 
@@ -55,6 +56,7 @@ def restore_jobs(  # noqa: PLR0913 - what it works with, each by name
         pause: called after each batch with the seconds it took.
         replace: put them in the place of those with the same ids, as long as these are finished.
         is_dry: look, and change nothing.
+        name: of the backup, as a person knows it; the database can be a scratch copy that is gone afterwards.
 
     Raises:
         JobNotFoundError: the backup lacks one of them; nothing was changed.
@@ -71,7 +73,7 @@ def restore_jobs(  # noqa: PLR0913 - what it works with, each by name
     missing = [job_id for job_id in wanted if job_id not in rows]
     if missing:
         raise JobNotFoundError(
-            f"{database}: the backup has no job {_listed(missing)}; nothing was restored; an older one may have it: name one of 'hyperjobs backup list', or --at"
+            f"{name or database}: the backup has no job {_listed(missing)}; nothing was restored; an older one may have it: name one of 'hyperjobs backup list', or --at"
         )
     target = Connection(store, read_only=is_dry, clock=clock)
     try:

@@ -14,7 +14,7 @@ from hyperjobs.maintenance.publish import journals_of, publish
 from hyperjobs.maintenance.restore.kept import BESIDE, kept_name
 from hyperjobs.store.connection import Connection
 from hyperjobs.store.creation import give_to_writers, make_file
-from hyperjobs.store.holder import openers_of
+from hyperjobs.store.holder import described, openers_of, openers_of_removed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,10 +36,12 @@ def put_store(database: Path, target: Path, *, now: datetime) -> Path | None:
         Where what was there is now; ``None`` when nothing was.
 
     Raises:
-        StoreRefusedError: another process has the store open, or what is left of it; the message says which.
+        StoreRefusedError: another process has the store open, or what is left of it, or the one that was removed, into
+            which it would go on writing (reason ``in_use``); the message says which.
         StoreError: as for :func:`~hyperjobs.maintenance.publish.publish` and :func:`swap`.
     """
     if not os.path.lexists(target):
+        refuse_removed(target)
         if not journals_of(target):
             publish(database, target, is_store=True)
             return None
@@ -141,6 +143,23 @@ def _alone(target: Path) -> Iterator[None]:
     finally:
         connection.rollback()
         connection.close()
+
+
+def refuse_removed(target: Path) -> None:
+    """Return unless another process has a store of this name open that was removed.
+
+    It would write on into that one, unseen by all who open the new one, and what it has may be newer than any backup.
+
+    Raises:
+        StoreRefusedError: it is so (reason ``in_use``); the message says who, and what to do.
+    """
+    others = [pid for pid in openers_of_removed(target) if pid != os.getpid()]
+    if others:
+        raise StoreRefusedError(
+            f"{target}: was removed while {', '.join(map(described, others))} had it open and writes on into it, newer "
+            f"than any backup: copy it out of /proc/{others[0]}/fd as docs/disaster.md says, or stop that process to lose it",
+            reason="in_use",
+        )
 
 
 def _refuse_openers(target: Path) -> None:
