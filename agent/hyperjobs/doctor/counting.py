@@ -13,7 +13,7 @@ from hyperjobs.store.ledger.rollup import log_span, read_meta
 from hyperjobs.store.ledger.schema import has_tables, has_triggers, ours
 from hyperjobs.store.semantic import Findings, check_rows
 from hyperjobs.store.soundness import count_orphans
-from hyperjobs.store.unfinished import count_unended
+from hyperjobs.store.unfinished import count_datable, count_unended
 from hyperjobs.store.verdict import READER_BREAKING
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _drift(case: Case, detail: dict[str, object]) -> Iterator[Finding]:
 def look_at_rows(case: Case) -> Iterator[Finding]:
     """Rows that cannot be, and those that hypersdk's own client cannot read."""
     assert case.recognition is not None  # noqa: S101 - it needs the store
-    findings, everything, unended = Findings(), 0, 0
+    findings, everything, unended, datable = Findings(), 0, 0, 0
 
     def note(_done: int, jobs: int) -> None:
         nonlocal everything
@@ -109,7 +109,9 @@ def look_at_rows(case: Case) -> Iterator[Finding]:
 
     try:
         with case.opened() as connection:
-            unended = count_unended(connection) if case.is_hypersdk else 0
+            if case.is_hypersdk:
+                unended = count_unended(connection)
+                datable = count_datable(connection) if unended else 0
             flavour = case.recognition.flavour
             check_rows(connection, flavour, now=case.clock.now(), progress=note, findings=findings)
     except StoreInterruptedError:
@@ -117,10 +119,10 @@ def look_at_rows(case: Case) -> Iterator[Finding]:
         yield skipped(
             f"{said}; what was found in them is said", "hyperjobs doctor --full --only rows, or hyperjobs integrity"
         )
-    yield from _judged(findings, unended)
+    yield from _judged(findings, unended, datable)
 
 
-def _judged(findings: Findings, unended: int) -> Iterator[Finding]:
+def _judged(findings: Findings, unended: int, datable: int) -> Iterator[Finding]:
     found = findings.found
     breaking = {kind: rows for kind, rows in found.items() if kind in READER_BREAKING}
     detail: dict[str, Any] = {
@@ -134,9 +136,12 @@ def _judged(findings: Findings, unended: int) -> Iterator[Finding]:
     elif found:
         remedy = _BY_HAND if found.keys() <= _UNMENDED else _FIX
         yield warning(f"rows that cannot be: {_said(found, findings)}", remedy, **detail)
-    if unended:
-        yield warning(f"{unended:,} finished jobs have no completed_at, so they have no duration", _FIX, **detail)
-    if not (found or unended):
+    said = f"{unended:,} finished jobs have no completed_at, so they have no duration"
+    if datable:
+        yield warning(f"{said}; of {datable:,} the history knows when they ended", _FIX, **detail)
+    elif unended and not found:
+        yield ok(f"{findings.rows:,} rows are sound; {said}, and nothing says when they ended", **detail)
+    elif not found:
         yield ok(f"{findings.rows:,} rows are sound", **detail)
 
 
