@@ -128,6 +128,8 @@ def _bring(  # noqa: PLR0913, PLR0917 - one table, from where to where
         columns = [str(found[0]) for found in source.execute("SELECT name FROM pragma_table_info(?)", (row.name,))]
     except (apsw.SQLError, apsw.CorruptError):
         return OtherTable(name=row.name, rows=0, is_whole=False)
+    if not columns:  # a line of the schema that SQLite does not get to, behind a damaged page of it
+        return OtherTable(name=row.name, rows=0, is_whole=False)
     is_whole = _copy(source, into, row.name, columns, "", most, keep_on)
     if not is_whole:
         with contextlib.suppress(apsw.SQLError):  # a table without rowids has but one order
