@@ -12,7 +12,7 @@ from hyperjobs.errors import NotAJobStoreError, StoreDamagedError, StoreNotFound
 from hyperjobs.maintenance.backup.pack import new_file
 from hyperjobs.maintenance.backup.proof import prove_database
 from hyperjobs.maintenance.disk import disk_errors
-from hyperjobs.maintenance.publish import publish
+from hyperjobs.maintenance.publish import publish, refuse_journal
 from hyperjobs.maintenance.restore.kept import BESIDE
 from hyperjobs.maintenance.restore.swap import take_after
 from hyperjobs.maintenance.room import require_room
@@ -101,6 +101,7 @@ def salvage(store: Path, target: Path | None, wish: Wish, turn: Turn) -> Salvage
 
 
 def _refuse_target(target: Path) -> None:
+    refuse_journal(target)
     if not target.parent.is_dir():
         raise StoreNotFoundError(f"{target}: there is no directory {target.parent}; make it first")
     for path in (target, *(target.with_name(target.name + suffix) for suffix in BESIDE)):
