@@ -832,6 +832,21 @@ def test_a_table_whose_beginning_is_a_guess_is_not_called_complete(store, new):
     assert not done.is_whole
 
 
+def test_an_index_that_only_its_program_can_make_costs_its_table_no_row(store, new):
+    db = apsw.Connection(str(store))
+    db.create_collation("theirs", lambda one, other: (one > other) - (one < other))
+    db.execute(
+        "CREATE TABLE notes(a); INSERT INTO notes VALUES('x'),('y'); CREATE INDEX of_notes ON notes(a COLLATE theirs)"
+    )
+    db.close()
+
+    done = run(store, new)
+
+    assert rows(new, "SELECT a FROM notes ORDER BY 1") == [("x",), ("y",)]
+    assert done.others.left_out == ("of_notes",)
+    assert not done.is_whole
+
+
 def test_a_lost_page_of_the_schema_costs_no_job(store, new):
     """SQLite stops there, and knows nothing of the tables behind it, whose lines can be read all the same."""
     change(store, "PRAGMA page_size=512", "VACUUM")
