@@ -847,6 +847,17 @@ def test_an_index_that_only_its_program_can_make_costs_its_table_no_row(store, n
     assert not done.is_whole
 
 
+@pytest.mark.parametrize("deletion", ["DELETE FROM notes WHERE a='c'", "DELETE FROM notes"])
+def test_no_number_that_a_table_ever_gave_is_given_again(store, new, deletion):
+    change(store, "CREATE TABLE notes(id INTEGER PRIMARY KEY AUTOINCREMENT,a)")
+    change(store, "INSERT INTO notes(a) VALUES('a'),('b'),('c')", deletion)
+
+    run(store, new)
+
+    change(new, "INSERT INTO notes(a) VALUES('d')")
+    assert rows(new, "SELECT id FROM notes WHERE a='d'") == [(4,)]
+
+
 def test_a_lost_page_of_the_schema_costs_no_job(store, new):
     """SQLite stops there, and knows nothing of the tables behind it, whose lines can be read all the same."""
     change(store, "PRAGMA page_size=512", "VACUUM")

@@ -84,6 +84,7 @@ def _bring_others(copy: Path, layout: Layout, into: apsw.Connection, keep_on: Ca
             for row in layout.schema
             if row.kind == "table" and _is_wanted(row)
         ]
+        _bring_numbers(source, into, {table.name for table in found})
     finally:
         source.close()
     whole = {table.name for table in found if table.is_whole}
@@ -176,6 +177,21 @@ def _copy(  # noqa: PLR0913, PLR0917 - as above
     except (apsw.CorruptError, apsw.NotADBError, apsw.TooBigError):
         return False
     return True
+
+
+def _bring_numbers(source: apsw.Connection, into: apsw.Connection, names: set[str]) -> None:
+    """Let tables of AUTOINCREMENT go on from the greatest number they ever gave: one of a deleted row must not come again."""
+    found: list[Any] = []
+    with contextlib.suppress(apsw.SQLError, apsw.CorruptError, apsw.NotADBError):  # no such table, or it is damaged
+        found = source.execute("SELECT name,seq FROM sqlite_sequence WHERE typeof(seq)='integer'").fetchall()
+    with contextlib.suppress(apsw.SQLError):  # no table of the new store counts so
+        for name, number in found:
+            if name in names:
+                into.execute(
+                    "INSERT INTO sqlite_sequence SELECT ?1,0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name=?1)",
+                    (name,),
+                )
+                into.execute("UPDATE sqlite_sequence SET seq=max(seq,?2) WHERE name=?1", (name, number))
 
 
 def _quoted(name: str) -> str:
