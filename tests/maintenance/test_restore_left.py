@@ -123,3 +123,13 @@ def test_a_new_file_gets_no_name_that_something_is_left_of(backup, tmp_path, suf
         publish(database, target)
 
     assert not target.exists()
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-journal", "-shm"])
+def test_a_new_file_gets_no_name_under_which_sqlite_would_delete_it(backup, tmp_path, suffix):
+    target = tmp_path / f"other.db{suffix}"
+
+    with backup(target) as (database, _), pytest.raises(StoreRefusedError, match="name another"):
+        publish(database, target)
+
+    assert not target.exists()

@@ -37,7 +37,7 @@ from hyperjobs.store.ledger.options import LedgerOptions
 from hyperjobs.store.ledger.rollup import read_meta
 from hyperjobs.store.pins import pin
 from hyperjobs.store.salvage.pages import Geometry, PageFile
-from hyperjobs.store.salvage.tree import pages_of
+from hyperjobs.store.salvage.tree import Leaf, pages_of, walk_table
 from hyperjobs.testing import START, FakeClock
 from support import damage
 from support.backups import take
@@ -813,6 +813,64 @@ def test_a_row_that_the_table_does_not_take_costs_no_other(store, new):
 
     assert rows_of(new) == {rowid: cells for rowid, cells in before.items() if cells[15] != 77}
     assert {hole.why for hole in done.doubtful.values()} == {("the table does not take it",)}
+
+
+def test_a_table_whose_beginning_is_a_guess_is_not_called_complete(store, new):
+    """What looks like its root may be a leaf: nothing then leads to the others, and nobody misses them."""
+    data, jobs = bytearray(store.read_bytes()), rows_of(store)
+    leaf = leaf_of(store, max(jobs))
+    data[damage.PAGE : 2 * damage.PAGE] = data[(leaf - 1) * damage.PAGE : leaf * damage.PAGE]
+    data[: damage.PAGE] = bytes(damage.PAGE)
+    data[2 * damage.PAGE :] = bytes(len(data) - 2 * damage.PAGE)
+    store.write_bytes(data)
+
+    done = run(store, new)
+
+    assert 0 < done.jobs < len(jobs)
+    assert done.notes
+    assert not done.is_complete
+    assert not done.is_whole
+
+
+def test_an_index_that_only_its_program_can_make_costs_its_table_no_row(store, new):
+    db = apsw.Connection(str(store))
+    db.create_collation("theirs", lambda one, other: (one > other) - (one < other))
+    db.execute(
+        "CREATE TABLE notes(a); INSERT INTO notes VALUES('x'),('y'); CREATE INDEX of_notes ON notes(a COLLATE theirs)"
+    )
+    db.close()
+
+    done = run(store, new)
+
+    assert rows(new, "SELECT a FROM notes ORDER BY 1") == [("x",), ("y",)]
+    assert done.others.left_out == ("of_notes",)
+    assert not done.is_whole
+
+
+@pytest.mark.parametrize("deletion", ["DELETE FROM notes WHERE a='c'", "DELETE FROM notes"])
+def test_no_number_that_a_table_ever_gave_is_given_again(store, new, deletion):
+    change(store, "CREATE TABLE notes(id INTEGER PRIMARY KEY AUTOINCREMENT,a)")
+    change(store, "INSERT INTO notes(a) VALUES('a'),('b'),('c')", deletion)
+
+    run(store, new)
+
+    change(new, "INSERT INTO notes(a) VALUES('d')")
+    assert rows(new, "SELECT id FROM notes WHERE a='d'") == [(4,)]
+
+
+def test_a_lost_page_of_the_schema_costs_no_job(store, new):
+    """SQLite stops there, and knows nothing of the tables behind it, whose lines can be read all the same."""
+    change(store, "PRAGMA page_size=512", "VACUUM")
+    before, whole = rows_of(store), store.read_bytes()
+    with PageFile(store, Geometry(512, 512)) as pages:
+        leaves = [leaf.node.number for leaf in walk_table(pages, 1, set()) if isinstance(leaf, Leaf)]
+    assert len(leaves) > 2
+
+    for number in leaves:
+        store.write_bytes(whole[: (number - 1) * 512] + bytes(512) + whole[number * 512 :])
+        done = run(store, new.with_name(f"{number}.db"))
+        assert rows_of(done.target) == before
+        assert not done.is_whole
 
 
 def test_archives_are_found_though_the_directory_is_not_there(store, new, tmp_path):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _AT_FDCWD: Final = -100
 _NO_REPLACE: Final = 1
+_BESIDE: Final = ("-wal", "-journal", "-shm")
 _NOT_HERE: Final = frozenset({errno.ENOSYS, errno.EINVAL})
 
 
@@ -25,6 +26,21 @@ def journals_of(target: Path) -> list[Path]:
     """What SQLite would take into a file of this name, where it is not empty."""
     beside = [target.with_name(f"{target.name}{suffix}") for suffix in ("-wal", "-journal")]
     return [path for path in beside if size_of(path)]
+
+
+def refuse_journal(at: Path) -> None:
+    """Return unless a file of this name would be taken for the -wal, -journal or -shm of another database.
+
+    SQLite would delete it, or write over it, with the first look at that one.
+
+    Raises:
+        StoreRefusedError: it would (reason ``journal_name``).
+    """
+    if at.name.endswith(_BESIDE):
+        raise StoreRefusedError(
+            f"{at}: SQLite keeps what belongs to another database under such a name, and deletes it; name another",
+            reason="journal_name",
+        )
 
 
 def publish(file: Path, at: Path, *, is_store: bool = False) -> None:
@@ -39,9 +55,11 @@ def publish(file: Path, at: Path, *, is_store: bool = False) -> None:
         is_store: others are to write it, who may write in its directory; else it is for whoever made it.
 
     Raises:
-        StoreRefusedError: something has that name, or the -wal of something that had it is there (reason ``exists``).
+        StoreRefusedError: something has that name, or the -wal of something that had it is there (reason ``exists``); or
+            see :func:`refuse_journal`.
         StoreError: the disk would not do it.
     """
+    refuse_journal(at)
     for left in journals_of(at):
         raise StoreRefusedError(
             f"{left}: is left of a store that had this name, and would be written into the new one; move it away",

@@ -19,7 +19,7 @@ from hyperjobs.errors import (
 )
 from hyperjobs.maintenance.audit.files import all_files
 from hyperjobs.maintenance.backup.proof import prove_database
-from hyperjobs.maintenance.publish import publish
+from hyperjobs.maintenance.publish import publish, refuse_journal
 from hyperjobs.maintenance.rebuild.decide import Decision, Origin, decide
 from hyperjobs.maintenance.rebuild.reading import Reader, read_all
 from hyperjobs.maintenance.rebuild.source import Kind, Source, State
@@ -129,6 +129,7 @@ def rebuild(  # noqa: PLR0913 - all but the first three have a default
     done = Rebuilt(list(sources))
     if not target.parent.is_dir():
         raise StoreNotFoundError(f"{target}: there is no directory {target.parent}; make it first")
+    refuse_journal(target)
     used = [source for source in done.sources if source.state in {State.READ, State.DAMAGED}]
     if not used:
         raise ArchiveNotFoundError("there is nothing to rebuild a store from; name files or directories")

@@ -66,6 +66,7 @@ class Salvaged:
         healed: of the header, what had to be put right.
         origin: the store that this is an earlier state of, kept by a restore.
         journal: what of the -wal or -journal could not be had; empty when all was.
+        is_schema_whole: whether every table, trigger and view that was there is known.
         notes: what else a person should know.
     """
 
@@ -89,6 +90,7 @@ class Salvaged:
     seconds: float
     journal: str = ""
     origin: Path | None = None
+    is_schema_whole: bool = True
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -102,6 +104,7 @@ class Salvaged:
         return (
             not (self.lost or self.nameless or self.doubtful or self.included)
             and self.is_complete
+            and self.is_schema_whole
             and not self.journal
             and not any(taken.behind or taken.unvouched for taken in self.filled.taken)
             and all(table.is_whole for table in self.others.tables)

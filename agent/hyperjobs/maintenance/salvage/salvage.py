@@ -12,7 +12,7 @@ from hyperjobs.errors import NotAJobStoreError, StoreDamagedError, StoreNotFound
 from hyperjobs.maintenance.backup.pack import new_file
 from hyperjobs.maintenance.backup.proof import prove_database
 from hyperjobs.maintenance.disk import disk_errors
-from hyperjobs.maintenance.publish import publish
+from hyperjobs.maintenance.publish import publish, refuse_journal
 from hyperjobs.maintenance.restore.kept import BESIDE
 from hyperjobs.maintenance.restore.swap import take_after
 from hyperjobs.maintenance.room import require_room
@@ -101,6 +101,7 @@ def salvage(store: Path, target: Path | None, wish: Wish, turn: Turn) -> Salvage
 
 
 def _refuse_target(target: Path) -> None:
+    refuse_journal(target)
     if not target.parent.is_dir():
         raise StoreNotFoundError(f"{target}: there is no directory {target.parent}; make it first")
     for path in (target, *(target.with_name(target.name + suffix) for suffix in BESIDE)):
@@ -197,7 +198,7 @@ class _Work:
             lost={job_id: hole for job_id, hole in rest.items() if hole.cells is None},
             nameless=len(nameless),
             doubtful={job_id: hole for job_id, hole in rest.items() if hole.cells is not None},
-            is_complete=not found.gaps or (found.heard.has_ids and not found.heard.id_gaps),
+            is_complete=(not found.gaps and not found.is_guessed) or (found.heard.has_ids and not found.heard.id_gaps),
             filled=filled,
             others=others,
             indexes=tuple(found.heard.names),
@@ -208,7 +209,8 @@ class _Work:
             seconds=turn.clock.monotonic() - self._began_s,
             journal=self._trouble,
             origin=self._wish.origin,
-            notes=("where the table begins was found by its rows",) if found.is_guessed else (),
+            is_schema_whole=found.layout.is_whole,
+            notes=tuple(_notes(found)),
         )
 
     def _put_certain(
@@ -290,6 +292,13 @@ class _Work:
                 lost=sum(low < hole.rowid <= high for hole in holes),
                 created=(new.created_at(low, before=True), new.created_at(high + 1, before=False)),
             )
+
+
+def _notes(found: Survey) -> Iterator[str]:
+    if found.is_guessed:
+        yield "where the table begins was found by its rows"
+    if not found.layout.is_whole:
+        yield "a part of the schema is lost, and with it the tables, triggers and views that it named"
 
 
 def _joined(gaps: list[Gap]) -> list[list[Gap]]:

@@ -46,7 +46,7 @@ class Others:
     """What became of everything beside ``jobs``.
 
     Attributes:
-        left_out: triggers and views that are neither hypersdk's nor ours, by name.
+        left_out: triggers and views that are neither hypersdk's nor ours, and indexes that cannot be made, by name.
         ledger: ``kept``, ``anew`` or ``none``.
     """
 
@@ -74,15 +74,17 @@ def bring_others(copy: Path, layout: Layout, into: apsw.Connection, keep_on: Cal
 
 
 def _bring_others(copy: Path, layout: Layout, into: apsw.Connection, keep_on: Callable[[], None]) -> Others:
+    indexes: list[str] = []
     source = apsw.Connection(f"{copy.as_uri()}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
     try:
         source.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
         source.execute("PRAGMA writable_schema=ON")  # one broken line of the schema is not to hide the others
         found = [
-            _bring(source, row, layout, into, copy.stat().st_size // _LEAST_ROW_BYTES, keep_on)
+            _bring(source, row, layout, into, copy.stat().st_size // _LEAST_ROW_BYTES, indexes, keep_on)
             for row in layout.schema
             if row.kind == "table" and _is_wanted(row)
         ]
+        _bring_numbers(source, into, {table.name for table in found})
     finally:
         source.close()
     whole = {table.name for table in found if table.is_whole}
@@ -101,7 +103,7 @@ def _bring_others(copy: Path, layout: Layout, into: apsw.Connection, keep_on: Ca
         for row in layout.schema
         if row.kind in {"trigger", "view"} and not row.name.lower().startswith("hyperjobs_")
     ]
-    return Others(tables=tuple(found), left_out=tuple(left_out), ledger=ledger)
+    return Others(tables=tuple(found), left_out=(*left_out, *indexes), ledger=ledger)
 
 
 def _is_wanted(row: SchemaRow) -> bool:
@@ -115,6 +117,7 @@ def _bring(  # noqa: PLR0913, PLR0917 - one table, from where to where
     layout: Layout,
     into: apsw.Connection,
     most: int,
+    left_out: list[str],
     keep_on: Callable[[], None],
 ) -> OtherTable:
     sql = row.sql or ""
@@ -124,9 +127,14 @@ def _bring(  # noqa: PLR0913, PLR0917 - one table, from where to where
         into.execute(sql)
         for index in layout.schema:
             if index.kind == "index" and index.table == row.name and index.sql:
-                into.execute(index.sql)
+                try:
+                    into.execute(index.sql)
+                except apsw.SQLError:  # of a function or an order of texts that only its program has
+                    left_out.append(index.name)
         columns = [str(found[0]) for found in source.execute("SELECT name FROM pragma_table_info(?)", (row.name,))]
     except (apsw.SQLError, apsw.CorruptError):
+        return OtherTable(name=row.name, rows=0, is_whole=False)
+    if not columns:  # a line of the schema that SQLite does not get to, behind a damaged page of it
         return OtherTable(name=row.name, rows=0, is_whole=False)
     is_whole = _copy(source, into, row.name, columns, "", most, keep_on)
     if not is_whole:
@@ -169,6 +177,21 @@ def _copy(  # noqa: PLR0913, PLR0917 - as above
     except (apsw.CorruptError, apsw.NotADBError, apsw.TooBigError):
         return False
     return True
+
+
+def _bring_numbers(source: apsw.Connection, into: apsw.Connection, names: set[str]) -> None:
+    """Let tables of AUTOINCREMENT go on from the greatest number they ever gave: one of a deleted row must not come again."""
+    found: list[Any] = []
+    with contextlib.suppress(apsw.SQLError, apsw.CorruptError, apsw.NotADBError):  # no such table, or it is damaged
+        found = source.execute("SELECT name,seq FROM sqlite_sequence WHERE typeof(seq)='integer'").fetchall()
+    with contextlib.suppress(apsw.SQLError):  # no table of the new store counts so
+        for name, number in found:
+            if name in names:
+                into.execute(
+                    "INSERT INTO sqlite_sequence SELECT ?1,0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name=?1)",
+                    (name,),
+                )
+                into.execute("UPDATE sqlite_sequence SET seq=max(seq,?2) WHERE name=?1", (name, number))
 
 
 def _quoted(name: str) -> str:

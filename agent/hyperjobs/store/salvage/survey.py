@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -136,6 +137,8 @@ class _Looking:
         )
         self._overflow: Counter[int] = Counter()
         self._chains: dict[tuple[int, int], tuple[int, ...]] = {}
+        self._strange: set[tuple[int, int]] = set()
+        self._missed: list[tuple[int, int]] = []
 
     def walk(self) -> None:
         """Take the rows that the table leads to."""
@@ -149,6 +152,7 @@ class _Looking:
     def gather(self) -> None:
         """Take the rows of leaves that nothing leads to, and are not free as far as anybody knows."""
         others = self._others()
+        self._missed = _joined(self._strange | {(gap.low, gap.high) for gap in self.gaps})
         for number in range(2, self.pages.count + 1):
             if number in self.seen or number in others or self.free.is_map(number):
                 continue
@@ -223,6 +227,16 @@ class _Looking:
                 return any(map(self._is_plausible, rows))
         return False
 
+    def _may_be_missed(self, rowid: int) -> bool:
+        """Whether a row may have been in the table where it was walked: in a gap, or where a page holds other rows.
+
+        Anywhere else the table says itself that it has no such row, any more.
+        """
+        if self.is_guessed or not self.root:
+            return True
+        place = bisect_left(self._missed, (rowid,)) - 1  # the last span that begins below it
+        return place >= 0 and rowid <= self._missed[place][1]
+
     def _is_plausible(self, row: Found) -> bool:
         """Whether a row that lies anywhere looks like a job."""
         cells = row.cells
@@ -249,8 +263,9 @@ class _Looking:
             if doubt:
                 self.seen.add(number)
             placed = doubt | row.doubt
-            if not leaf.low < row.rowid <= leaf.high:
+            if not (self._may_be_missed(row.rowid) if doubt & Doubt.ORPHAN else leaf.low < row.rowid <= leaf.high):
                 placed |= Doubt.PLACE
+                self._strange.add((leaf.low, leaf.high))
             if row.overflow:
                 self._overflow.update(row.overflow)
                 self._chains[number, row.slot] = row.overflow
@@ -267,6 +282,17 @@ class _Looking:
         if self.looked_at % _PAGES_BETWEEN_LOOKS == 0:
             self._keep_on()
             self._progress(min(self.looked_at, 2 * self.pages.count), 2 * self.pages.count)
+
+
+def _joined(spans: set[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans in order, those that overlap as one."""
+    joined: list[tuple[int, int]] = []
+    for low, high in sorted(spans):
+        if joined and low <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
+        else:
+            joined.append((low, high))
+    return joined
 
 
 def _is_like_jobs(row: SchemaRow) -> bool:
