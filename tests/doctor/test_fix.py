@@ -247,11 +247,15 @@ def test_beside_an_agent_gauges_stay_right_and_no_finish_is_counted_anew(bare, t
             lambda s: s if s.get(finished) == 1 and s.get(folded) == 0 else None, "the finish that was seen"
         )
 
+        _, found = bare.doctor("--only", "rows")
         plan = json.loads(bare.run("--fix", "--dry-run", "--json").stdout)
         done = json.loads(bare.run("--fix", "--yes", "--json").stdout)
         after = running.until(lambda s: s if s.get(folded) == 0 else None, "a folded log")
         ledger = bare.one("ledger")
 
+    [unended] = [each for each in found if "have no completed_at" in each["message"]]
+    assert "of 1 the history knows when they ended" in unended["message"]
+    assert unended["remedy"] == "hyperjobs doctor --fix --dry-run"
     assert plan["kinds"]["completed_at_missing"] == 1
     assert plan["unended"] == 1
     assert done["rows"] == plan["rows"]

@@ -318,6 +318,7 @@ def test_a_finished_job_without_an_end_is_a_warning(bare):
     found = bare.one("rows")
 
     assert (found["level"], found["detail"]["completed_at_missing"]) == ("warning", 1)
+    assert "nothing can be mended" in found["remedy"]
 
 
 # time

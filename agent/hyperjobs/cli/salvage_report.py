@@ -78,7 +78,7 @@ def _sum(done: Salvaged) -> str:
 def _ranges(done: Salvaged) -> Iterator[str]:
     if not done.ranges:
         return
-    rows = [("ROWIDS", "PAGES", "HAD ALL THE SAME", "LOST", "CREATED BETWEEN", "WHY")]
+    rows = [("ROWIDS", "PAGES", "SAVED", "LOST", "CREATED BETWEEN", "WHY")]
     rows += [_range(each) for each in done.ranges[:_MOST]]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     for row in rows:

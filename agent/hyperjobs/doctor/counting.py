@@ -26,6 +26,7 @@ _FIX: Final = "hyperjobs doctor --fix --dry-run"
 _BY_HAND: Final = (
     "hyperjobs show ID says more of each; there is no one right answer, so correct them where they are written"
 )
+_UNKNOWN: Final = "nothing says when they ended, so nothing can be mended; see that whoever ends jobs writes it"
 _UNMENDED: Final = frozenset(
     {
         "status_unknown",
@@ -136,12 +137,14 @@ def _judged(findings: Findings, unended: int, datable: int) -> Iterator[Finding]
     elif found:
         remedy = _BY_HAND if found.keys() <= _UNMENDED else _FIX
         yield warning(f"rows that cannot be: {_said(found, findings)}", remedy, **detail)
-    said = f"{unended:,} finished jobs have no completed_at, so they have no duration"
-    if datable:
-        yield warning(f"{said}; of {datable:,} the history knows when they ended", _FIX, **detail)
-    elif unended and not found:
-        yield ok(f"{findings.rows:,} rows are sound; {said}, and nothing says when they ended", **detail)
-    elif not found:
+    if unended:
+        known = f"; of {datable:,} the history knows when they ended" if datable else ""
+        yield warning(
+            f"{unended:,} finished jobs have no completed_at, so they have no duration{known}",
+            _FIX if datable else _UNKNOWN,
+            **detail,
+        )
+    if not (found or unended):
         yield ok(f"{findings.rows:,} rows are sound", **detail)
 
 
