@@ -173,7 +173,7 @@ def _said(to: str, done: Rebuilt, *, dry_run: bool, with_pruned: bool) -> Sequen
     """What was made, as lines for a person."""
     used = [source for source in done.sources if source.rows or source.changes]
     proven = "would be made" if dry_run else f"{mebibytes(done.bytes)}, proven"
-    lines = [f"{printable(to)}: {done.jobs:,} jobs of {len(used)} pieces, {proven}"]
+    lines = [f"{printable(to)}: {done.jobs:,} jobs of {len(used)} piece{'s' * (len(used) != 1)}, {proven}"]
     lines += [
         f"  {printable(str(source.path))}: {source.kind}, {source.rows:,} rows"
         + (f", {source.changes:,} changes" if source.changes else "")

@@ -16,6 +16,7 @@ from hyperjobs.cli.opened import opened
 from hyperjobs.cli.place import StorePlace, store_options
 from hyperjobs.cli.selection import View, view_options
 from hyperjobs.cli.setting import verbose_option
+from hyperjobs.cli.stderr import note
 from hyperjobs.cli.stop import Stop
 
 if TYPE_CHECKING:
@@ -94,4 +95,6 @@ def failures_command(  # noqa: PLR0913 - one for each option
     if stop.code:
         return stop.code
     show_kinds(groups, limit, view, by_provider=by is not None)
+    if since is None and view.as_table:
+        note(f"of the last {_PERIOD.days} days; --since 30d looks further back")
     return 0
