@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import socket
+import subprocess
 from dataclasses import replace
 
 import apsw
@@ -216,3 +219,33 @@ def test_a_file_is_adopted_and_a_damaged_backup_deleted_by_hand(hj, tmp_path):
 
     assert not first.exists()
     assert [each["task"] for each in events(hj)] == ["backup-prune", "backup-adopt"]
+
+
+@pytest.mark.parametrize(
+    ("words", "task"),
+    [
+        (("restore", "--job", "job-1", "--replace", "--yes"), "restore"),
+        (("backup", "adopt", "copy.db"), "backup-adopt"),
+        (("copy", "copy.db", "{store}", "--policy", "newer", "--yes"), "copy"),
+        (("salvage", "--to", "new.db"), "salvage"),
+        (("prune", "undo", "latest", "--yes"), "undo"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_was_done_is_recorded_though_nobody_reads_the_answer(hj, words, task):
+    hj.run("backup", "create")
+    assert hj.run("restore", "--to", "copy.db").returncode == 0
+    assert hj.run("prune", "--yes").returncode == 0
+    before = len(events(hj))
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = hj.run_bare(
+        *(word.replace("{store}", str(hj.store)) for word in words),
+        env=hj.env({"HYPERJOBS_STORE__PATH": str(hj.store), "PYTHONUNBUFFERED": "1"}),
+        capture_output=False, stdout=writer, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    os.close(writer)
+
+    assert done.returncode in {-signal.SIGPIPE, 128 + signal.SIGPIPE}, done
+    found = events(hj)
+    assert (len(found), found[0]["task"]) == (before + 1, task)

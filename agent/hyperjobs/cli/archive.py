@@ -179,13 +179,13 @@ def undo_command(  # noqa: PLR0913 - one for each option
                 said = f"{name}: ended with {looked[0]:,} of {looked[1]:,} jobs looked at; those stay back"
                 record_event(context, place, "undo", said, started_at=started_at, outcome="interrupted")
     if done is not None:
+        if not dry_run:  # first, for a pipe that nobody reads ends the process
+            detail = asdict(done)
+            record_event(context, place, "undo", _said(done, dry_run=False), started_at=started_at, detail=detail)
         if as_json:
             emit_json({**asdict(done), "dry_run": dry_run})
         else:
             emit(_said(done, dry_run=dry_run))
-        if not dry_run:
-            detail = asdict(done)
-            record_event(context, place, "undo", _said(done, dry_run=False), started_at=started_at, detail=detail)
     return stop.code
 
 

@@ -58,11 +58,11 @@ def adopt_command(context: click.Context, *, file: str, as_json: bool, directory
     manifest = done.manifest
     of = "" if manifest.flavour == "hypersdk" else f" of the {manifest.flavour} flavour"
     said = f"{backups.path / manifest.name}: {manifest.jobs:,} jobs{of}, {mebibytes(manifest.bytes)}, verified"
+    detail = {"file": file, "name": manifest.name}
+    # first, for a pipe that nobody reads ends the process
+    record_event(context, place, "backup-adopt", said, started_at=started_at, detail=detail)
     if as_json:
         emit_json(manifest_shape(manifest))
     else:
         emit(printable(said))
-    record_event(
-        context, place, "backup-adopt", said, started_at=started_at, detail={"file": file, "name": manifest.name}
-    )
     return 0

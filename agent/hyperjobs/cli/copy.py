@@ -94,11 +94,11 @@ def copy_command(  # noqa: PLR0913 - one for each option
             detail = {"source": source}
             record_event(context, place, "copy", half, started_at=started_at, detail=detail, outcome="interrupted")
         return stop.code
+    if not dry_run:  # first, for a pipe that nobody reads ends the process
+        detail = {"source": source, **done.shape()}
+        record_event(context, place, "copy", said(source, done, dry_run=False), started_at=started_at, detail=detail)
     if as_json:
         emit_json({"source": source, "target": target, "dry_run": dry_run, **done.shape()})
     else:
         emit(said(source, done, dry_run=dry_run))
-    if not dry_run:
-        detail = {"source": source, **done.shape()}
-        record_event(context, place, "copy", said(source, done, dry_run=False), started_at=started_at, detail=detail)
     return 0

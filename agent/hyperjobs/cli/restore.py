@@ -24,11 +24,11 @@ from hyperjobs.cli.destination import (
     fetched,
 )
 from hyperjobs.cli.event import record_event
-from hyperjobs.cli.moment import Moment, show_age, write_instant
+from hyperjobs.cli.moment import Moment
 from hyperjobs.cli.place import StorePlace, store_options
+from hyperjobs.cli.restored import Restored, say
 from hyperjobs.cli.setting import json_option, setting_of, verbose_option
 from hyperjobs.cli.stop import Stop
-from hyperjobs.cli.table import emit, emit_json
 from hyperjobs.cli.text import printable
 from hyperjobs.errors import BackupDamagedError, StoreRefusedError
 
@@ -67,64 +67,6 @@ class Wish:
     directory: str | None
     store: Path | None
     target: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restored:
-    """A restore that was done, or is planned.
-
-    Attributes:
-        how: ``swap``, ``live``, ``new`` or ``jobs``.
-        backup: ``None`` when it is ``file`` that comes.
-        jobs: how many come, and ``replaced`` the ids of those that make way.
-        host: on which machine the backup was taken, when that is another one; else empty.
-        kept: what was in the store, where it lies now.
-    """
-
-    target: Path
-    backup: BackupName | None
-    how: str
-    jobs: int
-    file: Path | None = None
-    host: str = ""
-    replaced: tuple[str, ...] = ()
-    kept: Path | None = None
-
-    def text(self, now: datetime) -> str:
-        """In words, for after "would restore" and "restored"."""
-        if self.how == "jobs":
-            instead = f", {len(self.replaced)} in place of what is there" if self.replaced else ""
-            return f"{self.target}: {self.jobs} job{'s' * (self.jobs != 1)} of {self.backup}{self._whose}{instead}"
-        where = {"live": "into the open store", "new": "as a new file", "swap": "in its place"}[self.how]
-        kept = f"; what was there is {self.kept}" if self.kept else ""
-        of = str(self.file)
-        if self.backup is not None:
-            of = f"{self.backup}, taken {show_age(self.backup.at, now=now)} ago{self._whose}"
-        return f"{self.target}: {self.jobs:,} jobs of {of}, {where}{kept}"
-
-    @property
-    def _whose(self) -> str:
-        return f" on {self.host}" if self.host else ""
-
-    def detail(self) -> dict[str, Any]:
-        """As its record has it."""
-        return {name: value for name, value in self.shape().items() if name not in {"ids", "open_in"}}
-
-    def shape(self) -> dict[str, Any]:
-        """As JSON; ``ids`` are those asked for by name, ``open_in`` the processes that keep a store from being replaced."""
-        return {
-            "target": str(self.target),
-            "backup": None if self.backup is None else str(self.backup),
-            "file": None if self.file is None else str(self.file),
-            "taken_at": None if self.backup is None else write_instant(self.backup.at),
-            "how": self.how,
-            "jobs": self.jobs,
-            "host": self.host,
-            "replaced": list(self.replaced),
-            "kept": None if self.kept is None else str(self.kept),
-            "ids": None,
-            "open_in": None,
-        }
 
 
 @click.command(
@@ -192,9 +134,11 @@ def restore_command(context: click.Context, /, *, place: StorePlace, to: str | N
         done = _restore(context, place, wish, stop)
     if done is None:
         return stop.code
-    if not wish.dry_run and store is not None:
-        said = f"restored {done.text(setting_of(context).clock.now())}"
+    now = setting_of(context).clock.now()
+    if not wish.dry_run and store is not None:  # first, for a pipe that nobody reads ends the process
+        said = f"restored {done.text(now)}"
         record_event(context, place, "restore", said, started_at=started_at, detail=done.detail())
+    say(done, now, is_dry=wish.dry_run, as_json=wish.as_json)
     return 0  # also when a stop came too late
 
 
@@ -218,7 +162,7 @@ def _require_sense(wish: Wish) -> None:
 
 
 def _restore(context: click.Context, place: StorePlace, wish: Wish, stop: Stop) -> Restored | None:
-    """Do it, or say what would be done."""
+    """Do it, or on a dry run find out what would be done."""
     from hyperjobs.maintenance.restore.staging import staged, staged_file  # noqa: PLC0415 - SQLite only where it is used
 
     clock, target = setting_of(context).clock, wish.target
@@ -246,24 +190,14 @@ def _how(wish: Wish) -> str:
 
 
 def _carry_out(database: Path, plan: Restored, wish: Wish, stop: Stop, clock: Clock) -> Restored:
-    """Put a proven database in its place, or say that it would be."""
+    """Put a proven database in its place; on a dry run look who is in the way."""
     if wish.dry_run:
-        openers = [] if wish.live and plan.target.exists() else _openers(plan.target)
-        if wish.as_json:
-            emit_json(
-                {"done": False, **plan.shape(), "open_in": None if wish.live and plan.target.exists() else openers}
-            )
-        else:
-            emit(f"would restore {printable(plan.text(clock.now()))}{_open_in(plan.target, openers)}")
-        return plan
+        if wish.live and plan.target.exists():
+            return plan
+        return replace(plan, open_in=_openers(plan.target))
     if wish.to is None and not wish.yes:
         ask(f"restore {printable(plan.text(clock.now()))}? [y/N] ")
-    done = replace(plan, kept=_put(database, plan, wish, stop, clock))
-    if wish.as_json:
-        emit_json({"done": True, **done.shape()})
-    else:
-        emit(f"restored {printable(done.text(clock.now()))}")
-    return done
+    return replace(plan, kept=_put(database, plan, wish, stop, clock))
 
 
 def _put(database: Path, plan: Restored, wish: Wish, stop: Stop, clock: Clock) -> Path | None:
@@ -316,31 +250,17 @@ def _restore_jobs(database: Path, plan: Restored, wish: Wish, clock: Clock) -> R
     would = restore_jobs(
         database, plan.target, wish.jobs, clock=clock, replace=wish.replace, is_dry=True, name=str(plan.backup)
     )
-    plan = replace(plan, jobs=would.jobs, replaced=would.replaced)
-    text = printable(plan.text(clock.now()))
+    plan = replace(plan, jobs=would.jobs, replaced=would.replaced, ids=wish.jobs)
     if not wish.dry_run:
         if not wish.yes:
-            ask(f"restore {text}? [y/N] ")
+            ask(f"restore {printable(plan.text(clock.now()))}? [y/N] ")
         restore_jobs(database, plan.target, wish.jobs, clock=clock, replace=wish.replace)
-    if wish.as_json:
-        emit_json({"done": not wish.dry_run, **plan.shape(), "ids": list(wish.jobs)})
-    else:
-        emit(f"{'would restore' if wish.dry_run else 'restored'} {text}")
     return plan
 
 
-def _openers(target: Path) -> list[int]:
+def _openers(target: Path) -> tuple[int, ...]:
     """Who else has the store open."""
     from hyperjobs.store.holder import openers_of, openers_of_removed  # noqa: PLC0415 - only for a dry run
 
     pids = {*openers_of(target), *([] if target.exists() else openers_of_removed(target))}
-    return sorted(pid for pid in pids if pid != os.getpid())
-
-
-def _open_in(target: Path, pids: list[int]) -> str:
-    if not pids:
-        return ""
-    named = f"pid {', '.join(map(str, pids))}"
-    if target.exists():
-        return f"; it is open in {named}, so only with --live"
-    return f"; what was removed is open in {named}, so not before that ends: see docs/disaster.md first"
+    return tuple(sorted(pid for pid in pids if pid != os.getpid()))

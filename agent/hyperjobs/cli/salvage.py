@@ -82,14 +82,14 @@ def salvage_command(context: click.Context, /, *, place: StorePlace, **options: 
         done = _salvage(place, store, asked, turn)
     if done is None:
         return stop.code
+    if not asked.dry_run:  # first, for a pipe that nobody reads ends the process
+        said = f"{done.store}: {done.jobs:,} jobs salvaged into {done.target}"
+        detail = {key: value for key, value in done.shape().items() if not isinstance(value, list)}
+        record_event(context, place, "salvage", said, started_at=started_at, detail=detail)
     if asked.as_json:
         emit_json({"done": not asked.dry_run, **done.shape()})
     else:
         say(done, setting_of(context).clock.now())
-    if not asked.dry_run:
-        said = f"{done.store}: {done.jobs:,} jobs salvaged into {done.target}"
-        detail = {key: value for key, value in done.shape().items() if not isinstance(value, list)}
-        record_event(context, place, "salvage", said, started_at=started_at, detail=detail)
     return 0 if done.is_whole else _LOST
 
 
