@@ -100,7 +100,7 @@ def test_json_has_every_piece_and_what_became_of_it(hj, lost):
     done = configured(hj, lost, "--to", "new.db", "--json")
 
     said = json.loads(done.stdout)
-    assert (said["to"], said["dry_run"], said["jobs"]) == ("new.db", False, 5)
+    assert (said["target"], said["dry_run"], said["jobs"]) == ("new.db", False, 5)
     assert [said[name] for name in ("row", "moved", "audit", "pruned", "deleted")] == [3, 1, 1, 2, 0]
     assert said["ids"] == {"moved": ["job-5"], "audit": ["late"], "pruned": ["job-0", "job-1"], "deleted": []}
     assert {(each["kind"], each["state"]) for each in said["sources"]} == {

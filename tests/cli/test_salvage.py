@@ -227,3 +227,28 @@ def test_what_the_wal_of_an_emptied_store_holds_is_salvaged(hj):
     assert rows_of(hj.store) == before
     kept = hj.store.with_name(json.loads(put.stdout)["kept"].rpartition("/")[2])
     assert kept.with_name(f"{kept.name}-wal").read_bytes() == held
+
+
+def test_a_damaged_file_is_not_put_there_and_salvage_is_named(hj):
+    assert hj.run("salvage", "--to", "new.db").returncode == 0
+    new = hj.home / "new.db"
+    spoiled = damage.Damaged(new, random.Random(1))  # noqa: S311 - repeatable on purpose
+    damage.zeroed_leaf(spoiled)
+    new.write_bytes(spoiled.data)
+    was = digest(hj.store)
+
+    done = hj.run("restore", "--file", "new.db", "--yes")
+
+    assert (done.returncode, digest(hj.store)) == (6, was)
+    assert f"nothing was restored: 'hyperjobs salvage --store {new}' reads it" in done.stderr
+
+
+def test_a_file_that_is_no_backup_is_told_how_it_becomes_one(hj):
+    assert hj.run("backup", "create").returncode == 0
+    assert hj.run("salvage", "--to", "new.db").returncode == 0
+
+    done = hj.run("diff", "new.db", "store")
+
+    assert done.returncode == 7
+    assert "new.db: is a file and no backup" in done.stderr
+    assert "hyperjobs backup adopt" in done.stderr

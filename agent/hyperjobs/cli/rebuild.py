@@ -104,7 +104,7 @@ def rebuild_command(  # noqa: PLR0913 - one for each option
         note(f"stopped; {printable(to)} was not made, and nothing was left")
         return stop.code
     if as_json:
-        emit_json({"to": to, "dry_run": dry_run, **done.shape()})
+        emit_json({"target": to, "dry_run": dry_run, **done.shape()})
     else:
         for line in _said(to, done, dry_run=dry_run, with_pruned=with_pruned):
             emit(line)

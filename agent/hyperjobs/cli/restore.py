@@ -169,7 +169,12 @@ def _restore(context: click.Context, place: StorePlace, wish: Wish, stop: Stop) 
     with contextlib.ExitStack() as stack:
         if wish.file is not None:
             file = Path(os.path.realpath(wish.file))
-            database, jobs = stack.enter_context(_undamaged(staged_file(file, target, stop.keep_on)))
+            database, jobs = stack.enter_context(
+                _undamaged(
+                    staged_file(file, target, stop.keep_on),
+                    f"'hyperjobs salvage --store {printable(str(file))}' reads it",
+                )
+            )
             plan = Restored(target=target, backup=None, file=file, how=_how(wish), jobs=jobs)
             return _carry_out(database, plan, wish, stop, clock)
         where, name = _found(stack, place, wish, stop)
@@ -231,15 +236,15 @@ def _found(stack: contextlib.ExitStack, place: StorePlace, wish: Wish, stop: Sto
 
 
 @contextlib.contextmanager
-def _undamaged(made: AbstractContextManager[T]) -> Iterator[T]:
+def _undamaged(
+    made: AbstractContextManager[T], remedy: str = "choose another of 'hyperjobs backup list'"
+) -> Iterator[T]:
     """What ``made`` gives; where that turns out to be damaged it is refused, as everything unsafe is."""
     with contextlib.ExitStack() as stack:
         try:
             found = stack.enter_context(made)
         except BackupDamagedError as exc:
-            raise StoreRefusedError(
-                f"{exc}; nothing was restored: choose another of 'hyperjobs backup list'", reason="backup_damaged"
-            ) from exc
+            raise StoreRefusedError(f"{exc}; nothing was restored: {remedy}", reason="backup_damaged") from exc
         yield found
 
 

@@ -308,7 +308,9 @@ class SQLiteJobStore:
         )
 
     def _no_job(self, job_id: str) -> JobNotFoundError:
-        return JobNotFoundError(f"{self._path}: no job has the id {job_id!r}")
+        return JobNotFoundError(
+            f"{self._path}: no job has the id {job_id!r}; see 'hyperjobs list', or 'hyperjobs show --at TIME ID' for one of before"
+        )
 
 
 if TYPE_CHECKING:

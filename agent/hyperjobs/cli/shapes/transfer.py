@@ -123,7 +123,7 @@ class RebuildShape(TypedDict):
         bytes: of the file; 0 where none was made.
     """
 
-    to: str
+    target: str
     dry_run: bool
     jobs: int
     row: int

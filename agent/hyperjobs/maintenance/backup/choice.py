@@ -48,6 +48,10 @@ def _named(directory: Path, word: str) -> Entry:
     for entry in read_catalogue(directory, None):
         if str(entry.name) == Path(word).name:
             return entry
+    if Path(word).is_file():
+        raise BackupNotFoundError(
+            f"{word}: is a file and no backup of {directory}; 'hyperjobs backup adopt' proves it and makes it one"
+        )
     raise BackupNotFoundError(
         f"{directory}: there is no backup {word!r}; see 'hyperjobs backup list', or name the directory with --dir"
     )
