@@ -30,6 +30,7 @@ YOUNG_JOBS, OLD_JOBS = 10, 10
 def add(path, ages, prefix="job"):
     """Completed jobs that ended so many days ago."""
     db = apsw.Connection(str(path))
+    db.set_busy_timeout(5_000)  # the agent may be folding
     with db:
         for number, days in enumerate(ages):
             ended = str(datetime.now(UTC) - timedelta(days=days))
