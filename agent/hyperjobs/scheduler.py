@@ -145,7 +145,7 @@ class Scheduler:
         while not self._stopping.wait(self._look_every_s):
             try:
                 self.look()
-            except Exception:
+            except Exception:  # the look after a suspend or a set clock must go on; the next one tries again
                 log.exception("scheduler.look_failed")
 
 
@@ -242,7 +242,7 @@ class _Lane:
         has_begun = True
         try:
             has_begun = self._run(entry.task, slot) is not False
-        except Exception:
+        except Exception:  # a fault of one task must not end the thread that starts the others
             log.exception("scheduler.run_failed", task=entry.task, slot=slot.nominal)
         finally:
             if has_begun:

@@ -180,7 +180,7 @@ def test_a_damaged_state_file_is_refused_and_left_for_the_agent(hj):
     assert [path.name for path in state.parent.glob("*damaged*")] == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.tool("root")
 def test_root_leaves_nothing_that_the_agents_user_could_not_write_to(hj):
     place, nobody = hj.store.parent, 65534
     (place / "state").mkdir(mode=0o750)

@@ -252,8 +252,8 @@ def test_a_store_that_somebody_has_for_himself_alone_is_not_waited_for(bare):
     make_store(bare.store)
     insert(bare.store, {"id": "job-1"})
     code = (
-        "import apsw, sys, time\ndb = apsw.Connection(sys.argv[1])\ndb.execute('PRAGMA locking_mode=EXCLUSIVE')\n"
-        "db.execute('BEGIN EXCLUSIVE')\ndb.execute('UPDATE jobs SET name=1')\nprint('held', flush=True)\ntime.sleep(60)\n"
+        "import apsw, sys, threading\ndb = apsw.Connection(sys.argv[1])\ndb.execute('PRAGMA locking_mode=EXCLUSIVE')\n"
+        "db.execute('BEGIN EXCLUSIVE')\ndb.execute('UPDATE jobs SET name=1')\nprint('held', flush=True)\nthreading.Event().wait()\n"
     )
     other = apsw.Connection(str(bare.store))  # so that there is a -shm
     other.execute("SELECT * FROM jobs").fetchall()

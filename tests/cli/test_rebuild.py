@@ -16,6 +16,7 @@ import pytest
 
 from support.holders import held
 from support.lives import OLD, Life, rows_of, statuses_of
+from support.processes import until
 from support.stores import ROW, insert, new_store
 
 KILLS = 12
@@ -261,9 +262,7 @@ def test_ctrl_c_ends_it_and_leaves_nothing(tmp_path):
         str(tmp_path / "jobs.db"),
     ]
     process = subprocess.Popen(command, env={**os.environ, "HOME": str(tmp_path)}, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 30
-    while process.poll() is None and not list(tmp_path.glob(".new.db*/pieces.db")) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: process.poll() is not None or list(tmp_path.glob(".new.db*/pieces.db")), "the middle of its work")
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
 

@@ -33,7 +33,7 @@ for number in range(10**9):
                " VALUES(?,'n','v','p','vsphere','o','completed','2026-01-01 10:00:00+00:00')", (job_id,))
     sys.stdout.write(job_id + "\\n")
     sys.stdout.flush()
-    time.sleep(0.005)
+    time.sleep(0.005)  # a writer's own pace
 """
 _LONGEST_S = 0.6
 """Some three backups' time, rotation and all."""

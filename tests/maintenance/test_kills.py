@@ -46,7 +46,7 @@ for number in range(10**9):
                (job, "completed" if is_due else "running", at, at, at if is_due else None))
     sys.stdout.write(job + "\\n")
     sys.stdout.flush()
-    time.sleep(0.01)
+    time.sleep(0.01)  # a writer's own pace
 """
 
 

@@ -29,6 +29,7 @@ from hyperjobs.store.merging import Policy
 from hyperjobs.store.models import JobFilter
 from hyperjobs.store.walk import Order
 from support.ledgers import Kept
+from support.processes import until
 from support.spaces import content_of, turn
 from support.stores import ROW, go_store, insert, new_store, script, shell
 from support.stores import RawText as StoredText
@@ -510,11 +511,11 @@ def test_an_import_that_is_killed_goes_on_to_the_same_end(tmp_path):
         process = subprocess.Popen(command, env={**os.environ, "HOME": str(tmp_path)}, stdout=subprocess.DEVNULL)
         db = apsw.Connection(str(target))
         before = db.execute("SELECT count(*) FROM jobs").fetchall()[0][0]
-        deadline = time.monotonic() + 30
-        while process.poll() is None and time.monotonic() < deadline:
-            if db.execute("SELECT count(*) FROM jobs").fetchall()[0][0] >= min(before + 2_000, 20_000):
-                break
-            time.sleep(0.002)
+        enough = min(before + 2_000, 20_000)
+        until(
+            lambda: process.poll() is not None or db.execute("SELECT count(*) FROM jobs").fetchall()[0][0] >= enough,  # noqa: B023 - called at once
+            "some jobs",
+        )
         process.send_signal(signal.SIGKILL)
         process.wait(30)
         left = db.execute("SELECT count(*) FROM jobs").fetchall()[0][0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -189,7 +188,7 @@ def test_a_directory_that_cannot_be_written_is_refused_in_one_line(tmp_path, dir
     assert line.startswith(f"hyperjobs: {tmp_path / directory}/hyperjobs.rules.yml: cannot be written: {reason}")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file system")
+@pytest.mark.tool("root")
 def test_a_full_disk_keeps_its_exit_code_and_the_rules_that_were_there(tmp_path):
     small = tmp_path / "small"
     small.mkdir()
