@@ -92,7 +92,10 @@ def _range(each: LostRange) -> tuple[str, str, str, str, str, str]:
     begin = "…" if shape["first_rowid"] is None else f"{shape['first_rowid']:,}"
     end = "…" if shape["last_rowid"] is None else f"{shape['last_rowid']:,}"
     pages = str(each.pages[0]) if len(each.pages) == 1 else f"{len(each.pages):,} pages"
-    created = f"{_day(shape['created_after'])} and {_day(shape['created_before'])}"
+    first, last = _day(shape["created_after"]), _day(shape["created_before"])
+    if "…" not in {first, last}:  # the rows beside it need not have been made in the order of their numbers
+        first, last = sorted((first, last))
+    created = f"{first} and {last}"
     return f"{begin} to {end}", pages, f"{each.saved:,}", f"{each.lost:,}", created, each.why
 
 
