@@ -50,6 +50,15 @@ class Selection:
     limit_named: bool = False
 
 
+provider_option = click.option(
+    "--provider",
+    type=UnicodeText(),
+    metavar="NAME",
+    shell_complete=offer.values_of("provider"),
+    help="Only jobs of this provider.",
+)
+
+
 def status_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--status``; :func:`filter_options` takes it up."""
     option = click.option(
@@ -71,13 +80,7 @@ def filter_options(*, period: str = "created") -> Callable[[Callable[..., Any]],
     """
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        @click.option(
-            "--provider",
-            type=UnicodeText(),
-            metavar="NAME",
-            shell_complete=offer.values_of("provider"),
-            help="Only jobs of this provider.",
-        )
+        @provider_option
         @click.option(
             "--user",
             type=UnicodeText(),

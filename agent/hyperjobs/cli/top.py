@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hyperjobs.cli import offer
-from hyperjobs.cli.argument import Number, UnicodeText
+from hyperjobs.cli.argument import Number
 from hyperjobs.cli.command import Group
 from hyperjobs.cli.kinds import KINDS, show_kinds
 from hyperjobs.cli.moment import Moment
 from hyperjobs.cli.opened import opened
 from hyperjobs.cli.place import StorePlace, store_options
-from hyperjobs.cli.selection import View, view_options
+from hyperjobs.cli.selection import View, provider_option, view_options
 from hyperjobs.cli.setting import verbose_option
 from hyperjobs.cli.stderr import note
 from hyperjobs.cli.stop import Stop
@@ -51,13 +50,7 @@ def top_group() -> None:
 )
 @click.option("--until", type=Moment(), metavar="WHEN", help="Only jobs that failed before WHEN.")
 @click.option("--by", type=click.Choice(["provider"]), help="A line for each provider and kind.")
-@click.option(
-    "--provider",
-    type=UnicodeText(),
-    metavar="NAME",
-    shell_complete=offer.values_of("provider"),
-    help="Only jobs of this provider.",
-)
+@provider_option
 @click.option(
     "--limit", type=Number(1, 100_000), default=KINDS, metavar="N", help="At most N kinds; 20 when not given."
 )
