@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from hyperjobs.errors import NotAJobStoreError
 from support.ledgers import insert, make_store
 from support.scrapes import by, copy_fixture, hand_turned, value
+from support.stores import BUSY_MS
 
 DAEMON_SCHEMA = """
 CREATE TABLE jobs (id TEXT PRIMARY KEY, name TEXT NOT NULL, vm_path TEXT, output_path TEXT, status TEXT NOT NULL,
@@ -27,6 +28,7 @@ CREATE TABLE schedule_executions(id INTEGER PRIMARY KEY);
 def make_daemon_store(path):
     """A store of hypersdk's daemon, with a provider that can be told, one that cannot, and text that is no JSON."""
     db = apsw.Connection(str(path))
+    db.set_busy_timeout(BUSY_MS)
     db.execute("PRAGMA journal_mode=WAL").fetchall()
     db.execute(DAEMON_SCHEMA).fetchall()
     jobs = [
@@ -52,6 +54,7 @@ def make_daemon_store(path):
 
 def schema(path):
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    db.set_busy_timeout(BUSY_MS)
     found = sorted(db.execute("SELECT name FROM sqlite_schema").fetchall())
     db.close()
     return found
@@ -90,6 +93,7 @@ def test_a_scan_is_told_once_and_taken_again_when_it_is_due(tmp_path):
     with hand_turned(store, tmp_path / "state") as agent, capture_logs() as logs:
         agent.turn()
         db = apsw.Connection(str(store))
+        db.set_busy_timeout(BUSY_MS)
         db.execute("UPDATE jobs SET status='running' WHERE id='d'").fetchall()
         db.close()
         before = agent.samples()
@@ -118,6 +122,7 @@ def test_a_counter_of_scans_does_not_fall_when_jobs_are_pruned_or_the_agent_rest
         with hand_turned(store, tmp_path / "state", store__ledger="scan") as agent:
             if sql:
                 db = apsw.Connection(str(store))
+                db.set_busy_timeout(BUSY_MS)
                 db.execute(sql).fetchall()
                 db.close()
             agent.turn()
@@ -154,6 +159,7 @@ def running(tmp_path):
     """A store with two running jobs and a pending one."""
     store = make_store(tmp_path / "jobs.db")
     db = apsw.Connection(str(store))
+    db.set_busy_timeout(BUSY_MS)
     insert(db, "slow", "running", provider="aws", started="2026-01-01 10:00:00+00:00")
     insert(db, "fast", "running", provider="vsphere", started="2026-01-01 10:00:00+00:00")
     insert(db, "waits", "pending", provider="gcp")

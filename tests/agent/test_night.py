@@ -17,6 +17,7 @@ from hyperjobs.testing import START, FakeClock
 from support.ledgers import insert, make_store
 from support.processes import until
 from support.scrapes import hand_turned, value
+from support.stores import BUSY_MS
 
 DEADLINE_S = 30
 EVENING = START.replace(hour=23, minute=0)
@@ -41,6 +42,7 @@ def await_start(agent, task):
 def store(tmp_path):
     path = make_store(tmp_path / "jobs.db")
     db = apsw.Connection(str(path))
+    db.set_busy_timeout(BUSY_MS)
     for number in range(50):
         old = START - timedelta(days=40, seconds=number)
         insert(db, f"old-{number}", "completed", created=str(old), started=str(old), completed=str(old))
@@ -74,6 +76,7 @@ def test_a_whole_night_goes_in_its_order_and_prunes_only_what_the_backup_holds(n
     assert [run.slot for run in runs][:2] == ["2026-01-22T01:15 UTC", "2026-01-22T01:30 UTC"]
     assert runs[1].detail["jobs"] == 100
     db = apsw.Connection(str(store))
+    db.set_busy_timeout(BUSY_MS)
     assert db.execute("SELECT count(*) FROM jobs").fetchall() == [(50,)]
     db.close()
     samples = night.samples()

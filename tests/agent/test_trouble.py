@@ -17,6 +17,7 @@ from support.holders import execute, held
 from support.ledgers import make_store
 from support.processes import agent, get
 from support.scrapes import FIXTURE
+from support.stores import BUSY_MS
 
 UP = "hyperjobs_store_up"
 READY = "hyperjobs_ledger_ready"
@@ -66,12 +67,14 @@ def test_a_missing_store_is_a_metric_creates_nothing_and_is_found_when_it_appear
 
 def foreign(path):
     db = apsw.Connection(str(path))
+    db.set_busy_timeout(BUSY_MS)
     db.execute("CREATE TABLE other(x)").fetchall()
     db.close()
 
 
 def view(path):
     db = apsw.Connection(str(path))
+    db.set_busy_timeout(BUSY_MS)
     db.execute("CREATE TABLE real(id, status); CREATE VIEW jobs AS SELECT * FROM real").fetchall()
     db.close()
 
@@ -79,6 +82,7 @@ def view(path):
 def newer(path):
     make_store(path)
     db = apsw.Connection(str(path))
+    db.set_busy_timeout(BUSY_MS)
     db.execute("CREATE TABLE hyperjobs_meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID").fetchall()
     db.execute("INSERT INTO hyperjobs_meta VALUES('schema_version', 9)").fetchall()
     db.close()

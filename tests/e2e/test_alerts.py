@@ -18,6 +18,7 @@ from hyperjobs.rules.definition import alerts
 from support.alerting import alertmanager, receiving, watching
 from support.ledgers import insert, make_store
 from support.processes import agent
+from support.stores import BUSY_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,6 +191,7 @@ def test_a_damaged_store_wakes_somebody_until_it_is_whole_and_unfrozen(stack):
 def damage(path: Path) -> tuple[int, bytes]:
     """Overwrite a page of jobs as a bad disk does; its place and what was there."""
     db = apsw.Connection(str(path))
+    db.set_busy_timeout(BUSY_MS)
     pages = db.execute("SELECT pageno FROM dbstat WHERE name='jobs' AND pagetype='leaf' ORDER BY path").fetchall()
     size = db.pragma("page_size")
     db.pragma("wal_checkpoint(PASSIVE)")

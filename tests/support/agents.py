@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from support.processes import running
+from support.stores import BUSY_MS
 from support.tools import give_up
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def stop_seconds(process: Process, *signals) -> tuple[int, float]:
 def fill(path: Path, jobs: int) -> None:
     """Many finished jobs, fast."""
     db = apsw.Connection(str(path))
+    db.set_busy_timeout(BUSY_MS)
     sql = """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<?)
       INSERT INTO jobs SELECT 'job-'||i,'n','vm','/vm','vsphere','/o','completed','2026-01-01 10:00:00+00:00',
       '2026-01-01 10:01:00+00:00','2026-01-01 10:02:00+00:00',100.0,'','null','',1,1 FROM n"""

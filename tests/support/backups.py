@@ -12,6 +12,7 @@ from hyperjobs.maintenance.backup.name import BackupName
 from hyperjobs.store.snapshot import Pace
 from hyperjobs.testing import START, FakeClock
 from support.ledgers import insert, make_store
+from support.stores import BUSY_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +24,7 @@ def store_of(path: Path, jobs: int = 20) -> Path:
     """A store with some completed jobs."""
     make_store(path)
     db = apsw.Connection(str(path))
+    db.set_busy_timeout(BUSY_MS)
     with db:
         for number in range(jobs):
             insert(db, f"job-{number}", "completed", size=number)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from support.ledgers import HYPERSDK_SCHEMA
+from support.stores import BUSY_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,7 @@ class BigStore:
         made = cls(folder / "now", folder / "kept")
         (made.folder / "tmp").mkdir(parents=True)
         db = apsw.Connection(str(made.store))
+        db.set_busy_timeout(BUSY_MS)
         for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=OFF"):
             db.execute(f"PRAGMA {pragma}").fetchall()
         db.execute(HYPERSDK_SCHEMA).fetchall()
@@ -99,6 +101,7 @@ class BigStore:
 
     def sql(self, *statements: str) -> None:
         db = apsw.Connection(str(self.store))
+        db.set_busy_timeout(BUSY_MS)
         for statement in statements:
             db.execute(statement).fetchall()
         db.close()
@@ -109,6 +112,7 @@ class BigStore:
     def jobs(self) -> int:
         """How many it has; its pages are sound, and nobody holds its lock."""
         db = apsw.Connection(str(self.store))
+        db.set_busy_timeout(BUSY_MS)
         try:
             assert db.execute("PRAGMA quick_check").fetchall() == [("ok",)]
             db.execute("BEGIN IMMEDIATE")  # waits for nobody: the busy timeout is 0

@@ -14,7 +14,7 @@ import apsw
 from support.disks import MIB, small_disk
 from support.doc_world import DAEMON, acknowledged, configuration
 from support.processes import until
-from support.stores import script
+from support.stores import BUSY_MS, script
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,6 +56,7 @@ def _overwrite(world: World, name: str) -> None:
     for unit in (DAEMON, "hyperjobs"):
         world.stop(unit)
     connection = apsw.Connection(str(world.store))
+    connection.set_busy_timeout(BUSY_MS)
     try:
         [(page,)] = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name=?", (name,)).fetchall()
         [(size,)] = connection.execute("PRAGMA page_size").fetchall()

@@ -14,6 +14,7 @@ from hyperjobs.maintenance.backup.name import BackupName
 from hyperjobs.store.snapshot import Pace
 from hyperjobs.testing import FakeClock
 from support.ledgers import insert, make_store
+from support.stores import BUSY_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +49,7 @@ class Home:
     def add(self, *ids: str) -> None:
         """Save finished jobs of these ids in the store."""
         db = apsw.Connection(str(self.store))
+        db.set_busy_timeout(BUSY_MS)
         with db:
             for job_id in ids:
                 insert(db, job_id, "completed", size=len(job_id))
@@ -70,6 +72,7 @@ def make_home(folder: Path) -> Home:
 def ids(store: Path) -> set[str]:
     """The ids of the jobs of a store."""
     db = apsw.Connection(str(store), flags=apsw.SQLITE_OPEN_READWRITE)
+    db.set_busy_timeout(BUSY_MS)
     try:
         return {row[0] for row in db.execute("SELECT id FROM jobs")}
     finally:

@@ -14,7 +14,7 @@ from hyperjobs.maintenance.backup.create import create_backup
 from hyperjobs.maintenance.backup.directory import BackupDirectory
 from hyperjobs.store.snapshot import Pace
 from hyperjobs.testing import FakeClock
-from support.stores import insert, script
+from support.stores import BUSY_MS, insert, script
 
 if TYPE_CHECKING:
     from support.follower import World
@@ -112,6 +112,7 @@ def acknowledged(world: World) -> list[str]:
 def ids(store: Path) -> set[str]:
     """The ids of the jobs in a store, as another program reads them."""
     connection = apsw.Connection(str(store), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.set_busy_timeout(BUSY_MS)
     try:
         return {row[0] for row in connection.execute("SELECT id FROM jobs")}
     finally:

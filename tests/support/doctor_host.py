@@ -14,6 +14,7 @@ import yaml
 
 from support.ledgers import HYPERSDK_SCHEMA
 from support.processes import free_port
+from support.stores import BUSY_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +65,7 @@ class Host:
     def make(self, *rows: dict[str, Any], mode: str = "wal") -> None:
         """The store, with these rows on top of sound ones."""
         db = apsw.Connection(str(self.store))
+        db.set_busy_timeout(BUSY_MS)
         db.execute(f"PRAGMA journal_mode={mode}").fetchall()
         db.execute(HYPERSDK_SCHEMA).fetchall()
         for number, row in enumerate(rows):

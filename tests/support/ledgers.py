@@ -13,6 +13,7 @@ from hyperjobs.store.ledger.options import LedgerOptions
 from hyperjobs.store.ledger.view import LedgerView, read_view
 from hyperjobs.store.state import StateFile
 from hyperjobs.testing import FakeClock
+from support.stores import BUSY_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +38,7 @@ INSERT INTO schema_version(version) VALUES(1);
 def make_store(path: Path) -> Path:
     """An empty store as hypersdk's own client makes it, in WAL mode."""
     db = apsw.Connection(str(path))
+    db.set_busy_timeout(BUSY_MS)
     db.execute("PRAGMA journal_mode=WAL").fetchall()
     db.execute(HYPERSDK_SCHEMA).fetchall()
     db.close()

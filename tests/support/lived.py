@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from support.ledgers import HYPERSDK_SCHEMA
+from support.stores import BUSY_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +45,7 @@ def lived_in(path: Path, jobs: int = 1200, *, auto_vacuum: bool = False, seed: i
     """Make one, in one file, without a -wal."""
     chance = random.Random(seed)  # noqa: S311 - repeatable on purpose
     db = apsw.Connection(str(path))
+    db.set_busy_timeout(BUSY_MS)
     db.execute(f"PRAGMA auto_vacuum={'INCREMENTAL' if auto_vacuum else 'NONE'}").fetchall()
     db.execute(HYPERSDK_SCHEMA).fetchall()
     marks = ",".join("?" * 16)

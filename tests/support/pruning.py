@@ -17,6 +17,7 @@ from hyperjobs.store.cells import id_of
 from hyperjobs.store.retention import Retention
 from hyperjobs.testing import START, FakeClock
 from support.ledgers import insert, make_store
+from support.stores import BUSY_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +55,7 @@ class Pruned:
     def sql(self, *statements: str) -> None:
         """Run statements as some other program would."""
         db = apsw.Connection(str(self.store))
+        db.set_busy_timeout(BUSY_MS)
         for statement in statements:
             db.execute(statement).fetchall()
         db.close()
@@ -61,6 +63,7 @@ class Pruned:
     def ids(self) -> set[str]:
         """What the store holds."""
         db = apsw.Connection(str(self.store))
+        db.set_busy_timeout(BUSY_MS)
         try:
             return {row[0] for row in db.execute("SELECT id FROM jobs")}
         finally:

@@ -14,6 +14,7 @@ from hyperjobs.store.content import Content, read_content
 from hyperjobs.store.space import Space, read_space
 from hyperjobs.testing import START
 from support.ledgers import HYPERSDK_SCHEMA, insert
+from support.stores import BUSY_MS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 def roomy_store(path: Path, *, jobs: int = 12_000, free_share: float = 0.5, auto_vacuum: str = "INCREMENTAL") -> Path:
     """A store in WAL mode of which about so large a share is free pages, from its beginning on."""
     db = apsw.Connection(str(path))
+    db.set_busy_timeout(BUSY_MS)
     for pragma in (f"auto_vacuum={auto_vacuum}", "journal_mode=WAL", "synchronous=OFF"):
         db.execute(f"PRAGMA {pragma}").fetchall()
     db.execute(HYPERSDK_SCHEMA).fetchall()

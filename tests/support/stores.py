@@ -42,6 +42,9 @@ ROW: dict[str, Any] = {
 }
 """A row as the Go client writes it."""
 
+BUSY_MS = 10_000
+"""As every writer of a store has it: an agent may be folding just then."""
+
 
 def new_store(directory: Path, **options: Any) -> SQLiteJobStore:
     """Make a store in a directory, with a clock that stands still and no waiting for the disk."""
@@ -56,6 +59,7 @@ def go_store(directory: Path) -> Path:
 def insert(path: Path, *rows: dict[str, Any]) -> None:
     """Insert rows as some other writer would; ``ROW`` says what is left out. Text may be given as ``RawText``."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.set_busy_timeout(BUSY_MS)
     try:
         connection.execute("BEGIN IMMEDIATE")
         for row in rows:
@@ -75,6 +79,7 @@ class RawText(bytes):
 def script(path: Path, *statements: str) -> None:
     """Run statements on a file, creating it when it is missing."""
     connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(BUSY_MS)
     try:
         for statement in statements:
             connection.execute(statement).fetchall()

@@ -34,6 +34,7 @@ from hyperjobs.testing import START, FakeClock
 from support.backups import take_daily
 from support.ledgers import insert, make_store
 from support.pruning import ALL_30D
+from support.stores import BUSY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +90,7 @@ class Upkeep:
         """Make the folder as it is before."""
         make_store(self.store)
         db = apsw.Connection(str(self.store))
+        db.set_busy_timeout(BUSY_MS)
         with db:
             for number in range(_DUE):
                 insert(db, f"due-{number:04}", "completed", created=_OLD, started=_OLD, completed=_OLD)
@@ -213,6 +215,7 @@ class Restore(Upkeep):
         self.backups.prepare()
         take_daily(self.store, self.backups, 1, compression="zstd")
         db = apsw.Connection(str(self.store))
+        db.set_busy_timeout(BUSY_MS)
         with db:
             insert(db, "since-then", "running")
         db.close()
@@ -319,6 +322,7 @@ class Vacuum(Upkeep):
     def prepare(self) -> None:
         super().prepare()
         db = apsw.Connection(str(self.store))
+        db.set_busy_timeout(BUSY_MS)
         db.execute("CREATE TABLE filler(x); INSERT INTO filler VALUES(zeroblob(200000)); DELETE FROM filler").fetchall()
         db.close()
 

@@ -28,7 +28,7 @@ from hyperjobs.testing import FakeClock
 from support.agents import started
 from support.ledgers import make_store
 from support.processes import free_port, running
-from support.stores import insert
+from support.stores import BUSY_MS, insert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -157,6 +157,7 @@ def make_world(directory: Path, *, receiver: str) -> World:
         create_backup(store, directory_of_backups, clock=FakeClock(now - timedelta(days=days)), pace=Pace())
     world.hyperjobs("backup", "create")
     db = apsw.Connection(str(store))
+    db.set_busy_timeout(BUSY_MS)
     db.execute("DELETE FROM jobs WHERE id=?", (LOST,))
     db.close()
     world.hyperjobs("prune", "--yes")
@@ -277,5 +278,6 @@ def _write_files(world: World, options: Mapping[str, object], now: datetime) -> 
 def _close(path: Path) -> None:
     """Leave a store that nobody has open, as one file."""
     db = apsw.Connection(str(path))
+    db.set_busy_timeout(BUSY_MS)
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     db.close()
